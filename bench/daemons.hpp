@@ -1,0 +1,50 @@
+// Daemons: two godwitd processes of our own, from beside our executable, with a directory that goes away with them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+namespace godwit::bench {
+
+struct DaemonSettings {
+  std::string provider = "tcp";
+  std::string host = "127.0.0.1";
+  uint64_t capacity_bytes = 0;  // Of each of the targets "dram" and "pmem" at each daemon.
+  bool prefault = true;         // dram: touch all pages before measuring.
+};
+
+// One thread. The processes die with the thread that started them, whatever becomes of us.
+class Daemons {
+ public:
+  // Starts both, waits until they are ready and have nothing left to do (their memory is touched).
+  // Throws std::runtime_error: not ready within 120 s, with the log's end; no room for the directory.
+  explicit Daemons(const DaemonSettings& settings);
+  // SIGTERM, then SIGKILL after 10 s; removes the directory.
+  ~Daemons();
+  Daemons(const Daemons&) = delete;
+  Daemons& operator=(const Daemons&) = delete;
+
+  const std::string& address(int which) const { return nodes_[which].address; }
+  pid_t process(int which) const { return nodes_[which].process; }
+  const std::string& directory() const { return directory_; }
+
+ private:
+  struct Node {
+    std::string directory, address;
+    pid_t process = -1;
+  };
+  void start(int which, const DaemonSettings& settings);
+  void await_ready(Node& node) const;
+  void stop();
+
+  std::string directory_;
+  Node nodes_[2];
+};
+
+// Blocks SIGINT and SIGTERM for this process, and starts a thread that waits for them: it removes what Daemons have made,
+// and exits. Call once, first in main().
+void clean_up_on_signals();
+
+}  // namespace godwit::bench

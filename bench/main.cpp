@@ -1,0 +1,104 @@
+// godwit-bench: how close Godwit comes to what the fabric can do.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+#include <godwit/godwit.hpp>
+
+#include "bench/daemons.hpp"
+#include "bench/machine.hpp"
+#include "bench/questions.hpp"
+#include "bench/raw_process.hpp"
+#include "bench/text.hpp"
+
+namespace {
+
+using namespace godwit::bench;
+
+struct Question {
+  const char* name;
+  const char* help;
+  void (*measure)(const Settings&, Report&);
+  const char* sizes;
+};
+constexpr Question kQuestions[] = {
+    {"raw", "the ceiling: a tight fi_write / fi_read loop, nothing of Godwit", measure_raw,
+     "4KiB,64KiB,1MiB,16MiB,256MiB,1GiB"},
+    {"migrate", "migrations end to end, beside the raw loop", measure_migrate, "4KiB,64KiB,1MiB,16MiB,256MiB,1GiB"},
+    {"io", "one client thread: small and large reads and writes", measure_io, "1GiB"},
+    {"regions", "many 4 KiB regions moved in one call", measure_regions, "4KiB"},
+    {"memory", "a daemon's memory beyond its regions during a migration", measure_memory, "1GiB"},
+};
+
+void add_options(CLI::App& command, Settings& settings, std::vector<std::string>& sizes) {
+  command.add_option("--sizes", sizes, "sizes, separated by commas (default: " + sizes.front() + ")")->delimiter(',');
+  command.add_option("--kinds", settings.kinds, "kinds of target: dram, pmem, file")->delimiter(',')->capture_default_str();
+  command.add_option("--provider", settings.provider, "libfabric provider: tcp, shm, verbs, ...")->capture_default_str();
+  command.add_option("--host", settings.host, "local address of the fabric")->capture_default_str();
+  command.add_option("--repeat", settings.repeat, "measurements of each case")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command.add_option("--count", settings.count, "small regions or operations in a measurement")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  command.add_option("--depth", settings.depth, "operations in flight of the raw loop")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command.add_option("--streams", settings.streams, "connections of a migration; 0: as the daemons are configured");
+  command.add_option("--from", settings.from, "address of a running source daemon (default: our own)");
+  command.add_option("--to", settings.to, "address of a running destination daemon");
+  command.add_flag("--sweep", settings.sweep, "raw: also over hot buffers, and over depths");
+  command.add_flag("--cold", settings.cold, "do not touch the dram targets' memory beforehand");
+  command.add_option("--json", settings.json_file, "write the records to this file");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"godwit-bench: how close Godwit comes to what the fabric can do"};
+  app.footer("Example:\n  godwit-bench migrate --provider tcp --sizes 1MiB,1GiB --kinds dram --json migrate.json");
+  app.require_subcommand(1);
+  Settings settings;
+  std::vector<std::string> sizes[std::size(kQuestions)];
+  std::string block = "1MiB";
+  std::string total;
+  for (size_t i = 0; i < std::size(kQuestions); ++i) {
+    CLI::App* command = app.add_subcommand(kQuestions[i].name, kQuestions[i].help);
+    sizes[i] = {kQuestions[i].sizes};
+    add_options(*command, settings, sizes[i]);
+    command->add_option("--block", block, "longest operation of the raw loop, and block of a migration")->capture_default_str();
+    command->add_option("--total", total, "bytes moved for each small size (default 256MiB, at most --count regions)");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  settings.block_bytes = size_from_text(block);
+  if (!total.empty()) settings.total_bytes = size_from_text(total);
+  for (size_t i = 0; i < std::size(kQuestions); ++i) {
+    if (!app.got_subcommand(kQuestions[i].name)) continue;
+    for (const std::string& list : sizes[i])
+      for (const std::string& size : CLI::detail::split(list, ',')) settings.sizes_bytes.push_back(size_from_text(size));
+    Report report(settings);
+    report.say(fmt::format("machine: {}; Godwit {}; provider {}{}", machine_line(), godwit_version(), settings.provider,
+                           settings.provider == "verbs" ? "" : " (not RDMA)"));
+    kQuestions[i].measure(settings, report);
+    report.finish();
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], kRawProcess) == 0) return raw_process_main(argc, argv);
+  clean_up_on_signals();
+  try {
+    return run(argc, argv);
+  } catch (const godwit::Error& error) {
+    fmt::print(stderr, "godwit-bench: {}\n  what to do: {}\n", error.what(), error.remedy());
+    return godwit_error_exit_code(error.code());
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "godwit-bench: {}\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,21 @@
+// Questions: each is a file of this folder that measures, and adds records to the report. All throw godwit::Error or
+// std::runtime_error when a measurement could not be made.
+#pragma once
+
+#include "bench/report.hpp"
+#include "bench/settings.hpp"
+
+namespace godwit::bench {
+
+// raw.cpp: how fast can libfabric itself go here, by size, and by depth at 1 MiB?
+void measure_raw(const Settings& settings, Report& report);
+// migrate.cpp: how close to that does a migration come, by size and by kinds of target?
+void measure_migrate(const Settings& settings, Report& report);
+// io.cpp: what does one client thread reach, with small regions and with large ones?
+void measure_io(const Settings& settings, Report& report);
+// regions.cpp: how many small regions a second does one migration move?
+void measure_regions(const Settings& settings, Report& report);
+// memory.cpp: how much memory does a daemon use beyond the regions it holds?
+void measure_memory(const Settings& settings, Report& report);
+
+}  // namespace godwit::bench

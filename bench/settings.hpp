@@ -1,0 +1,31 @@
+// Settings: what the command line of godwit-bench asks for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace godwit::bench {
+
+struct Settings {
+  std::string provider = "tcp";
+  std::string host = "127.0.0.1";
+  std::vector<uint64_t> sizes_bytes;
+  std::vector<std::string> kinds{"dram", "pmem"};
+  uint32_t repeat = 5;
+  std::string json_file;  // Empty: none.
+
+  // The raw loop's; the product's are the daemons' own.
+  uint32_t depth = 8;
+  uint64_t block_bytes = 1 << 20;
+  bool sweep = false;  // Also over hot buffers, and over depths.
+
+  // Of the product.
+  std::string from, to;      // Empty: two daemons of our own.
+  bool cold = false;         // Their dram is not touched beforehand.
+  uint32_t streams = 0;      // 0: as the daemons are configured.
+  uint32_t count = 10000;    // Regions of `regions`, operations of `io`.
+  uint64_t total_bytes = 0;  // Moved for each size of `migrate`; 0: chosen by size.
+};
+
+}  // namespace godwit::bench

@@ -1,0 +1,103 @@
+// `godwit job`: the migrations whose source is a node.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "job_wait.hpp"
+#include "json.hpp"
+#include "session.hpp"
+#include "text.hpp"
+
+namespace godwit::cli {
+namespace {
+
+Migration open_job(Session& session, const std::string& id) {
+  godwit_migration* migration = nullptr;
+  check(godwit_migration_open(session.client(), session.address().c_str(), id.c_str(), &migration));
+  return Migration(migration);
+}
+
+std::string state_of(const godwit_job_info& info) {
+  if (info.ended != 0 && info.error != GODWIT_OK)
+    return fmt::format("{} ({})", info.progress.phase, godwit_error_name(info.error));
+  return info.progress.phase;
+}
+
+int list(Session& session) {
+  Array<godwit_job_info> infos;
+  check(godwit_job_list(session.client(), session.address().c_str(), infos.out(), infos.out_count()));
+  if (session.json) {
+    Json list = Json::array();
+    for (const auto& info : infos.items()) list.push_back(to_json(info));
+    print_json(list);
+    return 0;
+  }
+  Table table({"ID", "PHASE", "REGIONS", "BYTES", "TO", "TARGET", "KIND"});
+  for (const auto& info : infos.items()) {
+    const godwit_progress& progress = info.progress;
+    table.add({info.id, state_of(info), fmt::format("{}/{}", progress.objects_done, progress.objects_total),
+               fmt::format("{} of {}", format_size(static_cast<double>(progress.bytes_done)),
+                           format_size(static_cast<double>(progress.bytes_total))),
+               info.destination, info.destination_target, info.copy != 0 ? "copy" : "move"});
+  }
+  print(table.text());
+  return 0;
+}
+
+void print_job(const Session& session, const godwit_job_info& info) {
+  if (session.json) return print_json(to_json(info));
+  const godwit_progress& progress = info.progress;
+  Table table({"JOB", info.id});
+  table.add({"kind", info.copy != 0 ? "copy" : "move"});
+  table.add({"phase", state_of(info)});
+  table.add({"source", info.source});
+  table.add({"destination", fmt::format("{} target {}", info.destination, info.destination_target)});
+  table.add({"regions", fmt::format("{} of {}", progress.objects_done, progress.objects_total)});
+  table.add({"bytes", fmt::format("{} of {}", progress.bytes_done, progress.bytes_total)});
+  table.add({"rate", fmt::format("{}/s", format_size(progress.bytes_per_second))});
+  print(table.text());
+}
+
+int show(Session& session, const std::string& id) {
+  Array<godwit_job_info> infos;
+  check(godwit_job_list(session.client(), session.address().c_str(), infos.out(), infos.out_count()));
+  const auto jobs = infos.items();
+  const auto job = std::find_if(jobs.begin(), jobs.end(), [&](const godwit_job_info& info) { return id == info.id; });
+  if (job == jobs.end()) throw Failure(GODWIT_ERR_NOT_FOUND, fmt::format("node {} knows no job '{}'", session.address(), id));
+  print_job(session, *job);
+  return 0;
+}
+
+int cancel(Session& session, const std::string& id) {
+  const Migration migration = open_job(session, id);
+  check(godwit_migration_cancel(migration.get()));
+  if (session.json) print_json({{"job", id}, {"cancel_requested", true}});
+  return 0;
+}
+
+// A command that takes the id of one job.
+void add_one(Menu& menu, CLI::App* group, const std::string& name, const std::string& what,
+             int (*action)(Session&, const std::string&)) {
+  Session& session = menu.session();
+  CLI::App* app = menu.command(group, name, what, "godwit job " + name + " 0123456789abcdef0123456789abcdef");
+  const auto id = std::make_shared<std::string>();
+  app->add_option("JOB", *id, "The job's id, as `godwit migrate` and `godwit job ls` print it")->required();
+  menu.on_run(app, [&session, id, action] { return action(session, *id); });
+}
+
+}  // namespace
+
+void add_job_commands(Menu& menu) {
+  Session& session = menu.session();
+  CLI::App* group = menu.group("job", "Migrations whose source is the node", "godwit job ls --node tcp://n1:7411");
+  CLI::App* ls = menu.command(group, "ls", "List the jobs, the newest first", "godwit job ls --node tcp://n1:7411");
+  menu.on_run(ls, [&session] { return list(session); });
+  add_one(menu, group, "show", "Show one job", show);
+  add_one(menu, group, "wait", "Wait until a job has ended; the exit code is the job's",
+          [](Session& s, const std::string& id) { return wait_and_report(s, open_job(s, id).get()); });
+  add_one(menu, group, "cancel", "Ask a job to stop; what is not cut over stays where it is", cancel);
+}
+
+}  // namespace godwit::cli

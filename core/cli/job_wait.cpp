@@ -1,0 +1,83 @@
+#include "job_wait.hpp"
+
+#include <fmt/format.h>
+
+#include "json.hpp"
+#include "progress.hpp"
+#include "text.hpp"
+
+namespace godwit::cli {
+namespace {
+
+std::string id_of(godwit_migration* migration) {
+  char id[33];
+  check(godwit_migration_get_id(migration, id));
+  return id;
+}
+
+// Returns once the job has ended: GODWIT_OK or the job's error, and its text.
+int wait_with_progress(const Session& session, godwit_migration* migration, std::string& text) {
+  Progress progress(session.quiet);
+  constexpr uint32_t kSliceMs = 200;
+  for (;;) {
+    const int outcome = godwit_migration_wait(migration, kSliceMs);
+    text = outcome == GODWIT_OK ? "" : godwit_last_error();
+    int done = 0;
+    godwit_progress now{};
+    check(godwit_migration_test(migration, &done, &now));
+    progress.show(now);
+    if (done != 0) return outcome == GODWIT_ERR_TIMEOUT ? godwit_migration_wait(migration, 0) : outcome;
+    if (outcome != GODWIT_ERR_TIMEOUT) return outcome;
+  }
+}
+
+Json report_of(godwit_migration* migration) {
+  char* text = nullptr;
+  if (godwit_migration_report(migration, &text) != GODWIT_OK) return nullptr;
+  const Text report(text);
+  const Json json = Json::parse(report.get(), nullptr, false);
+  return json.is_discarded() ? Json(nullptr) : json;
+}
+
+void print_results(const Session& session, godwit_migration* migration, int outcome) {
+  Array<godwit_migrate_result> results;
+  check(godwit_migration_results(migration, results.out(), results.out_count()));
+  uint64_t arrived = 0;
+  uint64_t bytes = 0;
+  Json list = Json::array();
+  for (const auto& result : results.items()) {
+    if (session.json) list.push_back(to_json(result));
+    if (result.error == GODWIT_OK) {
+      ++arrived;
+      bytes += result.size_bytes;
+    } else if (!session.json) {
+      fmt::print(stderr, "godwit: region {} stayed: {}\n", to_text(result.source_id), godwit_error_meaning(result.error));
+    }
+  }
+  if (session.json) {
+    print_json({{"job", id_of(migration)},
+                {"error", error_name(outcome)},
+                {"regions", results.items().size()},
+                {"regions_arrived", arrived},
+                {"bytes", bytes},
+                {"results", list},
+                {"report", report_of(migration)}});
+    return;
+  }
+  print(fmt::format("{} of {} regions arrived, {} (job {})\n", arrived, results.items().size(),
+                    format_size(static_cast<double>(bytes)), id_of(migration)));
+}
+
+}  // namespace
+
+int wait_and_report(Session& session, godwit_migration* migration) {
+  std::string text;
+  const int outcome = wait_with_progress(session, migration, text);
+  int done = 0;
+  check(godwit_migration_test(migration, &done, nullptr));
+  if (done != 0) print_results(session, migration, outcome);
+  if (outcome == GODWIT_OK) return 0;
+  throw Failure(outcome, text);
+}
+
+}  // namespace godwit::cli

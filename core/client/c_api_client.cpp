@@ -1,0 +1,89 @@
+// godwit.h: clients, and what is asked of a node without a handle.
+#include <cstdlib>
+
+#include "client/c_boundary.hpp"
+#include "client/handles.hpp"
+#include "client/node.hpp"
+#include "client/rules.hpp"
+#include "client/to_c.hpp"
+
+using godwit::Done;
+using godwit::Errc;
+using godwit::Error;
+using godwit::Result;
+using namespace godwit::client;
+
+namespace {
+
+Result<Settings> settings_from(const godwit_client_options* options) {
+  Settings settings;
+  if (options == nullptr) return settings;
+  if (options->inline_bytes > settings.inline_bytes)
+    return Error{Errc::kInvalid, "inline_bytes is " + std::to_string(options->inline_bytes) + ", more than " +
+                                     std::to_string(settings.inline_bytes)};
+  if (options->connect_timeout_ms != 0) settings.connect_timeout = godwit::milliseconds(options->connect_timeout_ms);
+  if (options->operation_timeout_ms != 0) settings.operation_timeout = godwit::milliseconds(options->operation_timeout_ms);
+  if (options->inline_bytes != 0) settings.inline_bytes = options->inline_bytes;
+  settings.follow = options->do_not_follow == 0;
+  return settings;
+}
+
+}  // namespace
+
+int godwit_client_open(const godwit_client_options* options, godwit_client** client) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    const Result<Settings> settings = settings_from(options);
+    if (!settings) return settings.error();
+    *client = new godwit_client{Client(*settings)};
+    return Done{};
+  });
+}
+
+void godwit_client_close(godwit_client* client) { delete client; }
+
+int godwit_ping(godwit_client* client, const char* address, double* microseconds) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    const Result<double> seconds = Node(client->client, *where).ping();
+    if (!seconds) return seconds.error();
+    if (microseconds != nullptr) *microseconds = *seconds * 1e6;
+    return Done{};
+  });
+}
+
+int godwit_doctor(godwit_client* client, const char* address, char** json) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    if (json == nullptr) return is_null("json");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    const Result<std::string> text = Node(client->client, *where).doctor();
+    if (!text) return text.error();
+    const Result<char*> copy = copy_for_c(*text);
+    if (!copy) return copy.error();
+    *json = *copy;
+    return Done{};
+  });
+}
+
+void godwit_free(void* memory) { std::free(memory); }
+
+int godwit_job_list(godwit_client* client, const char* address, godwit_job_info** infos, size_t* count) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    if (infos == nullptr) return is_null("infos");
+    if (count == nullptr) return is_null("count");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    const auto jobs = Node(client->client, *where).jobs();
+    if (!jobs) return jobs.error();
+    const auto copy = copy_for_c(*jobs);
+    if (!copy) return copy.error();
+    *infos = *copy;
+    *count = jobs->size();
+    return Done{};
+  });
+}

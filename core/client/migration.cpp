@@ -1,0 +1,120 @@
+#include "client/migration.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "client/lane.hpp"
+#include "client/to_c.hpp"
+
+namespace godwit::client {
+namespace {
+
+constexpr milliseconds kPollWithCallback{100};
+constexpr milliseconds kPoll{1'000};
+constexpr uint32_t kPageResults = 10'000;
+
+}  // namespace
+
+Result<Id> Migration::start(Client& client, const fabric::Address& source, const MigrationPlan& plan) {
+  const Lease lane = client.borrow();
+  std::vector<wire::Id> regions;
+  regions.reserve(plan.regions.size());
+  for (const Id& region : plan.regions) regions.push_back(protocol::to_wire(region));
+  const Request request = lane->request(wire::CreateMigrateRequestDirect(
+      lane->builder(), &regions, plan.destination.c_str(), plan.destination_target.c_str(), plan.copy, plan.block_bytes,
+      plan.streams, plan.name.empty() ? nullptr : plan.name.c_str()));
+  const Result<Reply> reply = expect<wire::JobReply>(lane->ask(source, request, Repeat::kNever), source);
+  if (!reply) return with_context("starting a migration to " + plan.destination, reply.error());
+  const wire::JobEntry* entry = reply->body<wire::JobReply>()->entry();
+  if (entry == nullptr || entry->job() == nullptr)
+    return Error{Errc::kProtocol, to_string(source) + ": the daemon does not say which job it started"};
+  return protocol::from_wire(entry->job());
+}
+
+Error Migration::about(Error error) const { return with_context("job " + to_string(job_), std::move(error)); }
+
+Result<JobState> Migration::ask(milliseconds wait, bool cancel) {
+  const Lease lane = client_.borrow();
+  const wire::Id job = protocol::to_wire(job_);
+  const Request request =
+      lane->request(wire::CreateJobRequest(lane->builder(), &job, static_cast<uint32_t>(wait.count()), cancel));
+  const Deadline deadline = Deadline::after(client_.settings().operation_timeout + wait);
+  const Result<Reply> reply =
+      expect<wire::JobReply>(lane->ask(source_, fabric::Purpose::kControl, request, Repeat::kWhenBroken, deadline), source_);
+  if (!reply) return about(reply.error());
+  const wire::JobEntry* entry = reply->body<wire::JobReply>()->entry();
+  if (entry == nullptr) return about(Error{Errc::kProtocol, to_string(source_) + ": the daemon's answer is empty"});
+  return JobState{to_c(*entry), protocol::text_of(entry->error_text())};
+}
+
+Result<JobState> Migration::test() { return ask(milliseconds(0), false); }
+
+Result<> Migration::wait(milliseconds timeout) {
+  const std::optional<Deadline> deadline =
+      timeout.count() == 0 ? std::nullopt : std::optional<Deadline>(Deadline::after(timeout));
+  const milliseconds longest = progress_ == nullptr ? kPoll : kPollWithCallback;
+  bool is_cancelled = false;
+  for (;;) {
+    milliseconds poll = longest;
+    if (deadline) poll = std::min(poll, std::chrono::ceil<milliseconds>(deadline->left()));
+    const Result<JobState> state = ask(poll, false);
+    if (!state) return state.error();
+    if (progress_ != nullptr && progress_(&state->info.progress, progress_context_) != 0 && !is_cancelled &&
+        state->info.ended == 0) {
+      is_cancelled = true;
+      if (auto cancelled = cancel(); !cancelled) return cancelled;
+    }
+    if (state->info.ended != 0) {
+      if (state->info.error == GODWIT_OK) return Done{};
+      return about(Error{error_from_number(state->info.error), to_string(source_) + ": " + state->error_text});
+    }
+    // It may last until somebody repairs the peer, so it is told at once.
+    if (state->info.error == GODWIT_ERR_IN_DOUBT)
+      return about(Error{Errc::kInDoubt, to_string(source_) + ": " + state->error_text});
+    if (deadline && deadline->passed())
+      return about(
+          Error{Errc::kTimeout, fmt::format("{}: not ended after {} ms; it goes on", to_string(source_), timeout.count())});
+  }
+}
+
+Result<> Migration::cancel() {
+  const Result<JobState> state = ask(milliseconds(0), true);
+  if (!state) return state.error();
+  return Done{};
+}
+
+Result<Reply> Migration::ask_results(uint32_t first, uint32_t limit) {
+  const Lease lane = client_.borrow();
+  const wire::Id job = protocol::to_wire(job_);
+  const Request request = lane->request(wire::CreateJobResultsRequest(lane->builder(), &job, first, limit));
+  Result<Reply> reply = expect<wire::JobResultsReply>(lane->ask(source_, request, Repeat::kWhenBroken), source_);
+  if (!reply) return about(std::move(reply).error());
+  return reply;
+}
+
+Result<std::vector<godwit_migrate_result>> Migration::results() {
+  const Result<JobState> state = test();
+  if (!state) return state.error();
+  if (state->info.ended == 0) return about(Error{Errc::kBusy, to_string(source_) + ": it has not ended yet"});
+  std::vector<godwit_migrate_result> all;
+  for (;;) {
+    const Result<Reply> reply = ask_results(static_cast<uint32_t>(all.size()), kPageResults);
+    if (!reply) return reply.error();
+    const auto* page = reply->body<wire::JobResultsReply>();
+    const size_t before = all.size();
+    if (page->results() != nullptr)
+      for (const wire::ObjectResult* result : *page->results()) all.push_back(to_c(*result));
+    if (all.size() >= page->total()) return all;
+    if (all.size() == before)
+      return about(Error{Errc::kProtocol, to_string(source_) + ": the daemon's list of results ends too early"});
+  }
+}
+
+Result<std::string> Migration::report() {
+  const Result<Reply> reply = ask_results(0, 0);
+  if (!reply) return reply.error();
+  return protocol::text_of(reply->body<wire::JobResultsReply>()->report());
+}
+
+}  // namespace godwit::client

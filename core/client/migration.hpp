@@ -1,0 +1,67 @@
+// Migration: a client's handle to a job of a source node.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/deadline.hpp"
+#include "base/id.hpp"
+#include "base/result.hpp"
+#include "client/client.hpp"
+#include "client/reply.hpp"
+#include "fabric/address.hpp"
+#include "godwit/godwit.h"
+
+namespace godwit::client {
+
+// What to migrate, checked already.
+struct MigrationPlan {
+  std::vector<Id> regions;
+  std::string destination;
+  std::string destination_target;
+  bool copy = false;
+  uint64_t block_bytes = 0;  // 0: as the source's daemon is configured.
+  uint32_t streams = 0;      // The same.
+  std::string name;          // Empty: each keeps its own.
+};
+
+struct JobState {
+  godwit_job_info info;
+  std::string error_text;
+};
+
+// Thread-safe. The client must outlive it. Every method but id() blocks, and can also fail as Lane::ask.
+class Migration {
+ public:
+  Migration(Client& client, fabric::Address source, const Id& job, godwit_progress_callback progress, void* context)
+      : job_(job), client_(client), source_(std::move(source)), progress_(progress), progress_context_(context) {}
+
+  // Asked for once: after kPeerLost and kTimeout, the list of jobs tells whether it was started.
+  // Errors: kInvalid, kLimit, kBusy (too many jobs), kNotFound (the only region, or the target).
+  static Result<Id> start(Client& client, const fabric::Address& source, const MigrationPlan& plan);
+
+  const Id& id() const { return job_; }
+  // Errors: kNotFound, no such job.
+  Result<JobState> test();
+  // Blocks until the job has ended. timeout zero: without limit. Runs the progress callback, with no lock held.
+  // Errors: the job's own; kInDoubt, as soon as it is; kTimeout.
+  Result<> wait(milliseconds timeout);
+  Result<> cancel();
+  // In the order of the plan. Errors: kBusy, it has not ended.
+  Result<std::vector<godwit_migrate_result>> results();
+  Result<std::string> report();
+
+ private:
+  Result<JobState> ask(milliseconds wait, bool cancel);
+  Result<Reply> ask_results(uint32_t first, uint32_t limit);
+  Error about(Error error) const;
+
+  // Constant after construction.
+  const Id job_;
+  Client& client_;
+  const fabric::Address source_;
+  const godwit_progress_callback progress_;  // May be NULL.
+  void* const progress_context_;
+};
+
+}  // namespace godwit::client

@@ -1,0 +1,35 @@
+// Node: what can be asked of one daemon without a handle.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "client/client.hpp"
+#include "fabric/address.hpp"
+#include "godwit/godwit.h"
+
+namespace godwit::client {
+
+// Made for a call or two; holds no state of its own. The client must outlive it.
+// Every method blocks, and can also fail as Lane::ask.
+class Node {
+ public:
+  Node(Client& client, const fabric::Address& address) : client_(client), address_(address) {}
+
+  // Seconds of one round trip, without the time to connect.
+  Result<double> ping();
+  Result<std::string> doctor();
+  Result<std::vector<godwit_target_info>> targets();
+  // Errors: kNotFound, no such target.
+  Result<godwit_target_info> target(const std::string& name);
+  // In the order of ids. target empty: all. Errors: kNotFound, no such target.
+  Result<std::vector<godwit_region_info>> regions(const std::string& target);
+  Result<std::vector<godwit_job_info>> jobs();
+
+ private:
+  Client& client_;
+  const fabric::Address& address_;
+};
+
+}  // namespace godwit::client

@@ -1,0 +1,74 @@
+// Region: a client's handle to a region, which knows where the region was last and follows it.
+#pragma once
+
+#include <cstddef>
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "base/extent.hpp"
+#include "base/id.hpp"
+#include "base/result.hpp"
+#include "client/client.hpp"
+#include "client/lane.hpp"
+#include "fabric/address.hpp"
+#include "godwit/godwit.h"
+
+namespace godwit::client {
+
+// Thread-safe. The client must outlive it. Every method blocks, and can also fail as Lane::ask; errors name the region.
+class Region {
+ public:
+  Region(Client& client, const Id& id, fabric::Address address) : id_(id), client_(client), address_(std::move(address)) {}
+
+  // A region of `size_bytes` zeros on the target. name empty: none. It is asked for once: after kPeerLost and kTimeout
+  // nobody knows whether it exists.
+  // Errors: kNoSpace, kExists, kNotFound (the target).
+  static Result<Id> create(Client& client, const fabric::Address& address, const std::string& target, const std::string& name,
+                           uint64_t size_bytes);
+  // The same, holding `data` from its first moment.
+  static Result<Id> create(Client& client, const fabric::Address& address, const std::string& target, const std::string& name,
+                           std::span<const std::byte> data);
+  // Where the region with this id, or this name, is. Follows it if the client does. Errors: kNotFound, kMoved.
+  static Result<Region> find(Client& client, const fabric::Address& address, const Id& id, const std::string& name);
+  // For find() only: nobody else holds `other`.
+  Region(Region&& other) : Region(other.client_, other.id_, other.address_) {}
+
+  const Id& id() const { return id_; }
+  Client& client() const { return client_; }
+  fabric::Address address() const;
+  // Later calls ask there first. Any thread.
+  void move_to(const fabric::Address& address);
+
+  // Errors: kRange; kNotFound, erased; kMoved, if the client does not follow; kBusy, a migration stopped it for longer than
+  // operation_timeout.
+  Result<> write(uint64_t offset_bytes, std::span<const std::byte> data);
+  Result<> read(uint64_t offset_bytes, std::span<std::byte> data);
+  // Errors: as write; kPmem, kIo.
+  Result<> persist(Extent extent);
+  // Errors: kNotFound, kMoved.
+  Result<godwit_region_info> stat();
+  // Errors: kNotFound, kMoved; kBusy, it is being migrated.
+  Result<> erase();
+
+ private:
+  enum class WhenBusy { kFail, kWait };
+  // Runs attempt(address), a Result<Reply>, wherever the region is, until a node neither is busy nor knows a newer place.
+  template <class Attempt>
+  Result<Reply> reach(WhenBusy when_busy, Attempt attempt);
+  // Where the refusal sends us. Errors: kMoved, the client does not follow, or the daemon does not say where to.
+  Result<fabric::Address> follow(const fabric::Address& from, const Reply& moved, int hops);
+  Result<Reply> write_inline(const fabric::Address& address, uint64_t offset_bytes, std::span<const std::byte> data);
+  Result<Reply> write_by_rma(const fabric::Address& address, uint64_t offset_bytes, std::span<const std::byte> data);
+  Result<Reply> read_inline(const fabric::Address& address, uint64_t offset_bytes, std::span<std::byte> data);
+  Result<Reply> read_by_rma(const fabric::Address& address, uint64_t offset_bytes, std::span<std::byte> data);
+  Error about(Error error) const;
+
+  const Id id_;
+  Client& client_;
+
+  mutable std::mutex mutex_;
+  fabric::Address address_;  // Guarded by mutex_.
+};
+
+}  // namespace godwit::client

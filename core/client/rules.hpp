@@ -1,0 +1,22 @@
+// Rules: what names and addresses may look like; checked here so that a mistake costs no round trip.
+#pragma once
+
+#include <string_view>
+
+#include "base/id.hpp"
+#include "base/result.hpp"
+#include "fabric/address.hpp"
+
+namespace godwit::client {
+
+// A region's name: 1 to 128 bytes of UTF-8 without control characters, and not 32 hexadecimal digits, which would be an id.
+// Errors: kInvalid; the text says which rule.
+Result<> check_region_name(std::string_view name);
+// A target's name: 1 to 64 bytes of UTF-8 without control characters. Errors: kInvalid.
+Result<> check_target_name(std::string_view name);
+// An address from a C caller. Errors: kInvalid, also for NULL.
+Result<fabric::Address> address_from(const char* text);
+// An id from a C caller; `what` names the argument. Errors: kInvalid, NULL or not 32 hexadecimal digits.
+Result<Id> id_from(const char* text, std::string_view what);
+
+}  // namespace godwit::client

@@ -1,0 +1,120 @@
+// The doctor: what this machine offers, and what hides it.
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/units.hpp"
+#include "daemon/node.hpp"
+#include "daemon/version.hpp"
+#include "fabric/provider.hpp"
+
+namespace godwit::daemon {
+namespace {
+
+using nlohmann::json;
+
+json limit_of(decltype(RLIMIT_MEMLOCK) resource) {
+  rlimit limit{};
+  getrlimit(resource, &limit);
+  if (limit.rlim_cur == RLIM_INFINITY) return "unlimited";
+  return limit.rlim_cur;
+}
+
+json providers() {
+  json list = json::array();
+  for (const fabric::ProviderReport& report : fabric::report_providers())
+    list.push_back({{"name", report.name},
+                    {"usable", report.usable},
+                    {"rdma", report.is_rdma},
+                    {"backend", report.backend},
+                    {"reason", report.reason}});
+  return list;
+}
+
+json targets_of(const Settings& settings, Node* node) {
+  json list = json::array();
+  if (node == nullptr) {
+    for (const pmem::TargetSettings& target : settings.targets)
+      list.push_back({{"name", target.name},
+                      {"kind", to_string(target.kind)},
+                      {"path", target.path},
+                      {"granularity", target.path.empty() ? "" : pmem::probe_granularity(target.path)}});
+    return list;
+  }
+  for (const auto& target : node->store->targets()) {
+    const pmem::Usage usage = target->usage();
+    list.push_back({{"name", target->name()},
+                    {"kind", to_string(target->kind())},
+                    {"path", target->settings().path},
+                    {"granularity", target->granularity()},
+                    {"capacity_bytes", usage.capacity_bytes},
+                    {"used_bytes", usage.used_bytes}});
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string doctor_json(const Settings& settings, Node* node) {
+  utsname machine{};
+  uname(&machine);
+  json topology;
+  if (node != nullptr) {
+    topology = node->topology->describe();
+  } else if (auto loaded = Topology::load(pinning_from(settings.pinning), ""); loaded) {
+    topology = (*loaded)->describe();
+  } else {
+    topology = {{"error", loaded.error().text}};
+  }
+  json report{{"version", kVersion},
+              {"host", machine.nodename},
+              {"kernel", machine.release},
+              {"topology", topology},
+              {"providers", providers()},
+              {"memlock_limit_bytes", limit_of(RLIMIT_MEMLOCK)},
+              {"memlock_bypassed", geteuid() == 0},
+              {"open_files_limit", limit_of(RLIMIT_NOFILE)},
+              {"tmp_granularity", pmem::probe_granularity("/tmp")},
+              {"targets", targets_of(settings, node)}};
+  if (node != nullptr) {
+    report["addresses"] = node->addresses;
+    report["registered_bytes"] = node->domains.registered_bytes();
+  }
+  return report.dump();
+}
+
+std::string doctor_text(const std::string& text) {
+  const json report = json::parse(text);
+  const json& topology = report["topology"];
+  std::string out = fmt::format("Godwit {} on {} (Linux {})\n", report["version"].get<std::string>(),
+                                report["host"].get<std::string>(), report["kernel"].get<std::string>());
+  if (topology.contains("error")) {
+    out += fmt::format("topology: {}\n", topology["error"].get<std::string>());
+  } else {
+    out += fmt::format("topology: processors {}\n", topology["processors"].get<std::string>());
+    for (const json& node : topology["numa_nodes"])
+      out += fmt::format("  NUMA node {}: processors {}, {}\n", node["node"].get<unsigned>(),
+                         node["processors"].get<std::string>(), format_size(node["memory_bytes"].get<uint64_t>()));
+    out += fmt::format("pinning: {}, threads on {}\n", topology["pinning"].get<std::string>(),
+                       topology["threads_on"].get<std::string>());
+  }
+  const json& memlock = report["memlock_limit_bytes"];
+  out += fmt::format("memlock limit: {}{}\n",
+                     memlock.is_string() ? memlock.get<std::string>() : format_size(memlock.get<uint64_t>()),
+                     report["memlock_bypassed"].get<bool>() ? " (root is not held to it)" : "");
+  out += "providers:\n";
+  for (const json& provider : report["providers"])
+    out += fmt::format("  {:<14} {:<10} {:<8} {}\n", provider["name"].get<std::string>(),
+                       provider["usable"].get<bool>() ? "usable" : "unusable",
+                       provider["rdma"].get<bool>() ? "RDMA" : "no RDMA", provider["reason"].get<std::string>());
+  out += fmt::format("a pool in /tmp would have: {}\n", report["tmp_granularity"].get<std::string>());
+  for (const json& target : report["targets"])
+    out += fmt::format("target '{}': {} {} {}\n", target["name"].get<std::string>(), target["kind"].get<std::string>(),
+                       target["path"].get<std::string>(), target["granularity"].get<std::string>());
+  return out;
+}
+
+}  // namespace godwit::daemon

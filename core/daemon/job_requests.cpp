@@ -1,0 +1,94 @@
+// Requests about migrations.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "daemon/requests.hpp"
+
+namespace godwit::daemon {
+namespace {
+
+flatbuffers::Offset<wire::JobEntry> entry_of(flatbuffers::FlatBufferBuilder& builder, const engine::OutboundJob& job) {
+  const engine::JobStatus status = job.status();
+  const wire::Id id = protocol::to_wire(status.job);
+  const auto source = builder.CreateString(status.source);
+  const auto destination = builder.CreateString(status.destination);
+  const auto target = builder.CreateString(status.destination_target);
+  const auto text = builder.CreateString(status.error_text);
+  return wire::CreateJobEntry(builder, &id, source, destination, target, status.copy, static_cast<uint8_t>(status.phase),
+                              status.ended, static_cast<int32_t>(status.error), text, status.bytes_done, status.bytes_total,
+                              status.objects_done, status.objects_total, status.bytes_per_second, status.seconds);
+}
+
+Error unknown_job(const Id& job) {
+  return Error{Errc::kNotFound, fmt::format("no job {} with this node as its source", to_string(job))};
+}
+
+}  // namespace
+
+Requests::Reply Requests::migrate(uint64_t request, const wire::MigrateRequest& migrate) {
+  if (migrate.regions() == nullptr || migrate.destination() == nullptr || migrate.destination_target() == nullptr)
+    return Error{Errc::kProtocol, "the migrate request lacks its regions or its destination"};
+  engine::MigrateRequest wanted;
+  wanted.destination_address = migrate.destination()->str();
+  wanted.destination_target = migrate.destination_target()->str();
+  wanted.copy = migrate.copy();
+  wanted.block_bytes = migrate.block_bytes();
+  wanted.streams = migrate.streams();
+  wanted.name = protocol::text_of(migrate.name());
+  wanted.regions.reserve(migrate.regions()->size());
+  for (const wire::Id* id : *migrate.regions()) wanted.regions.push_back(protocol::from_wire(*id));
+  // The destination may have to ask us back: it is given the address of its own provider, if we listen there.
+  std::vector<std::string> addresses = node_.addresses;
+  const std::string provider = wanted.destination_address.substr(0, wanted.destination_address.find("://"));
+  std::ranges::stable_partition(addresses, [&](const std::string& address) { return address.starts_with(provider + "://"); });
+  auto job = node_.jobs->submit(wanted, addresses);
+  if (!job) return std::move(job).error();
+  return job_status(request, *job);
+}
+
+bool Requests::job_runs(const wire::JobRequest& request) {
+  const auto job = node_.jobs->find(protocol::from_wire(request.job()));
+  if (!job) return false;
+  if (request.cancel()) job->cancel();
+  return !job->status().ended;
+}
+
+std::span<const std::byte> Requests::job_status(uint64_t request, const Id& id) {
+  const auto job = node_.jobs->find(id);
+  if (!job) return refuse(request, unknown_job(id));
+  auto& builder = encoder_.builder();
+  return encoder_.finish(request, wire::CreateJobReply(builder, entry_of(builder, *job)));
+}
+
+Requests::Reply Requests::list_jobs(uint64_t request) {
+  auto& builder = encoder_.builder();
+  std::vector<flatbuffers::Offset<wire::JobEntry>> entries;
+  for (const auto& job : node_.jobs->list()) entries.push_back(entry_of(builder, *job));
+  return encoder_.finish(request, wire::CreateJobListReplyDirect(builder, &entries));
+}
+
+Requests::Reply Requests::job_results(uint64_t request, const wire::JobResultsRequest& wanted) {
+  constexpr uint32_t kPageMax = 10'000;
+  const Id id = protocol::from_wire(wanted.job());
+  const auto job = node_.jobs->find(id);
+  if (!job) return unknown_job(id);
+  const auto all = job->results();
+  std::vector<wire::ObjectResult> page;
+  const uint32_t limit = std::min(wanted.limit() == 0 ? kPageMax : wanted.limit(), kPageMax);
+  for (size_t i = wanted.first(); i < all.size() && page.size() < limit; ++i)
+    page.emplace_back(protocol::to_wire(all[i].source_id), protocol::to_wire(all[i].destination_id), all[i].size_bytes,
+                      static_cast<int32_t>(all[i].error));
+  auto& builder = encoder_.builder();
+  const auto results = builder.CreateVectorOfStructs(page);
+  const auto report = builder.CreateString(job->report_json());
+  return encoder_.finish(request, wire::CreateJobResultsReply(builder, results, static_cast<uint32_t>(all.size()), report));
+}
+
+Requests::Reply Requests::decision(uint64_t request, const wire::DecisionRequest& wanted) {
+  const auto decided = node_.jobs->decision(protocol::from_wire(wanted.job()));
+  const wire::Id node = protocol::to_wire(node_.journal->node_id());
+  return encoder_.finish(request, wire::CreateDecisionReply(encoder_.builder(), static_cast<uint8_t>(decided), &node));
+}
+
+}  // namespace godwit::daemon

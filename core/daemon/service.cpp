@@ -1,0 +1,172 @@
+#include "daemon/service.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.hpp"
+
+namespace godwit::daemon {
+
+Result<std::unique_ptr<Service>> Service::open(Node& node, const std::string& listen) {
+  auto wanted = fabric::parse_address(listen);
+  if (!wanted) return std::move(wanted).error();
+  node.domains.bind(*wanted);
+  auto domain = node.domains.of(*wanted);
+  if (!domain) return with_context("listen " + listen, std::move(domain).error());
+  // A client that is not waiting for us does not answer heartbeats: silence says little. Most providers tell when it dies.
+  fabric::HubSettings settings;
+  settings.heartbeat = std::chrono::minutes(1);
+  settings.peer_timeout = std::chrono::minutes(10);
+  auto hub = fabric::Hub::open(*domain, settings);
+  if (!hub) return with_context("listen " + listen, std::move(hub).error());
+  auto address = (*hub)->listen(wanted->location);
+  if (!address) return with_context("listen " + listen, std::move(address).error());
+  return std::unique_ptr<Service>(new Service(node, std::move(*domain), std::move(*hub), fabric::to_string(*address)));
+}
+
+Service::~Service() { stop(); }
+
+void Service::start() {
+  thread_ = std::thread([this] {
+    node_.topology->pin_thread();
+    run();
+  });
+}
+
+void Service::stop() {
+  stopping_ = true;
+  hub_->wake();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Service::run() {
+  while (!stopping_) {
+    take_posted();
+    if (auto progressed = hub_->progress(*this, next_deadline()); !progressed) {
+      log::error("the service at {} ends: {}", address_, progressed.error().text);
+      return;
+    }
+    answer_waiters(Id{});
+  }
+}
+
+Deadline Service::next_deadline() const {
+  auto time = Clock::now() + std::chrono::seconds(60);
+  for (const Waiter& waiter : waiters_) time = std::min(time, waiter.deadline.time());
+  return Deadline::at(time);
+}
+
+// ---------------------------------------------------------------- from other threads
+
+void Service::post(Posted posted) {
+  {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(posted));
+  }
+  hub_->wake();
+}
+
+void Service::job_ended(const Id& job) { post({fabric::ConnectionId{}, {}, job}); }
+
+void Service::take_posted() {
+  std::vector<Posted> posted;
+  {
+    const std::lock_guard lock(mutex_);
+    posted.swap(posted_);
+  }
+  for (const Posted& one : posted) {
+    if (!one.reply.empty())
+      send(one.connection, one.reply);
+    else
+      answer_waiters(one.ended_job);
+  }
+}
+
+// Those whose job is `ended_job`, and those whose time is over.
+void Service::answer_waiters(const Id& ended_job) {
+  for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
+    if (waiter->job != ended_job && !waiter->deadline.passed()) {
+      ++waiter;
+      continue;
+    }
+    send(waiter->connection, requests_.job_status(waiter->request, waiter->job));
+    waiter = waiters_.erase(waiter);
+  }
+}
+
+void Service::send(fabric::ConnectionId connection, std::span<const std::byte> reply) {
+  if (auto sent = hub_->send(connection, reply); !sent) log::debug("an answer was not sent: {}", sent.error().text);
+}
+
+// ---------------------------------------------------------------- from the hub
+
+void Service::on_incoming(fabric::Incoming incoming) {
+  const fabric::Hello hello = incoming.hello();
+  const std::string peer = incoming.peer();
+  Result<> served = Done{};
+  switch (hello.purpose) {
+    case fabric::Purpose::kControl: {
+      if (sessions_.size() >= node_.settings.sessions_max) {
+        log::warn("{} is refused: sessions_max ({}) is reached", peer, node_.settings.sessions_max);
+        hub_->refuse(std::move(incoming), {Errc::kBusy});
+        return;
+      }
+      auto accepted = hub_->accept(std::move(incoming));
+      if (accepted)
+        sessions_.insert(static_cast<uint64_t>(*accepted));
+      else
+        served = std::move(accepted).error();
+      break;
+    }
+    case fabric::Purpose::kJob: served = node_.inbound->serve_job(domain_, std::move(incoming)); break;
+    case fabric::Purpose::kStream:
+      served = hello.token.is_zero() ? node_.streams->serve(domain_, std::move(incoming), address_)
+                                     : node_.inbound->serve_stream(domain_, std::move(incoming));
+      break;
+  }
+  if (!served) log::warn("{} is not served: {}", peer, served.error().text);
+}
+
+void Service::on_open(fabric::ConnectionId) {}
+void Service::on_rma(fabric::ConnectionId, uint64_t, Result<>) {}
+
+void Service::on_closed(fabric::ConnectionId connection, Error reason) {
+  log::debug("a session ended: {}", reason.text);
+  sessions_.erase(static_cast<uint64_t>(connection));
+  std::erase_if(waiters_, [&](const Waiter& waiter) { return waiter.connection == connection; });
+}
+
+void Service::on_message(fabric::ConnectionId connection, std::span<const std::byte> message) {
+  auto decoded = protocol::decode(message);
+  if (!decoded) {
+    // What follows on this connection cannot be trusted.
+    log::warn("{}: {}", hub_->peer(connection), decoded.error().text);
+    send(connection, requests_.refuse(0, decoded.error()));
+    hub_->close(connection);
+    on_closed(connection, decoded.error());
+    return;
+  }
+  if (const auto* job = decoded->body<wire::JobRequest>(); job != nullptr && job->wait_ms() > 0) {
+    constexpr uint32_t kWaitMsMax = 60'000;
+    if (requests_.job_runs(*job)) {
+      waiters_.push_back({connection, decoded->request(), protocol::from_wire(job->job()),
+                          Deadline::after(milliseconds(std::min(job->wait_ms(), kWaitMsMax)))});
+      return;
+    }
+  }
+  if (!requests_.waits_for_disk(*decoded)) {
+    send(connection, requests_.answer(*decoded));
+    return;
+  }
+  // The message lives only during this call: the worker gets its own.
+  auto copy = std::make_shared<std::vector<std::byte>>(message.begin(), message.end());
+  node_.workers->submit([this, connection, copy] {
+    Requests requests(node_, address_);
+    auto again = protocol::decode(*copy);
+    const auto reply = requests.answer(*again);
+    post({connection, {reply.begin(), reply.end()}, {}});
+  });
+}
+
+}  // namespace godwit::daemon

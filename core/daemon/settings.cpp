@@ -1,0 +1,181 @@
+#include "daemon/settings.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+#include <unordered_set>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validator.hpp>
+
+#include "base/units.hpp"
+#include "daemon/settings_table.hpp"
+#include "fabric/address.hpp"
+
+namespace godwit::daemon {
+namespace {
+
+using nlohmann::json;
+
+Error at(const std::string& origin, const std::string& path, const std::string& what) {
+  return Error{Errc::kConfig, fmt::format("{}: {}: {}", origin, path, what)};
+}
+
+// "<root>[targets][0][config][capacity]" as "targets[0].config.capacity".
+std::string path_text(const std::string& context) {
+  std::string out;
+  for (size_t at = context.find('['); at != std::string::npos; at = context.find('[', at + 1)) {
+    const std::string part = context.substr(at + 1, context.find(']', at) - at - 1);
+    if (!part.empty() && part.find_first_not_of("0123456789") == std::string::npos)
+      out += "[" + part + "]";
+    else
+      out += (out.empty() ? "" : ".") + part;
+  }
+  return out.empty() ? "the configuration" : out;
+}
+
+// The deepest complaint says it best: the others only say that something below them is wrong.
+Result<> check_schema(const json& document, const std::string& origin) {
+  const json schema_text = settings_schema();
+  const valijson::adapters::NlohmannJsonAdapter schema_adapter(schema_text);
+  valijson::Schema schema;
+  valijson::SchemaParser().populateSchema(schema_adapter, schema);
+  const valijson::adapters::NlohmannJsonAdapter adapter(document);
+  valijson::ValidationResults results;
+  valijson::Validator validator;
+  if (validator.validate(schema, adapter, &results)) return Done{};
+  std::string path, what;
+  size_t depth = 0;
+  valijson::ValidationResults::Error error;
+  while (results.popError(error)) {
+    std::string context;
+    for (const std::string& part : error.context) context += part;
+    if (error.context.size() < depth) continue;
+    depth = error.context.size();
+    path = path_text(context);
+    what = error.description;
+  }
+  return at(origin, path, what);
+}
+
+Result<uint64_t> size_of(const json& value) {
+  if (value.is_string()) return parse_size(value.get<std::string>());
+  return value.get<uint64_t>();
+}
+
+Result<> read_targets(const json& list, const std::string& path, const std::string& origin, Settings& settings) {
+  for (size_t i = 0; i < list.size(); ++i) {
+    const json& item = list[i];
+    const std::string here = fmt::format("{}[{}]", path, i);
+    pmem::TargetSettings target;
+    target.name = item.at("name");
+    const std::string type = item.at("type");
+    target.kind = type == "pmem" ? pmem::Kind::kPmem : type == "file" ? pmem::Kind::kFile : pmem::Kind::kDram;
+    const json config = item.value("config", json::object());
+    if (config.contains("capacity")) {
+      auto capacity = size_of(config["capacity"]);
+      if (!capacity) return at(origin, here + ".config.capacity", capacity.error().text);
+      target.capacity_bytes = *capacity;
+    }
+    target.path = config.value("path", "");
+    target.prefault = config.value("prefault", false);
+    if (target.kind != pmem::Kind::kDram && target.path.empty())
+      return at(origin, here + ".config", "a " + type + " target needs a path");
+    if (target.capacity_bytes == 0 && !target.path.starts_with("/dev/dax"))
+      return at(origin, here + ".config", "a capacity is needed, for example \"2GiB\"");
+    for (const auto& other : settings.targets) {
+      if (other.name == target.name) return at(origin, here + ".name", "'" + target.name + "' is taken by another target");
+      if (!target.path.empty() && other.path == target.path)
+        return at(origin, here + ".config.path", "another target has that path");
+    }
+    settings.targets.push_back(std::move(target));
+  }
+  return Done{};
+}
+
+Result<> read_transfer_manager(const json& manager, const std::string& path, const std::string& origin, Settings& settings) {
+  const json config = manager.value("config", json::object());
+  if (config.contains("num_threads")) settings.engine.streams = config["num_threads"];
+  if (config.contains("pipeline_size")) {
+    auto size = size_of(config["pipeline_size"]);
+    if (!size) return at(origin, path + ".config.pipeline_size", size.error().text);
+    settings.engine.pipeline_bytes = *size;
+  }
+  return Done{};
+}
+
+Result<> read_table(const json& document, const std::string& origin, Settings& settings) {
+  for (const SettingRow& row : settings_table()) {
+    const std::string key(row.key);
+    if (!document.contains(key)) continue;
+    const json& value = document[key];
+    switch (row.type) {
+      case SettingType::kSize: {
+        auto size = size_of(value);
+        if (!size) return at(origin, key, size.error().text);
+        if (*size < row.least || *size > row.most)
+          return at(
+              origin, key,
+              fmt::format("{} is not between {} and {}", format_size(*size), format_size(row.least), format_size(row.most)));
+        row.store(settings, *size, {});
+        break;
+      }
+      case SettingType::kCount:
+      case SettingType::kMilliseconds: row.store(settings, value.get<uint64_t>(), {}); break;
+      case SettingType::kFlag: row.store(settings, value.get<bool>() ? 1 : 0, {}); break;
+      case SettingType::kText: row.store(settings, 0, value.get<std::string>()); break;
+    }
+  }
+  return Done{};
+}
+
+}  // namespace
+
+Result<Settings> parse_settings(const std::string& json_text, const std::string& origin) {
+  const json document = json::parse(json_text, nullptr, false, true);
+  if (document.is_discarded()) return Error{Errc::kConfig, fmt::format("{}: not JSON", origin)};
+  if (auto valid = check_schema(document, origin); !valid) return std::move(valid).error();
+
+  Settings settings;
+  settings.state_dir = document.at("state_dir");
+  if (document.contains("listen")) settings.listen = document["listen"].get<std::vector<std::string>>();
+  std::unordered_set<std::string> providers;
+  for (size_t i = 0; i < settings.listen.size(); ++i) {
+    auto address = fabric::parse_address(settings.listen[i]);
+    if (!address) return at(origin, fmt::format("listen[{}]", i), address.error().text);
+    if (!providers.insert(address->provider).second) return at(origin, fmt::format("listen[{}]", i), "one address a provider");
+  }
+  if (auto read = read_table(document, origin, settings); !read) return std::move(read).error();
+  if (document.contains("targets"))
+    if (auto read = read_targets(document["targets"], "targets", origin, settings); !read) return std::move(read).error();
+  if (document.contains("transfer_manager"))
+    if (auto read = read_transfer_manager(document["transfer_manager"], "transfer_manager", origin, settings); !read)
+      return std::move(read).error();
+  if (document.contains("providers"))
+    for (size_t i = 0; i < document["providers"].size(); ++i) {
+      const json config = document["providers"][i].value("config", json::object());
+      const std::string path = fmt::format("providers[{}].config", i);
+      if (config.contains("targets"))
+        if (auto read = read_targets(config["targets"], path + ".targets", origin, settings); !read)
+          return std::move(read).error();
+      if (config.contains("transfer_manager"))
+        if (auto read = read_transfer_manager(config["transfer_manager"], path + ".transfer_manager", origin, settings); !read)
+          return std::move(read).error();
+    }
+  if (settings.engine.pipeline_bytes < settings.engine.block_bytes)
+    settings.engine.block_bytes = settings.engine.pipeline_bytes;
+  return settings;
+}
+
+Result<Settings> load_settings(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return error_from_errno(Errc::kIo, "configuration file " + path, errno);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) return Error{Errc::kIo, "configuration file " + path + ": cannot be read"};
+  return parse_settings(text.str(), path);
+}
+
+}  // namespace godwit::daemon

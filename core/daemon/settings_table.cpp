@@ -1,0 +1,172 @@
+#include "daemon/settings_table.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/units.hpp"
+
+namespace godwit::daemon {
+namespace {
+
+using nlohmann::json;
+using enum SettingType;
+
+const std::array kTable{
+    SettingRow{"block_bytes", kSize, 4_KiB, 64_MiB, "", "bytes moved by one RMA operation, and covered by one digest",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.block_bytes = n; },
+               [](const Settings& s) { return json(format_size(s.engine.block_bytes)); }},
+    SettingRow{"pipeline_bytes", kSize, 4_KiB, 1_GiB, "", "bytes in flight on one stream; also its ring of staging buffers",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.pipeline_bytes = n; },
+               [](const Settings& s) { return json(format_size(s.engine.pipeline_bytes)); }},
+    SettingRow{"streams", kCount, 1, 64, "", "connections (each with a thread) that carry one migration",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.streams = static_cast<uint32_t>(n); },
+               [](const Settings& s) { return json(s.engine.streams); }},
+    SettingRow{"jobs_max", kCount, 1, 256, "", "migrations that run at once with this node as source; more wait",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.jobs_max = static_cast<uint32_t>(n); },
+               [](const Settings& s) { return json(s.engine.jobs_max); }},
+    SettingRow{"inbound_max", kCount, 1, 1024, "", "migrations received at once; more are refused",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.inbound_max = static_cast<uint32_t>(n); },
+               [](const Settings& s) { return json(s.engine.inbound_max); }},
+    SettingRow{"connect_timeout_ms", kMilliseconds, 10, 600'000, "", "for a connection to another node",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.connect_timeout = milliseconds(n); },
+               [](const Settings& s) { return json(s.engine.connect_timeout.count()); }},
+    SettingRow{"stall_timeout_ms", kMilliseconds, 100, 3'600'000, "", "a transfer fails when nothing arrived for so long",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.stall_timeout = milliseconds(n); },
+               [](const Settings& s) { return json(s.engine.stall_timeout.count()); }},
+    SettingRow{"quiesce_timeout_ms", kMilliseconds, 10, 600'000, "", "for accesses under way to end before a migration reads",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.quiesce_timeout = milliseconds(n); },
+               [](const Settings& s) { return json(s.engine.quiesce_timeout.count()); }},
+    SettingRow{"resolve_interval_ms", kMilliseconds, 10, 600'000, "", "between attempts to end a job in doubt",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.resolve_interval = milliseconds(n); },
+               [](const Settings& s) { return json(s.engine.resolve_interval.count()); }},
+    SettingRow{"sessions_max", kCount, 1, 65536, "", "clients connected at once",
+               [](Settings& s, uint64_t n, const std::string&) { s.sessions_max = n; },
+               [](const Settings& s) { return json(s.sessions_max); }},
+    SettingRow{"client_streams_max", kCount, 1, 4096, "", "clients that read or write large ranges at once",
+               [](Settings& s, uint64_t n, const std::string&) { s.client_streams_max = n; },
+               [](const Settings& s) { return json(s.client_streams_max); }},
+    SettingRow{"workers", kCount, 1, 64, "", "threads for requests that wait for a disk",
+               [](Settings& s, uint64_t n, const std::string&) { s.workers = n; },
+               [](const Settings& s) { return json(s.workers); }},
+    SettingRow{"log_level", kText, 0, 0, "trace|debug|info|warning|error|off", "what goes to standard error",
+               [](Settings& s, uint64_t, const std::string& t) { s.log_level = t; },
+               [](const Settings& s) { return json(s.log_level); }},
+    SettingRow{"pinning", kText, 0, 0, "none|numa|core", "bind threads to the NUMA node of the network, or to a core each",
+               [](Settings& s, uint64_t, const std::string& t) { s.pinning = t; },
+               [](const Settings& s) { return json(s.pinning); }},
+    SettingRow{"require_rdma", kFlag, 0, 1, "", "refuse to start on a provider that is not RDMA",
+               [](Settings& s, uint64_t n, const std::string&) { s.require_rdma = n != 0; },
+               [](const Settings& s) { return json(s.require_rdma); }},
+};
+
+json schema_of(const SettingRow& row) {
+  switch (row.type) {
+    case kSize: return {{"type", {"integer", "string"}}, {"minimum", row.least}, {"maximum", row.most}};
+    case kCount:
+    case kMilliseconds: return {{"type", "integer"}, {"minimum", row.least}, {"maximum", row.most}};
+    case kFlag: return {{"type", "boolean"}};
+    case kText: {
+      json names = json::array();
+      for (size_t at = 0; at <= row.choices.size();) {
+        const size_t bar = std::min(row.choices.find('|', at), row.choices.size());
+        names.push_back(row.choices.substr(at, bar - at));
+        at = bar + 1;
+      }
+      return {{"type", "string"}, {"enum", names}};
+    }
+  }
+  return {};
+}
+
+json target_schema() {
+  const json size{{"type", {"integer", "string"}}, {"minimum", 0}};
+  return {
+      {"type", "object"},
+      {"required", {"name", "type"}},
+      {"additionalProperties", false},
+      {"properties",
+       {{"name", {{"type", "string"}, {"pattern", "^[A-Za-z0-9._-]{1,64}$"}}},
+        {"type", {{"type", "string"}, {"enum", {"dram", "memory", "pmem", "file"}}}},
+        {"config",
+         {{"type", "object"},
+          {"additionalProperties", false},
+          {"properties",
+           {{"capacity", size}, {"path", {{"type", "string"}, {"minLength", 1}}}, {"prefault", {{"type", "boolean"}}}}}}}}}};
+}
+
+json transfer_manager_schema() {
+  return {{"type", "object"},
+          {"additionalProperties", false},
+          {"properties",
+           {{"type", {{"type", "string"}, {"enum", {"pipeline", "default"}}}},
+            {"config",
+             {{"type", "object"},
+              {"additionalProperties", false},
+              {"properties",
+               {{"num_threads", {{"type", "integer"}, {"minimum", 1}, {"maximum", 64}}},
+                {"pipeline_size", {{"type", {"integer", "string"}}, {"minimum", 4096}, {"maximum", 1u << 30}}}}}}}}}};
+}
+
+}  // namespace
+
+std::span<const SettingRow> settings_table() { return kTable; }
+
+json settings_schema() {
+  const json targets{{"type", "array"}, {"items", target_schema()}};
+  json properties{{"state_dir", {{"type", "string"}, {"minLength", 1}}},
+                  {"listen", {{"type", "array"}, {"minItems", 1}, {"items", {{"type", "string"}, {"minLength", 1}}}}},
+                  {"targets", targets},
+                  {"transfer_manager", transfer_manager_schema()},
+                  {"providers",
+                   {{"type", "array"},
+                    {"items",
+                     {{"type", "object"},
+                      {"additionalProperties", false},
+                      {"properties",
+                       {{"name", {{"type", "string"}}},
+                        {"provider_id", {{"type", "integer"}, {"minimum", 0}}},
+                        {"config",
+                         {{"type", "object"},
+                          {"additionalProperties", false},
+                          {"properties", {{"targets", targets}, {"transfer_manager", transfer_manager_schema()}}}}}}}}}}}};
+  for (const SettingRow& row : kTable) properties[std::string(row.key)] = schema_of(row);
+  return {{"type", "object"}, {"additionalProperties", false}, {"required", {"state_dir"}}, {"properties", properties}};
+}
+
+std::string settings_as_markdown() {
+  const Settings defaults;
+  std::string out =
+      "| key | type | default | bounds | meaning |\n|---|---|---|---|---|\n"
+      "| `state_dir` | text | required | | directory of the journal; one daemon a directory |\n"
+      "| `listen` | list of text | `[\"tcp://127.0.0.1:7411\"]` | | addresses to listen at; the first is the node's |\n"
+      "| `targets` | list of objects | `[]` | | see below |\n";
+  for (const SettingRow& row : kTable) {
+    const char* type = "";
+    std::string bounds;
+    switch (row.type) {
+      case kSize:
+        type = "size";
+        bounds = fmt::format("{} to {}", format_size(row.least), format_size(row.most));
+        break;
+      case kCount:
+        type = "count";
+        bounds = fmt::format("{} to {}", row.least, row.most);
+        break;
+      case kMilliseconds:
+        type = "milliseconds";
+        bounds = fmt::format("{} to {}", row.least, row.most);
+        break;
+      case kFlag: type = "true or false"; break;
+      case kText:
+        type = "text";
+        bounds = std::string(row.choices);
+        for (size_t at = 0; (at = bounds.find('|', at)) != std::string::npos; at += 2) bounds.replace(at, 1, ", ");
+        break;
+    }
+    out += fmt::format("| `{}` | {} | `{}` | {} | {} |\n", row.key, type, row.value(defaults).dump(), bounds, row.meaning);
+  }
+  return out;
+}
+
+}  // namespace godwit::daemon

@@ -1,0 +1,35 @@
+// ClientStreams: large reads and writes of clients, each stream with a thread of its own, so that none waits for another.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "base/thread_group.hpp"
+#include "engine/settings.hpp"
+#include "fabric/channel.hpp"
+#include "objects/region_store.hpp"
+#include "protocol/codec.hpp"
+
+namespace godwit::engine {
+
+// Thread-safe.
+class ClientStreams {
+ public:
+  // `address`: of this node, for entries and errors.
+  ClientStreams(const EngineSettings& settings, uint32_t streams_max, objects::RegionStore& store);
+  ~ClientStreams() { stop(); }
+
+  // Serves the stream until the client closes it or leaves it idle. Errors: kBusy, too many streams.
+  Result<> serve(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming, std::string address);
+  void stop();
+
+ private:
+  class Session;
+  const EngineSettings settings_;
+  objects::RegionStore& store_;
+  std::atomic<bool> stopping_{false};
+  ThreadGroup threads_;
+};
+
+}  // namespace godwit::engine

@@ -1,0 +1,18 @@
+// Counters: what a transfer did so far; written by its streams, read by whoever reports.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace godwit::engine {
+
+struct Counters {
+  std::atomic<uint64_t> bytes_done{0};  // Verified at the destination.
+  std::atomic<uint64_t> blocks_done{0};
+  std::atomic<uint64_t> blocks_direct{0};  // Left or landed in the object's own registered memory.
+  std::atomic<uint64_t> blocks_staged{0};  // Went through the ring of buffers.
+  std::atomic<uint64_t> blocks_resent{0};
+  std::atomic<uint64_t> digests_failed{0};
+};
+
+}  // namespace godwit::engine

@@ -1,0 +1,241 @@
+#include "engine/inbound_job.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/fail_point.hpp"
+#include "base/log.hpp"
+
+namespace godwit::engine {
+
+using model::DestinationAction;
+using model::DestinationEvent;
+using model::DestinationState;
+
+namespace {
+
+// The crash points of the destination: "destination.before.NAME" and "destination.after.NAME".
+std::string_view name_of(DestinationAction action) {
+  switch (action) {  // No default: -Wswitch catches a new action.
+    case DestinationAction::kJournalPrepared: return "journal-prepared";
+    case DestinationAction::kSendPrepared: return "send-prepared";
+    case DestinationAction::kSendPrepareRefused: return "send-prepare-refused";
+    case DestinationAction::kJournalOwner: return "journal-owner";
+    case DestinationAction::kServe: return "serve";
+    case DestinationAction::kSendCommitted: return "send-committed";
+    case DestinationAction::kFreeSpace: return "free-space";
+    case DestinationAction::kSendAborted: return "send-aborted";
+    case DestinationAction::kAskSource: return "ask-source";
+    case DestinationAction::kForgetJob: return "forget-job";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+InboundJob::InboundJob(journal::Journal& journal, journal::InboundJob record, std::vector<std::unique_ptr<objects::Sink>> sinks,
+                       model::DestinationMachine machine)
+    : journal_(journal),
+      record_(std::move(record)),
+      sinks_(std::move(sinks)),
+      machine_(machine),
+      source_is_silent_(machine.state != DestinationState::kReceiving) {}
+
+std::string InboundJob::describe() const {
+  return fmt::format("job {} from {}", to_string(record_.job), record_.source_address);
+}
+
+DestinationState InboundJob::state() const {
+  const std::lock_guard lock(mutex_);
+  return machine_.state;
+}
+
+bool InboundJob::source_is_silent() const {
+  const std::lock_guard lock(mutex_);
+  return source_is_silent_;
+}
+
+bool InboundJob::forgotten() const {
+  const std::lock_guard lock(mutex_);
+  return forgotten_;
+}
+
+void InboundJob::begin_transfer(std::shared_ptr<SinkTransfer> transfer) {
+  const std::lock_guard lock(mutex_);
+  transfer_ = std::move(transfer);
+}
+
+std::shared_ptr<SinkTransfer> InboundJob::transfer() const {
+  const std::lock_guard lock(mutex_);
+  return transfer_;
+}
+
+void InboundJob::stream_entered() {
+  const std::lock_guard lock(mutex_);
+  ++streams_;
+}
+
+void InboundJob::stream_left(const Result<>& outcome) {
+  const std::lock_guard lock(mutex_);
+  if (!outcome) {
+    if (stream_outcome_) stream_outcome_ = outcome;
+    if (transfer_) transfer_->stop = true;  // The other streams need not go on.
+  }
+  if (--streams_ == 0) streams_left_.notify_all();
+}
+
+Result<> InboundJob::join_streams(Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  if (!streams_left_.wait_until(lock, deadline.time(), [this] { return streams_ == 0; }))
+    return Error{Errc::kTimeout, fmt::format("{}: {} streams did not end", describe(), streams_)};
+  return stream_outcome_;
+}
+
+OutcomeAnswer InboundJob::prepare(std::span<const uint32_t> failed) {
+  const std::lock_guard lock(mutex_);
+  if (machine_.state != DestinationState::kReceiving) return feed_locked(DestinationEvent::kPrepare);
+  for (const uint32_t object : failed) {
+    if (object >= sinks_.size() || !sinks_[object]) continue;
+    sinks_[object]->drop();
+    sinks_[object].reset();
+  }
+  Result<> fit = stream_outcome_;
+  if (fit && (!transfer_ || streams_ > 0 || !transfer_->all_landed()))
+    fit = Error{Errc::kProtocol, "the source asks for the cutover before every block has arrived"};
+  transfer_.reset();  // Nothing is registered any more: no RMA can reach the bytes from here on.
+  if (fit) fit = make_durable_locked();
+  OutcomeAnswer answer = feed_locked(fit ? DestinationEvent::kPrepare : DestinationEvent::kPrepareUnfit);
+  if (!fit && answer.error == Errc{}) {
+    answer.error = fit.error().code;
+    answer.text = fit.error().text;
+  }
+  return answer;
+}
+
+// The streams touch the space: whatever frees it comes after them. They look at `stop` many times a second.
+void InboundJob::stop_streams(std::unique_lock<std::mutex>& lock) {
+  if (transfer_) transfer_->stop = true;
+  streams_left_.wait(lock, [this] { return streams_ == 0; });
+  transfer_.reset();
+}
+
+OutcomeAnswer InboundJob::commit() {
+  std::unique_lock lock(mutex_);
+  stop_streams(lock);
+  return feed_locked(DestinationEvent::kCommit);
+}
+
+OutcomeAnswer InboundJob::abort() {
+  std::unique_lock lock(mutex_);
+  stop_streams(lock);
+  return feed_locked(DestinationEvent::kAbort);
+}
+
+OutcomeAnswer InboundJob::release() {
+  const std::lock_guard lock(mutex_);
+  OutcomeAnswer answer = feed_locked(DestinationEvent::kRelease);
+  if (answer.outcome == wire::Outcome::unknown) answer.outcome = wire::Outcome::released;
+  return answer;
+}
+
+void InboundJob::source_lost() {
+  std::unique_lock lock(mutex_);
+  stop_streams(lock);
+  source_is_silent_ = true;
+  (void)feed_locked(DestinationEvent::kSourceLost);  // Nobody is there to be answered.
+}
+
+// Adjacent objects are flushed together: thousands of small ones are few runs.
+Result<> InboundJob::make_durable_locked() {
+  std::map<pmem::Target*, std::vector<Extent>> extents;
+  for (const auto& sink : sinks_) {
+    if (!sink) continue;
+    const objects::Storage storage = sink->storage();
+    if (storage.target->survives_restart() && storage.extent.length_bytes > 0)
+      extents[storage.target].push_back(storage.extent);
+  }
+  constexpr uint64_t kGapBytes = 4096;  // Flushing a little unused space is cheaper than another call.
+  for (auto& [target, list] : extents) {
+    std::ranges::sort(list, {}, &Extent::offset_bytes);
+    for (size_t i = 0; i < list.size();) {
+      Extent run = list[i];
+      for (++i; i < list.size() && list[i].offset_bytes - (run.offset_bytes + run.length_bytes) <= kGapBytes; ++i)
+        run.length_bytes = list[i].offset_bytes + list[i].length_bytes - run.offset_bytes;
+      if (auto durable = target->persist(run); !durable)
+        return with_context(fmt::format("target '{}'", target->name()), std::move(durable).error());
+    }
+  }
+  return Done{};
+}
+
+Result<> InboundJob::journal_owner_locked() {
+  std::vector<journal::RegionRecord> records;
+  for (const auto& sink : sinks_)
+    if (sink)
+      if (auto record = sink->record()) records.push_back(std::move(*record));
+  return journal_.own_inbound(record_.job, records);
+}
+
+void InboundJob::free_locked() {
+  for (auto& sink : sinks_) {
+    if (sink) sink->drop();
+    sink.reset();
+  }
+}
+
+// Performs the actions in their order.
+OutcomeAnswer InboundJob::feed_locked(DestinationEvent event) {
+  OutcomeAnswer answer;
+  const DestinationState before = machine_.state;
+  for (const DestinationAction action : machine_.on(event)) {
+    crash_point(fmt::format("destination.before.{}", name_of(action)));
+    if (!perform_locked(action, before, answer)) return answer;
+    crash_point(fmt::format("destination.after.{}", name_of(action)));
+  }
+  return answer;
+}
+
+// False: the journal failed, and the rest of the actions must not be performed; the answer says so.
+bool InboundJob::perform_locked(DestinationAction action, DestinationState before, OutcomeAnswer& answer) {
+  switch (action) {  // No default: -Wswitch catches a new action.
+    case DestinationAction::kJournalPrepared: {
+      journal::InboundJob prepared = record_;
+      prepared.objects.clear();
+      for (size_t i = 0; i < sinks_.size(); ++i)
+        if (sinks_[i]) prepared.objects.push_back(record_.objects[i]);
+      auto written = journal_.prepare_inbound(prepared);
+      if (written) return true;
+      (void)feed_locked(DestinationEvent::kAbort);  // Nothing has been promised yet.
+      answer = {wire::Outcome::refused, written.error().code, written.error().text};
+      return false;
+    }
+    case DestinationAction::kSendPrepared: answer.outcome = wire::Outcome::prepared; return true;
+    case DestinationAction::kSendPrepareRefused: answer.outcome = wire::Outcome::refused; return true;
+    case DestinationAction::kJournalOwner: {
+      auto written = journal_owner_locked();
+      if (written) return true;
+      machine_.state = before;  // Still in doubt; the source asks again.
+      log::error("{}: cannot journal the ownership: {}", describe(), written.error().text);
+      answer = {wire::Outcome::unknown, written.error().code, written.error().text};
+      return false;
+    }
+    case DestinationAction::kServe:
+      for (auto& sink : sinks_)
+        if (sink) sink->adopt();
+      sinks_.clear();
+      return true;
+    case DestinationAction::kSendCommitted: answer.outcome = wire::Outcome::committed; return true;
+    case DestinationAction::kFreeSpace: free_locked(); return true;
+    case DestinationAction::kSendAborted: answer.outcome = wire::Outcome::aborted; return true;
+    case DestinationAction::kAskSource: return true;  // The resolver asks for every job in doubt.
+    case DestinationAction::kForgetJob:
+      if (auto gone = journal_.forget_inbound(record_.job); !gone) log::error("{}: {}", describe(), gone.error().text);
+      forgotten_ = true;
+      return true;
+  }
+  return true;
+}
+
+}  // namespace godwit::engine

@@ -1,0 +1,84 @@
+// InboundJob: a migration at its destination: performs what the pure protocol decides (model/cutover.hpp).
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/settings.hpp"
+#include "engine/sink_stream.hpp"
+#include "journal/journal.hpp"
+#include "model/cutover.hpp"
+#include "objects/source.hpp"
+#include "protocol/codec.hpp"
+
+namespace godwit::engine {
+
+// What the source is answered.
+struct OutcomeAnswer {
+  wire::Outcome outcome = wire::Outcome::unknown;
+  Errc error{};
+  std::string text;
+};
+
+// Thread-safe: the job's connection, its streams and the resolver all come here.
+class InboundJob {
+ public:
+  // `sinks[i]` is object i of record.objects; all have their space.
+  InboundJob(journal::Journal& journal, journal::InboundJob record, std::vector<std::unique_ptr<objects::Sink>> sinks,
+             model::DestinationMachine machine);
+
+  const Id& id() const { return record_.job; }
+  const std::string& source_address() const { return record_.source_address; }
+  model::DestinationState state() const;
+
+  // Streams, the job's own connection among them. The transfer lives until the last of them has left.
+  void begin_transfer(std::shared_ptr<SinkTransfer> transfer);
+  std::shared_ptr<SinkTransfer> transfer() const;
+  void stream_entered();
+  void stream_left(const Result<>& outcome);
+  // Blocks until no stream runs. Errors: kTimeout; or the first stream's error.
+  Result<> join_streams(Deadline deadline);
+
+  // The source's messages, in its words. `failed`: objects that the source could not read. Blocks for the disk.
+  OutcomeAnswer prepare(std::span<const uint32_t> failed);
+  OutcomeAnswer commit();
+  OutcomeAnswer abort();
+  OutcomeAnswer release();
+  // The connection broke or went silent: stops the streams; frees the space if nothing was promised.
+  void source_lost();
+
+  const Id& source_node() const { return record_.source_node; }
+  // No connection of the source is open any more (or since the restart).
+  bool source_is_silent() const;
+  bool in_doubt() const { return state() == model::DestinationState::kPrepared; }
+  // Nothing is left to do for it: the table forgets it.
+  bool forgotten() const;
+  std::string describe() const;
+
+ private:
+  OutcomeAnswer feed_locked(model::DestinationEvent event);
+  bool perform_locked(model::DestinationAction action, model::DestinationState before, OutcomeAnswer& answer);
+  void stop_streams(std::unique_lock<std::mutex>& lock);
+  Result<> make_durable_locked();
+  Result<> journal_owner_locked();
+  void free_locked();
+
+  journal::Journal& journal_;
+  mutable std::mutex mutex_;  // Guards all below.
+  journal::InboundJob record_;
+  std::vector<std::unique_ptr<objects::Sink>> sinks_;  // Null: failed at the source, dropped.
+  model::DestinationMachine machine_;
+  std::shared_ptr<SinkTransfer> transfer_;
+  std::condition_variable streams_left_;
+  uint32_t streams_ = 0;
+  Result<> stream_outcome_ = Done{};
+  bool source_is_silent_;
+  bool forgotten_ = false;
+};
+
+}  // namespace godwit::engine

@@ -1,0 +1,285 @@
+#include "engine/inbound_table.hpp"
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+
+namespace godwit::engine {
+
+InboundTable::InboundTable(const EngineSettings& settings, objects::RegionStore& store, journal::Journal& journal)
+    : settings_(settings),
+      store_(store),
+      journal_(journal),
+      job_threads_("inbound job", settings.inbound_max, settings.on_thread_start),
+      stream_threads_("inbound stream", settings.inbound_max * 4, settings.on_thread_start) {}
+
+InboundTable::~InboundTable() { stop(); }
+
+void InboundTable::stop() {
+  stopping_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, job] : jobs_)
+      if (const auto transfer = job->transfer()) transfer->stop = true;
+  }
+  job_threads_.join_all();
+  stream_threads_.join_all();
+}
+
+Result<> InboundTable::recover() {
+  auto records = journal_.inbound();
+  if (!records) return std::move(records).error();
+  for (journal::InboundJob& record : *records) {
+    const bool owner = record.state == journal::InboundState::kOwner;
+    std::vector<std::unique_ptr<objects::Sink>> sinks;
+    const bool survived = record.target_survives;
+    if (!owner && survived) {
+      auto target = store_.target(record.target);
+      if (!target || (*target)->pool_id() != record.pool)
+        return Error{Errc::kCorrupt, fmt::format("job {} is prepared on target '{}', whose pool is not configured any more; "
+                                                 "configure it again",
+                                                 to_string(record.job), record.target)};
+      for (const journal::JobObject& object : record.objects) {
+        auto region = store_.expect_again(**target, object, object.epoch + 1);
+        if (!region) return std::move(region).error();
+        sinks.push_back(std::make_unique<objects::RegionSink>(store_, std::move(*region)));
+      }
+    }
+    const Id id = record.job;
+    auto machine = model::recover_destination(!owner, owner, survived);
+    auto job = std::make_shared<InboundJob>(journal_, std::move(record), std::move(sinks), machine);
+    log::info("recovered {}: {}", job->describe(), model::to_string(machine.state));
+    const std::lock_guard lock(mutex_);
+    jobs_.emplace(id, std::move(job));
+  }
+  return Done{};
+}
+
+std::shared_ptr<InboundJob> InboundTable::find(const Id& job) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = jobs_.find(job);
+  return found == jobs_.end() ? nullptr : found->second;
+}
+
+std::vector<std::shared_ptr<InboundJob>> InboundTable::in_doubt() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<InboundJob>> jobs;
+  for (const auto& [id, job] : jobs_)
+    if (job->in_doubt()) jobs.push_back(job);
+  return jobs;
+}
+
+void InboundTable::forget_ended() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(jobs_, [](const auto& entry) { return entry.second->forgotten(); });
+}
+
+void InboundTable::expire_tokens(const std::shared_ptr<InboundJob>& job) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(tokens_, [&](const auto& entry) { return entry.second == job; });
+}
+
+Result<> InboundTable::serve_job(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming) {
+  if (stopping_) return Error{Errc::kBusy, "the daemon stops"};
+  auto shared = std::make_shared<fabric::Incoming>(std::move(incoming));
+  return job_threads_.start([this, domain = std::move(domain), shared] { run_job(domain, std::move(*shared)); });
+}
+
+Result<> InboundTable::serve_stream(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming) {
+  std::shared_ptr<InboundJob> job;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = tokens_.find(incoming.hello().token);
+    if (found == tokens_.end()) return Error{Errc::kNotFound, "no job awaits this stream"};
+    job = found->second;
+    tokens_.erase(found);
+    job->stream_entered();
+  }
+  auto shared = std::make_shared<fabric::Incoming>(std::move(incoming));
+  auto started = stream_threads_.start([this, job, domain = std::move(domain), shared] {
+    // The channel is gone before the job hears of it and may free the space.
+    job->stream_left(run_stream(domain, std::move(*shared), *job));
+  });
+  if (!started) job->stream_left(started);
+  return started;
+}
+
+Result<> InboundTable::run_stream(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming, InboundJob& job) {
+  // A stream that is lost, or came too late, had perhaps nothing to carry: the source closes those at once. Blocks that did not
+  // land with it are still absent, and the prepare is refused then.
+  auto channel = fabric::Channel::accept(std::move(domain), std::move(incoming), Deadline::after(settings_.connect_timeout));
+  const auto transfer = job.transfer();
+  if (!channel || !transfer) return Done{};
+  auto outcome = SinkStream(*channel, *transfer).run();
+  if (!outcome && outcome.error().code == Errc::kPeerLost) return Done{};
+  return outcome;
+}
+
+void InboundTable::run_job(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming) {
+  auto channel = fabric::Channel::accept(domain, std::move(incoming), Deadline::after(settings_.connect_timeout));
+  if (!channel) {
+    log::warn("a source's connection was not completed: {}", channel.error().text);
+    return;
+  }
+  std::shared_ptr<InboundJob> job;
+  const auto ended = converse(*channel, job);
+  channel->close();
+  if (job) {
+    expire_tokens(job);
+    if (!ended && job->state() == model::DestinationState::kReceiving) log::warn("{}: {}", job->describe(), ended.error().text);
+    job->source_lost();
+  }
+  forget_ended();
+}
+
+// Answers one source until it hangs up.
+Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<InboundJob>& job) {
+  constexpr milliseconds kLook{100};
+  protocol::Encoder encoder;
+  for (;;) {
+    auto event = channel.wait(Deadline::after(kLook));
+    if (!event) {
+      if (stopping_ && (!job || job->state() != model::DestinationState::kOwner))
+        return Error{Errc::kCancelled, "the daemon stops"};
+      const Errc code = event.error().code;
+      if (code == Errc::kTimeout || code == Errc::kCancelled) continue;  // The heartbeat finds out whether the source lives.
+      return std::move(event).error();
+    }
+    const auto* bytes = std::get_if<fabric::Message>(&*event);
+    if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion between two transfers"};
+    auto message = protocol::decode(*bytes);
+    if (!message) return with_context(channel.peer(), std::move(message).error());
+
+    if (message->body<wire::OfferRequest>() != nullptr) {
+      auto reply = offered(channel, *message, encoder, job);
+      if (!reply) {
+        const Error refused = std::move(reply).error();
+        if (auto sent = channel.send(encoder.error(message->request(), refused)); !sent) return sent;
+        continue;
+      }
+      if (auto sent = channel.send(*reply); !sent) return sent;
+      if (auto received = receive_blocks(channel, *job); !received) {
+        (void)channel.send(encoder.error(0, received.error()));  // The source learns why; it may be gone already.
+        return received;
+      }
+      continue;
+    }
+    const OutcomeAnswer answer = decide(*message, job);
+    auto& builder = encoder.builder();
+    const auto text = answer.text.empty() ? 0 : builder.CreateString(answer.text);
+    const wire::Id node = protocol::to_wire(journal_.node_id());
+    const auto body = wire::CreateOutcomeReply(builder, answer.outcome, static_cast<int32_t>(answer.error), text, &node);
+    if (auto sent = channel.send(encoder.finish(message->request(), body)); !sent) return sent;
+  }
+}
+
+// The job's own connection is its first stream; the others have come, or come now, by their tokens.
+Result<> InboundTable::receive_blocks(fabric::Channel& channel, InboundJob& job) {
+  const auto transfer = job.transfer();
+  job.stream_entered();
+  auto received = SinkStream(channel, *transfer).run();
+  job.stream_left(received);
+  auto joined = job.join_streams(Deadline::after(settings_.stall_timeout));
+  if (!received && received.error().code != Errc::kCancelled) return received;
+  return joined ? received : joined;  // Stopped because of another stream: that one knows why.
+}
+
+OutcomeAnswer InboundTable::decide(const protocol::Decoded& message, std::shared_ptr<InboundJob>& job) {
+  const auto pick = [&](const wire::Id* id) {
+    job = find(protocol::from_wire(id));
+    return job != nullptr;
+  };
+  // A job that we do not know was aborted, or ended long ago: `unknown` says so.
+  if (const auto* request = message.body<wire::PrepareRequest>()) {
+    if (!pick(request->job())) return {};
+    // A stream that connected late may not have heard yet that nothing is left for it.
+    if (auto joined = job->join_streams(Deadline::after(settings_.connect_timeout)); !joined)
+      log::warn("{}: {}", job->describe(), joined.error().text);
+    const auto* failed = request->failed();
+    return job->prepare(failed == nullptr ? std::span<const uint32_t>{} : std::span(failed->data(), failed->size()));
+  }
+  if (const auto* commit = message.body<wire::CommitRequest>()) return pick(commit->job()) ? job->commit() : OutcomeAnswer{};
+  if (const auto* abort = message.body<wire::AbortRequest>()) return pick(abort->job()) ? job->abort() : OutcomeAnswer{};
+  if (const auto* release = message.body<wire::ReleaseRequest>())
+    return pick(release->job()) ? job->release() : OutcomeAnswer{wire::Outcome::released, Errc{}, {}};
+  return {wire::Outcome::unknown, Errc::kProtocol, "this message has no place on a job's connection"};
+}
+
+Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channel, const protocol::Decoded& message,
+                                                         protocol::Encoder& encoder, std::shared_ptr<InboundJob>& job) {
+  const auto& offer = *message.body<wire::OfferRequest>();
+  if (offer.job() == nullptr || offer.source() == nullptr || offer.target() == nullptr || offer.objects() == nullptr)
+    return Error{Errc::kProtocol, "the offer lacks its job, source, target or objects"};
+  const Id id = protocol::from_wire(offer.job());
+  if (job || find(id)) return Error{Errc::kExists, fmt::format("job {} is here already", to_string(id))};
+  if (offer.objects()->size() > settings_.objects_max)
+    return Error{Errc::kLimit,
+                 fmt::format("{} objects; {} are allowed in a job", offer.objects()->size(), settings_.objects_max)};
+  if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
+    return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
+  auto target = store_.target(offer.target()->str());
+  if (!target) return std::move(target).error();
+
+  journal::InboundJob record{id,
+                             journal::InboundState::kPrepared,
+                             offer.source()->str(),
+                             (*target)->name(),
+                             (*target)->pool_id(),
+                             (*target)->survives_restart(),
+                             {},
+                             protocol::from_wire(offer.node())};
+  std::vector<std::unique_ptr<objects::Sink>> sinks;
+  std::vector<objects::Sink*> sink_pointers;
+  std::vector<uint64_t> sizes;
+  std::vector<wire::ObjectAnswer> answers;
+  std::string first_error;
+  uint64_t total_bytes = 0;
+  for (const wire::ObjectOffer* object : *offer.objects()) {
+    const Id source_id = protocol::from_wire(object->id());
+    const Id its_id = offer.copy() ? random_id() : source_id;
+    const uint64_t epoch = offer.copy() ? 0 : object->epoch();  // It is served here as epoch + 1.
+    std::string name = protocol::text_of(object->name());
+    // A copy within this node cannot have its original's name: it has none.
+    if (offer.copy() && !name.empty() && store_.find(source_id).region && store_.find(source_id).region->name == name)
+      name.clear();
+    auto region = object->size_bytes() > (uint64_t{1} << 62) - total_bytes
+                      ? Result<objects::RegionPtr>(Error{Errc::kNoSpace, "the job's sizes add up to more than 2^62 bytes"})
+                      : store_.expect(**target, id, its_id, epoch + 1, name, object->size_bytes());
+    if (!region) {
+      if (first_error.empty()) first_error = region.error().text;
+      answers.emplace_back(protocol::to_wire(its_id), static_cast<int32_t>(region.error().code));
+      continue;
+    }
+    total_bytes += object->size_bytes();
+    answers.emplace_back(protocol::to_wire(its_id), 0);
+    record.objects.push_back({source_id, its_id, epoch, name, object->size_bytes(), record.target, (*region)->extent});
+    sizes.push_back(object->size_bytes());
+    sinks.push_back(std::make_unique<objects::RegionSink>(store_, std::move(*region)));
+    sink_pointers.push_back(sinks.back().get());
+  }
+
+  EngineSettings settings = settings_;
+  settings.block_bytes = offer.block_bytes();
+  job = std::make_shared<InboundJob>(journal_, std::move(record), std::move(sinks), model::DestinationMachine{});
+  auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
+  job->begin_transfer(std::make_shared<SinkTransfer>(std::move(domain), std::move(sink_pointers),
+                                                     model::plan_blocks(sizes, offer.block_bytes()), settings));
+  std::vector<wire::Id> tokens;
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.emplace(id, job);
+    for (uint32_t i = 1; i < std::min(offer.streams(), 64u); ++i) {
+      const Id token = random_id();
+      tokens_.emplace(token, job);
+      tokens.push_back(protocol::to_wire(token));
+    }
+  }
+  auto& builder = encoder.builder();
+  const auto answers_offset = builder.CreateVectorOfStructs(answers);
+  const auto tokens_offset = builder.CreateVectorOfStructs(tokens);
+  const auto error_offset = builder.CreateString(first_error);
+  const wire::Id node = protocol::to_wire(journal_.node_id());
+  return encoder.finish(message.request(), wire::CreateOfferReply(builder, answers_offset, tokens_offset, error_offset, &node));
+}
+
+}  // namespace godwit::engine

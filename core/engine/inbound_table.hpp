@@ -1,0 +1,64 @@
+// InboundTable: the migrations that come to this node: serves their connections and streams, remembers those in doubt.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/thread_group.hpp"
+#include "engine/domains.hpp"
+#include "engine/inbound_job.hpp"
+#include "engine/settings.hpp"
+#include "fabric/channel.hpp"
+#include "objects/region_store.hpp"
+
+namespace godwit::engine {
+
+// Thread-safe.
+class InboundTable {
+ public:
+  InboundTable(const EngineSettings& settings, objects::RegionStore& store, journal::Journal& journal);
+  ~InboundTable();
+
+  // At start: jobs of the journal whose outcome is not known, or not yet heard by the source. Errors: kCorrupt, kIo.
+  Result<> recover();
+  // Serves a job's connection in a thread of its own. Errors: kBusy, too many; then `incoming` is refused.
+  Result<> serve_job(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming);
+  // Serves a job's further stream likewise. Errors: kNotFound, no job awaits that token; kBusy.
+  Result<> serve_stream(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming);
+
+  // Those that are prepared and have not heard the decision.
+  std::vector<std::shared_ptr<InboundJob>> in_doubt() const;
+  void forget_ended();
+  // Ends all transfers and joins the threads; what is prepared stays in doubt in the journal.
+  void stop();
+
+ private:
+  Result<> run_stream(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming, InboundJob& job);
+  void run_job(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming);
+  Result<> converse(fabric::Channel& channel, std::shared_ptr<InboundJob>& job);
+  Result<> receive_blocks(fabric::Channel& channel, InboundJob& job);
+  Result<std::span<const std::byte>> offered(fabric::Channel& channel, const protocol::Decoded& message,
+                                             protocol::Encoder& encoder, std::shared_ptr<InboundJob>& job);
+  OutcomeAnswer decide(const protocol::Decoded& message, std::shared_ptr<InboundJob>& job);
+  std::shared_ptr<InboundJob> find(const Id& job) const;
+  void expire_tokens(const std::shared_ptr<InboundJob>& job);
+
+  const EngineSettings settings_;
+  objects::RegionStore& store_;
+  journal::Journal& journal_;
+  std::atomic<bool> stopping_{false};
+
+  mutable std::mutex mutex_;  // Guards all below.
+  std::unordered_map<Id, std::shared_ptr<InboundJob>> jobs_;
+  std::unordered_map<Id, std::shared_ptr<InboundJob>> tokens_;  // Of streams that have not come yet.
+
+  ThreadGroup job_threads_;
+  ThreadGroup stream_threads_;
+};
+
+}  // namespace godwit::engine

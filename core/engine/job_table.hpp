@@ -1,0 +1,78 @@
+// JobTable: the migrations whose source is this node: takes requests, runs so many at once, remembers what became of them.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/thread_group.hpp"
+#include "engine/domains.hpp"
+#include "engine/outbound_job.hpp"
+#include "engine/settings.hpp"
+#include "objects/region_store.hpp"
+
+namespace godwit::engine {
+
+struct MigrateRequest {
+  std::vector<Id> regions;
+  std::string destination_address;
+  std::string destination_target;
+  bool copy = false;
+  uint64_t block_bytes = 0;  // 0: the setting.
+  uint32_t streams = 0;      // 0: the setting.
+  std::string name;          // Of a single region at its destination; empty: the one it has.
+};
+
+// Thread-safe.
+class JobTable {
+ public:
+  // `on_ended` is called by the job's thread whenever a job has ended or came in doubt.
+  JobTable(const EngineSettings& settings, objects::RegionStore& store, journal::Journal& journal, Domains& domains,
+           std::function<void(const Id&)> on_ended);
+  ~JobTable();
+
+  // Jobs of the journal that a crash has cut short; before anything is served. Errors: kCorrupt, kIo.
+  Result<> recover();
+  // The threads that run jobs. Errors: kBusy, no threads to be had.
+  Result<> start();
+  // Pins the regions and queues the job; those that are unknown or busy are part of its results. `own_addresses`: where this
+  // node listens, the one to give to the destination first.
+  // Errors: kInvalid, kLimit, kNotFound or kBusy (none of the regions can go), the destination is the source.
+  Result<Id> submit(const MigrateRequest& request, const std::vector<std::string>& own_addresses);
+  // Null: unknown.
+  std::shared_ptr<OutboundJob> find(const Id& job) const;
+  // Newest first.
+  std::vector<std::shared_ptr<OutboundJob>> list() const;
+  std::vector<std::shared_ptr<OutboundJob>> unfinished() const;
+  // What a destination in doubt is told.
+  model::Decision decision(const Id& job) const;
+  // Cancels what has not been decided, waits for the threads.
+  void stop();
+
+ private:
+  Result<> check(const MigrateRequest& request, const std::vector<std::string>& own_addresses) const;
+  void work();
+  void remember_locked(const std::shared_ptr<OutboundJob>& job);
+
+  const EngineSettings settings_;
+  objects::RegionStore& store_;
+  journal::Journal& journal_;
+  Domains& domains_;
+  const std::function<void(const Id&)> on_ended_;
+
+  mutable std::mutex mutex_;  // Guards all below.
+  bool stopping_ = false;
+  std::unordered_map<Id, std::shared_ptr<OutboundJob>> jobs_;
+  std::deque<std::shared_ptr<OutboundJob>> order_;  // Oldest first.
+  std::deque<std::shared_ptr<OutboundJob>> queued_;
+  std::condition_variable queue_changed_;
+
+  ThreadGroup threads_;
+};
+
+}  // namespace godwit::engine

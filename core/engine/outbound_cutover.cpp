@@ -1,0 +1,226 @@
+// OutboundJob's second half: from the last verified block to the end, as model/cutover.hpp says.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/fail_point.hpp"
+#include "base/log.hpp"
+#include "engine/outbound_job.hpp"
+
+namespace godwit::engine {
+
+using model::Phase;
+using model::SourceAction;
+using model::SourceEvent;
+using model::SourceState;
+
+namespace {
+
+SourceEvent event_of(wire::Outcome outcome) {
+  switch (outcome) {
+    case wire::Outcome::prepared: return SourceEvent::kPrepared;
+    case wire::Outcome::refused: return SourceEvent::kPrepareRefused;
+    case wire::Outcome::committed: return SourceEvent::kCommitted;
+    case wire::Outcome::aborted: return SourceEvent::kAbortAcked;
+    case wire::Outcome::lost:
+    case wire::Outcome::unknown: return SourceEvent::kLost;
+    case wire::Outcome::released: return SourceEvent::kReleased;
+  }
+  return SourceEvent::kFailed;
+}
+
+// The crash points of the source: "source.before.NAME" and "source.after.NAME".
+std::string_view name_of(SourceAction action) {
+  switch (action) {  // No default: -Wswitch catches a new action.
+    case SourceAction::kSendPrepare: return "send-prepare";
+    case SourceAction::kJournalHandOver: return "journal-hand-over";
+    case SourceAction::kSendCommit: return "send-commit";
+    case SourceAction::kJournalDone: return "journal-done";
+    case SourceAction::kFreeObjects: return "free-objects";
+    case SourceAction::kSendRelease: return "send-release";
+    case SourceAction::kResume: return "resume";
+    case SourceAction::kJournalReclaim: return "journal-reclaim";
+    case SourceAction::kSendAbort: return "send-abort";
+    case SourceAction::kForgetJob: return "forget-job";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+// Sends a request and waits for its outcome; what it means depends on what was asked.
+Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const std::byte> message) {
+  const uint64_t number = next_request_ - 1;  // The one that `message` was built with.
+  if (auto sent = channel.send(message); !sent) return std::move(sent).error();
+  const auto deadline = Deadline::after(settings_.stall_timeout);
+  for (;;) {
+    auto event = channel.wait(deadline);
+    if (!event) return with_context(request_.destination_address, std::move(event).error());
+    const auto* bytes = std::get_if<fabric::Message>(&*event);
+    if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion in the cutover"};
+    auto decoded = protocol::decode(*bytes);
+    if (!decoded) return std::move(decoded).error();
+    if (const auto* failed = decoded->body<wire::ErrorReply>())
+      return with_context(request_.destination_address, protocol::from_wire(*failed));
+    const auto* reply = decoded->body<wire::OutcomeReply>();
+    if (reply == nullptr || decoded->request() != number) continue;  // A late answer to something else.
+    if (protocol::from_wire(reply->node()) != destination_node_)
+      return Error{Errc::kInDoubt, fmt::format("another daemon answers at {}; bring back the one that took the job",
+                                               request_.destination_address)};
+    if (reply->error() != 0)
+      refusal_ = Error{error_from_number(reply->error()), fmt::format("{}: {}", request_.destination_address,
+                                                                      log::printable(protocol::text_of(reply->error_text())))};
+    // Without an outcome the destination is where it was: the caller tries again later.
+    if (reply->error() != 0 && reply->outcome() == wire::Outcome::unknown) return refusal_;
+    return event_of(reply->outcome());
+  }
+}
+
+Result<> OutboundJob::journal_hand_over() {
+  std::vector<journal::MovedRecord> moved;
+  if (!request_.copy)
+    for (const auto& source : sources_) {
+      const journal::JobObject object = source->manifest();
+      moved.push_back({object.id, object.epoch + 1, source->name(), request_.destination_address, request_.destination_target});
+    }
+  return journal_.hand_over(request_.job, moved);
+}
+
+// Performs the machine's actions in order; an answer of the destination is the next event. Without a channel, or when it
+// breaks, it stops with an error: the machine's state then says what is decided.
+Result<> OutboundJob::feed(SourceEvent first, fabric::Channel* channel) {
+  std::optional<SourceEvent> event = first;
+  while (event) {
+    std::vector<SourceAction> actions;
+    {
+      const std::lock_guard lock(mutex_);
+      actions = machine_.on(*event);
+    }
+    event.reset();
+    for (const SourceAction action : actions) {
+      crash_point(fmt::format("source.before.{}", name_of(action)));
+      auto next = perform(action, channel);
+      crash_point(fmt::format("source.after.{}", name_of(action)));
+      if (!next) return std::move(next).error();
+      if (*next) event = **next;
+    }
+  }
+  return Done{};
+}
+
+Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fabric::Channel* channel) {
+  const std::optional<SourceEvent> nothing;
+  const wire::Id job = protocol::to_wire(request_.job);
+  const auto send = [&](auto make) -> Result<std::optional<SourceEvent>> {
+    if (channel == nullptr) return Error{Errc::kPeerLost, fmt::format("no connection to {}", request_.destination_address)};
+    auto body = make(encoder_.builder());
+    auto answer = ask(*channel, encoder_.finish(next_request_++, body));
+    if (!answer) return std::move(answer).error();
+    return std::optional<SourceEvent>(*answer);
+  };
+  switch (action) {
+    case SourceAction::kSendPrepare: {
+      auto answer = send([&](auto& builder) {
+        const auto failed = builder.CreateVector(failed_);
+        return wire::CreatePrepareRequest(builder, &job, failed);
+      });
+      if (!answer || request_.copy || **answer != SourceEvent::kPrepared) return answer;
+      if (auto stopped = stop_all(); !stopped) return std::move(stopped).error();
+      return answer;
+    }
+    case SourceAction::kJournalHandOver:
+      if (auto written = journal_hand_over(); !written) {
+        const std::lock_guard lock(mutex_);
+        journal_failed_ = true;  // Whether it is on disk is unknown until the restart: decide nothing before.
+        return std::move(written).error();
+      }
+      return nothing;
+    case SourceAction::kSendCommit: return send([&](auto& builder) { return wire::CreateCommitRequest(builder, &job); });
+    case SourceAction::kJournalDone:
+      if (auto written = journal_.finish_outbound(request_.job); !written)
+        log::error("{}: {}", describe(), written.error().text);
+      if (request_.copy) finish_objects();
+      return nothing;
+    case SourceAction::kFreeObjects: finish_objects(); return nothing;
+    case SourceAction::kSendRelease: return send([&](auto& builder) { return wire::CreateReleaseRequest(builder, &job); });
+    case SourceAction::kResume: resume_all(); return nothing;
+    case SourceAction::kJournalReclaim: {
+      std::vector<journal::RegionRecord> records;
+      for (const auto& source : sources_)
+        if (auto record = source->record()) records.push_back(std::move(*record));
+      if (auto written = journal_.reclaim(request_.job, records); !written) return std::move(written).error();
+      reclaimed_ = true;
+      return nothing;
+    }
+    case SourceAction::kSendAbort:
+      // The destination asks by itself if it does not hear this.
+      if (channel != nullptr) return send([&](auto& builder) { return wire::CreateAbortRequest(builder, &job); });
+      return nothing;
+    case SourceAction::kForgetJob:
+      if (journalled_)
+        if (auto gone = journal_.forget_outbound(request_.job); !gone) return std::move(gone).error();
+      {
+        const std::lock_guard lock(mutex_);
+        unreleased_ = false;
+      }
+      return nothing;
+  }
+  return nothing;
+}
+
+Result<> OutboundJob::stop_all() {
+  const auto deadline = Deadline::after(settings_.quiesce_timeout);
+  for (const auto& source : sources_)
+    if (auto stopped = source->stop(deadline); !stopped) return stopped;
+  return Done{};
+}
+
+// The destination owns them, or has its copy: the user's job is done; what is left is between the two daemons.
+void OutboundJob::finish_objects() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kDone) return;  // A retry after a restart performs the whole end again.
+  }
+  enter(Phase::kCleanup);
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& source : sources_) source->finish_move({request_.destination_address, request_.destination_target, {}});
+    sources_.clear();
+    for (ObjectResult& result : results_)
+      if (result.error == Errc{} || result.error == Errc::kInDoubt) {
+        result.error = Errc{};
+        ++objects_done_;
+      }
+    if (first_error_.code == Errc::kInDoubt) first_error_ = Error{Errc{}, {}};
+  }
+  end(Phase::kDone);
+}
+
+void OutboundJob::finish_in_doubt() {
+  if (!unfinished()) return;
+  auto address = fabric::parse_address(request_.destination_address);
+  if (!address) return;
+  auto domain = domains_.of(*address);
+  if (!domain) return;
+  auto channel = fabric::Channel::connect(*domain, *address, {fabric::Purpose::kJob, request_.job},
+                                          Deadline::after(settings_.connect_timeout));
+  if (!channel) {
+    log::debug("{}: still in doubt: {}", describe(), channel.error().text);
+    return;
+  }
+  if (auto ended = feed(SourceEvent::kRetry, &*channel); !ended) {
+    log::warn("{}: still in doubt: {}", describe(), ended.error().text);
+    return;
+  }
+  if (!reclaimed_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    first_error_ = Error{Errc::kPeerLost, fmt::format("{} lost its copy before it owned it; the source serves again",
+                                                      request_.destination_address)};
+    for (ObjectResult& result : results_)
+      if (result.error == Errc{} || result.error == Errc::kInDoubt) result.error = Errc::kPeerLost;
+  }
+  end(Phase::kRolledBack);
+}
+
+}  // namespace godwit::engine

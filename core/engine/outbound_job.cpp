@@ -1,0 +1,384 @@
+#include "engine/outbound_job.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/log.hpp"
+
+namespace godwit::engine {
+
+using model::Phase;
+using model::SourceAction;
+using model::SourceEvent;
+using model::SourceState;
+
+OutboundJob::OutboundJob(OutboundRequest request, std::vector<std::unique_ptr<objects::Source>> sources,
+                         std::vector<ObjectResult> results, std::string first_error, Domains& domains,
+                         journal::Journal& journal, const EngineSettings& settings, std::function<void(const Id&)> on_ended)
+    : request_(std::move(request)),
+      settings_(settings),
+      domains_(domains),
+      journal_(journal),
+      on_ended_(std::move(on_ended)),
+      sources_(std::move(sources)),
+      results_(std::move(results)) {
+  machine_.is_move = !request_.copy;
+  for (const ObjectResult& result : results_) {
+    if (result.error == Errc{})
+      bytes_total_ += result.size_bytes;
+    else if (first_error_.code == Errc{})
+      first_error_ = Error{result.error, first_error};
+  }
+  history_.emplace_back(Phase::kPlanning, started_);
+}
+
+OutboundJob::OutboundJob(const journal::OutboundJob& record, std::vector<std::unique_ptr<objects::Source>> sources,
+                         model::SourceMachine machine, Domains& domains, journal::Journal& journal,
+                         const EngineSettings& settings, std::function<void(const Id&)> on_ended)
+    : request_{record.job, {}, record.address, record.target, !record.is_move, settings.block_bytes, settings.streams},
+      settings_(settings),
+      domains_(domains),
+      journal_(journal),
+      on_ended_(std::move(on_ended)),
+      destination_node_(record.destination_node),
+      journalled_(true),
+      sources_(std::move(sources)),
+      machine_(machine),
+      phase_(Phase::kInDoubt) {
+  for (const journal::JobObject& object : record.objects) {
+    results_.push_back({object.id, object.destination_id, object.size_bytes, Errc::kInDoubt});
+    bytes_total_ += object.size_bytes;
+  }
+  first_error_ = Error{Errc::kInDoubt, fmt::format("the outcome waits for {}", request_.destination_address)};
+  history_.emplace_back(Phase::kInDoubt, started_);
+}
+
+std::string OutboundJob::describe() const {
+  return fmt::format("job {} to {} target '{}'", to_string(request_.job), request_.destination_address,
+                     request_.destination_target);
+}
+
+// ---------------------------------------------------------------- what others see
+
+JobStatus OutboundJob::status() const {
+  const std::lock_guard lock(mutex_);
+  JobStatus status;
+  status.job = request_.job;
+  status.source = request_.source_address;
+  status.destination = request_.destination_address;
+  status.destination_target = request_.destination_target;
+  status.copy = request_.copy;
+  status.phase = phase_;
+  status.ended = model::is_final(phase_);
+  status.error = first_error_.code;
+  status.error_text = first_error_.text;
+  const bool partial = status.ended && objects_done_ > 0 && first_error_.code != Errc{};
+  if (partial) {
+    status.error = Errc::kPartial;
+    status.error_text = fmt::format("{} of {} regions stayed; the first because: {}", results_.size() - objects_done_,
+                                    results_.size(), first_error_.text);
+  }
+  status.bytes_done = counters_.bytes_done;
+  status.bytes_total = bytes_total_;
+  status.objects_done = objects_done_;
+  status.objects_total = results_.size();
+  const auto until = status.ended ? ended_ : Clock::now();
+  status.seconds = std::chrono::duration<double>(until - started_).count();
+  status.bytes_per_second = status.seconds > 0 ? static_cast<double>(status.bytes_done) / status.seconds : 0;
+  return status;
+}
+
+std::vector<ObjectResult> OutboundJob::results() const {
+  const std::lock_guard lock(mutex_);
+  return results_;
+}
+
+model::Decision OutboundJob::decision() const {
+  const std::lock_guard lock(mutex_);
+  return journal_failed_ ? model::Decision::kPending : model::decision_of(machine_);
+}
+
+bool OutboundJob::unfinished() const {
+  const std::lock_guard lock(mutex_);
+  return !journal_failed_ && (phase_ == Phase::kInDoubt || (machine_.state == SourceState::kDone && unreleased_));
+}
+
+std::string OutboundJob::report_json() const {
+  const JobStatus now = status();
+  const std::lock_guard lock(mutex_);
+  nlohmann::json phases = nlohmann::json::array();
+  for (size_t i = 0; i < history_.size(); ++i) {
+    const auto until = i + 1 < history_.size() ? history_[i + 1].second : (now.ended ? ended_ : Clock::now());
+    phases.push_back({{"phase", model::to_string(history_[i].first)},
+                      {"seconds", std::chrono::duration<double>(until - history_[i].second).count()}});
+  }
+  return nlohmann::json{{"job", to_string(now.job)},
+                        {"source", now.source},
+                        {"destination", now.destination},
+                        {"destination_target", now.destination_target},
+                        {"copy", now.copy},
+                        {"phase", model::to_string(now.phase)},
+                        {"error", now.error == Errc{} ? "" : error_row(now.error).name},
+                        {"error_text", now.error_text},
+                        {"bytes", now.bytes_done},
+                        {"bytes_total", now.bytes_total},
+                        {"objects_done", now.objects_done},
+                        {"objects_total", now.objects_total},
+                        {"seconds", now.seconds},
+                        {"streams", streams_used_},
+                        {"blocks", counters_.blocks_done.load()},
+                        {"blocks_direct", counters_.blocks_direct.load()},
+                        {"blocks_staged", counters_.blocks_staged.load()},
+                        {"blocks_resent", counters_.blocks_resent.load()},
+                        {"digests_failed", counters_.digests_failed.load()},
+                        {"digest", "XXH3-128"},
+                        {"staged_because", staged_because_},
+                        {"phases", phases}}
+      .dump();
+}
+
+void OutboundJob::enter(Phase phase) {
+  const std::lock_guard lock(mutex_);
+  if (!model::may_follow(phase_, phase))
+    log::error("{}: {} after {}", describe(), model::to_string(phase), model::to_string(phase_));
+  phase_ = phase;
+  history_.emplace_back(phase, Clock::now());
+}
+
+void OutboundJob::end(Phase phase) {
+  enter(phase);
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = history_.back().second;
+  }
+  on_ended_(request_.job);
+}
+
+// ---------------------------------------------------------------- the life of a job
+
+void OutboundJob::run() {
+  auto address = fabric::parse_address(request_.destination_address);
+  if (!address) return fail(address.error());
+  auto domain = domains_.of(*address);
+  if (!domain) return fail(domain.error());
+  if (auto quiet = quiesce(); !quiet) return fail(quiet.error());
+  auto channel = fabric::Channel::connect(*domain, *address, {fabric::Purpose::kJob, request_.job},
+                                          Deadline::after(settings_.connect_timeout));
+  if (!channel) return fail(channel.error());
+  if (auto sent = transfer(*channel); !sent) {
+    (void)feed(SourceEvent::kFailed, &*channel);
+    return fail(sent.error());
+  }
+  enter(Phase::kCutover);
+  // Each event leads to the next message, until the machine has ended or the destination is lost.
+  const auto ended = feed(SourceEvent::kPassDone, &*channel);
+  const SourceState state = [this] {
+    const std::lock_guard lock(mutex_);
+    return machine_.state;
+  }();
+  switch (state) {  // No default: -Wswitch catches a new state.
+    case SourceState::kDone:
+      if (!ended)
+        log::info("{}: done; {} hears of the release later: {}", describe(), request_.destination_address, ended.error().text);
+      return;
+    case SourceState::kHandedOver: return leave_in_doubt(ended ? refusal_ : ended.error());
+    case SourceState::kAborted: return fail(refusal_);
+    case SourceState::kSyncing:
+    case SourceState::kPreparing:
+    case SourceState::kAborting: break;
+  }
+  (void)feed(SourceEvent::kFailed, nullptr);
+  fail(ended ? refusal_ : ended.error());
+}
+
+// Decided, and the destination has not confirmed: the resolver goes on.
+void OutboundJob::leave_in_doubt(const Error& error) {
+  log::warn("{}: {}", describe(), error.text);
+  {
+    const std::lock_guard lock(mutex_);
+    first_error_ = Error{Errc::kInDoubt, fmt::format("the outcome waits for {}: {}", request_.destination_address, error.text)};
+  }
+  enter(Phase::kInDoubt);
+  on_ended_(request_.job);
+}
+
+void OutboundJob::fail(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (first_error_.code == Errc{} || objects_done_ == 0) first_error_ = error;
+    for (ObjectResult& result : results_)
+      if (result.error == Errc{}) result.error = error.code;
+  }
+  resume_all();
+  log::warn("{}: failed, the source is as it was: {}", describe(), error.text);
+  end(Phase::kFailed);
+}
+
+void OutboundJob::resume_all() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& source : sources_) source->resume();
+  sources_.clear();
+}
+
+Result<> OutboundJob::quiesce() {
+  enter(Phase::kPreSync);
+  const auto deadline = Deadline::after(settings_.quiesce_timeout);
+  for (const auto& source : sources_)
+    if (auto quiet = source->quiesce(deadline); !quiet) return quiet;
+  return Done{};
+}
+
+Result<> OutboundJob::transfer(fabric::Channel& channel) {
+  auto tokens = offer(channel);
+  if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
+  if (sources_.empty()) return first_error_;  // Every object was refused.
+  enter(Phase::kSync);
+  return send_blocks(channel, *tokens);
+}
+
+Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
+  auto& builder = encoder_.builder();
+  std::vector<flatbuffers::Offset<wire::ObjectOffer>> objects;
+  for (const auto& source : sources_) {
+    const journal::JobObject object = source->manifest();
+    const auto name = object.name.empty() ? 0 : builder.CreateString(object.name);
+    const wire::Id id = protocol::to_wire(object.id);
+    objects.push_back(wire::CreateObjectOffer(builder, &id, object.epoch, object.size_bytes, name));
+  }
+  const auto source = builder.CreateString(request_.source_address);
+  const auto target = builder.CreateString(request_.destination_target);
+  const auto list = builder.CreateVector(objects);
+  const wire::Id job = protocol::to_wire(request_.job);
+  const wire::Id node = protocol::to_wire(journal_.node_id());
+  const uint64_t blocks = bytes_total_ / request_.block_bytes + 1;
+  const auto streams = static_cast<uint32_t>(std::min<uint64_t>(request_.streams, blocks));
+  const auto body =
+      wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.block_bytes, streams, list, &node);
+  const uint64_t number = next_request_++;
+  if (auto sent = channel.send(encoder_.finish(number, body)); !sent) return std::move(sent).error();
+
+  auto event = channel.wait(Deadline::after(settings_.stall_timeout));
+  if (!event) return std::move(event).error();
+  const auto* bytes = std::get_if<fabric::Message>(&*event);
+  if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion before the transfer"};
+  auto message = protocol::decode(*bytes);
+  if (!message) return std::move(message).error();
+  if (const auto* refused = message->body<wire::ErrorReply>()) return protocol::from_wire(*refused);
+  const auto* reply = message->body<wire::OfferReply>();
+  if (reply == nullptr || message->request() != number)
+    return Error{Errc::kProtocol, "the answer to the offer is something else"};
+  if (auto taken = take_answers(*reply); !taken) return std::move(taken).error();
+  std::vector<Id> tokens;
+  if (reply->stream_tokens() != nullptr)
+    for (const wire::Id* token : *reply->stream_tokens()) tokens.push_back(protocol::from_wire(token));
+  return tokens;
+}
+
+// Objects that the destination refused leave the job, and serve again.
+Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
+  if (reply.answers() == nullptr || reply.answers()->size() != sources_.size())
+    return Error{Errc::kProtocol, "the destination did not answer for each object"};
+  destination_node_ = protocol::from_wire(reply.node());
+  const std::lock_guard lock(mutex_);
+  std::vector<std::unique_ptr<objects::Source>> accepted;
+  size_t index = 0;
+  for (ObjectResult& result : results_) {
+    if (result.error != Errc{}) continue;  // Was not offered.
+    const wire::ObjectAnswer* answer = reply.answers()->Get(static_cast<uint32_t>(index));
+    auto& source = sources_[index++];
+    if (answer->error() == 0) {
+      result.destination_id = protocol::from_wire(answer->destination_id());
+      accepted.push_back(std::move(source));
+      continue;
+    }
+    result.error = error_from_number(answer->error());
+    if (first_error_.code == Errc{})
+      first_error_ =
+          Error{result.error, fmt::format("{}: {}", request_.destination_address, protocol::text_of(reply.first_error()))};
+    bytes_total_ -= result.size_bytes;
+    source->resume();
+  }
+  sources_ = std::move(accepted);
+  return Done{};
+}
+
+Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id>& tokens) {
+  std::vector<objects::Source*> sources;
+  std::vector<uint64_t> sizes;
+  bool survives = true;
+  journal::OutboundJob record{request_.job,
+                              journal::OutboundState::kStarted,
+                              !request_.copy,
+                              true,
+                              request_.destination_address,
+                              request_.destination_target,
+                              {},
+                              destination_node_};
+  for (const auto& source : sources_) {
+    sources.push_back(source.get());
+    sizes.push_back(source->size_bytes());
+    survives = survives && source->storage().target->survives_restart();
+    record.objects.push_back(source->manifest());
+  }
+  record.source_survives = survives;
+  if (auto written = journal_.start_outbound(record); !written) return written;
+  journalled_ = true;
+
+  EngineSettings settings = settings_;
+  settings.block_bytes = request_.block_bytes;
+  auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
+  SourceTransfer shared(domain, std::move(sources), model::plan_blocks(sizes, request_.block_bytes), settings, counters_,
+                        cancelled_);
+  std::vector<std::jthread> threads;
+  std::vector<Result<>> outcomes(tokens.size(), Done{});
+  std::atomic<uint32_t> connected{1};
+  const auto address = fabric::parse_address(request_.destination_address);
+  for (size_t i = 0; i < tokens.size(); ++i)
+    threads.emplace_back([&, i] {
+      if (settings_.on_thread_start) settings_.on_thread_start();
+      auto stream = fabric::Channel::connect(domain, *address, {fabric::Purpose::kStream, tokens[i]},
+                                             Deadline::after(settings_.connect_timeout));
+      if (!stream) {
+        // The job goes on with the streams that it has.
+        log::warn("{}: a stream could not be opened: {}", describe(), stream.error().text);
+        return;
+      }
+      connected++;
+      outcomes[i] = SourceStream(*stream, shared).run();
+      if (!outcomes[i]) shared.stop = true;
+    });
+  Result<> outcome = SourceStream(channel, shared).run();
+  if (!outcome) shared.stop = true;
+  threads.clear();  // Joins.
+  for (Result<>& other : outcomes)
+    if (outcome && !other) outcome = std::move(other);
+  for (Result<>& other : outcomes)  // Stopped because of another stream: that one knows why.
+    if (!outcome && outcome.error().code == Errc::kCancelled && !other && other.error().code != Errc::kCancelled)
+      outcome = std::move(other);
+  settle_failed_objects(shared);
+  const std::lock_guard lock(mutex_);
+  if (outcome && sources_.empty()) outcome = first_error_;  // Not one could be read.
+  streams_used_ = connected;
+  staged_because_ = shared.ways.staged_because();
+  return outcome;
+}
+
+// Objects that could not be read: the destination is told with the prepare, and they serve here as before.
+void OutboundJob::settle_failed_objects(const SourceTransfer& transfer) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [index, error] : transfer.failed_objects()) {
+    failed_.push_back(index);
+    if (first_error_.code == Errc{}) first_error_ = error;
+    const Id id = sources_[index]->manifest().id;
+    for (ObjectResult& result : results_)
+      if (result.source_id == id && result.error == Errc{}) result.error = error.code;
+    sources_[index]->resume();
+    sources_[index].reset();
+  }
+  std::erase(sources_, nullptr);
+}
+
+}  // namespace godwit::engine

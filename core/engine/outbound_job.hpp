@@ -1,0 +1,140 @@
+// OutboundJob: a migration at its source: performs what the pure protocol decides (model/cutover.hpp).
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/counters.hpp"
+#include "engine/domains.hpp"
+#include "engine/settings.hpp"
+#include "engine/source_stream.hpp"
+#include "fabric/channel.hpp"
+#include "journal/journal.hpp"
+#include "model/cutover.hpp"
+#include "model/phase.hpp"
+#include "objects/source.hpp"
+#include "protocol/codec.hpp"
+
+namespace godwit::engine {
+
+struct OutboundRequest {
+  Id job;
+  std::string source_address;  // Of this node, as the destination reaches it.
+  std::string destination_address;
+  std::string destination_target;
+  bool copy = false;
+  uint64_t block_bytes = 0;
+  uint32_t streams = 0;
+};
+
+struct ObjectResult {
+  Id source_id;
+  Id destination_id;
+  uint64_t size_bytes = 0;
+  Errc error{};  // Errc{}: it arrived.
+};
+
+struct JobStatus {
+  Id job;
+  std::string source, destination, destination_target;
+  bool copy = false;
+  model::Phase phase = model::Phase::kPlanning;
+  bool ended = false;
+  Errc error{};
+  std::string error_text;
+  uint64_t bytes_done = 0, bytes_total = 0, objects_done = 0, objects_total = 0;
+  double bytes_per_second = 0;
+  double seconds = 0;
+};
+
+// Thread-safe. run() is called once, by the job's thread; finish_in_doubt() by the resolver.
+class OutboundJob {
+ public:
+  // `on_ended` is called, by the thread that drives the job, when it has ended for its user, or came in doubt.
+  // `results` has one entry for each object that was asked for; those with an error are not in `sources`.
+  OutboundJob(OutboundRequest request, std::vector<std::unique_ptr<objects::Source>> sources, std::vector<ObjectResult> results,
+              std::string first_error, Domains& domains, journal::Journal& journal, const EngineSettings& settings,
+              std::function<void(const Id&)> on_ended);
+  // From the journal, after a restart. `sources` are the objects that survived.
+  OutboundJob(const journal::OutboundJob& record, std::vector<std::unique_ptr<objects::Source>> sources,
+              model::SourceMachine machine, Domains& domains, journal::Journal& journal, const EngineSettings& settings,
+              std::function<void(const Id&)> on_ended);
+
+  const Id& id() const { return request_.job; }
+  std::string describe() const;
+  JobStatus status() const;
+  std::vector<ObjectResult> results() const;
+  std::string report_json() const;
+  model::Decision decision() const;
+  // The resolver has something to do: in doubt, or done and the destination has not heard of the release.
+  bool unfinished() const;
+
+  void cancel() { cancelled_ = true; }
+  // Everything from the first byte to the end, or until the outcome depends on a peer that is lost. Blocks.
+  void run();
+  // Tries to reach the destination and to end a job in doubt. Blocks for at most a few seconds.
+  void finish_in_doubt();
+
+ private:
+  struct Reply {
+    wire::Outcome outcome;
+    Error error;
+  };
+  Result<> transfer(fabric::Channel& channel);
+  Result<> quiesce();
+  Result<std::vector<Id>> offer(fabric::Channel& channel);
+  Result<> take_answers(const wire::OfferReply& reply);
+  Result<> send_blocks(fabric::Channel& channel, const std::vector<Id>& tokens);
+  void settle_failed_objects(const SourceTransfer& transfer);
+
+  Result<> feed(model::SourceEvent event, fabric::Channel* channel);
+  Result<model::SourceEvent> ask(fabric::Channel& channel, std::span<const std::byte> message);
+  Result<std::optional<model::SourceEvent>> perform(model::SourceAction action, fabric::Channel* channel);
+  Result<> journal_hand_over();
+  Result<> stop_all();
+  void finish_objects();
+  void resume_all();
+  void fail(const Error& error);
+  void leave_in_doubt(const Error& error);
+  void enter(model::Phase phase);
+  void end(model::Phase phase);
+
+  const OutboundRequest request_;
+  const EngineSettings settings_;
+  Domains& domains_;
+  journal::Journal& journal_;
+  const std::function<void(const Id&)> on_ended_;
+  std::atomic<bool> cancelled_{false};
+  Counters counters_;
+  protocol::Encoder encoder_;  // Of the thread that drives the job.
+  uint64_t next_request_ = 1;
+  std::vector<uint32_t> failed_;  // By index in the offer: could not be read.
+  Error refusal_{Errc::kPeerLost, "the destination knows nothing of the job any more"};  // Its last one.
+  Id destination_node_;      // Only it can say what became of the job.
+  bool journalled_ = false;  // The journal knows the job.
+  bool reclaimed_ = false;   // The destination lost its copy after the hand-over.
+
+  mutable std::mutex mutex_;                               // Guards all below.
+  std::vector<std::unique_ptr<objects::Source>> sources_;  // Still part of the job.
+  std::vector<ObjectResult> results_;
+  model::SourceMachine machine_;
+  model::Phase phase_ = model::Phase::kPlanning;
+  Error first_error_{Errc{}, {}};
+  uint64_t bytes_total_ = 0;
+  uint64_t objects_done_ = 0;
+  bool unreleased_ = true;       // The journal still has the job: the destination may have a record too.
+  bool journal_failed_ = false;  // The hand-over may or may not be on disk.
+  std::string staged_because_;
+  uint32_t streams_used_ = 0;
+  Clock::time_point started_ = Clock::now();
+  Clock::time_point ended_{};
+  std::vector<std::pair<model::Phase, Clock::time_point>> history_;
+};
+
+}  // namespace godwit::engine

@@ -1,0 +1,72 @@
+#include "engine/resolver.hpp"
+
+#include "base/log.hpp"
+
+namespace godwit::engine {
+
+Resolver::Resolver(const EngineSettings& settings, Domains& domains, JobTable& outbound, InboundTable& inbound)
+    : settings_(settings), domains_(domains), outbound_(outbound), inbound_(inbound), thread_([this] { run(); }) {}
+
+Resolver::~Resolver() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stop_.notify_all();
+  thread_.join();
+}
+
+void Resolver::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    lock.unlock();
+    for (const auto& job : outbound_.unfinished()) job->finish_in_doubt();
+    for (const auto& job : inbound_.in_doubt()) ask_source(*job);
+    inbound_.forget_ended();
+    lock.lock();
+    stop_.wait_for(lock, settings_.resolve_interval, [this] { return stopping_; });
+  }
+}
+
+void Resolver::ask_source(InboundJob& job) {
+  if (!job.source_is_silent()) return;  // Its connection is open: the decision comes that way.
+  auto address = fabric::parse_address(job.source_address());
+  if (!address) return;
+  auto domain = domains_.of(*address);
+  if (!domain) return;
+  auto channel = fabric::Channel::connect(*domain, *address, {fabric::Purpose::kControl, Id{}},
+                                          Deadline::after(settings_.connect_timeout));
+  if (!channel) {
+    log::debug("{}: in doubt until the source is back: {}", job.describe(), channel.error().text);
+    return;
+  }
+  protocol::Encoder encoder;
+  const wire::Id id = protocol::to_wire(job.id());
+  if (!channel->send(encoder.finish(1, wire::CreateDecisionRequest(encoder.builder(), &id)))) return;
+  auto event = channel->wait(Deadline::after(settings_.connect_timeout));
+  if (!event) return;
+  const auto* bytes = std::get_if<fabric::Message>(&*event);
+  if (bytes == nullptr) return;
+  auto message = protocol::decode(*bytes);
+  if (!message) return;
+  const auto* reply = message->body<wire::DecisionReply>();
+  if (reply == nullptr) return;
+  if (protocol::from_wire(reply->node()) != job.source_node()) {
+    log::warn("{}: another daemon answers at {}; in doubt until the one that began the job is back", job.describe(),
+              job.source_address());
+    return;
+  }
+  switch (static_cast<model::Decision>(reply->decision())) {
+    case model::Decision::kPending: return;
+    case model::Decision::kCommit:
+      log::info("{}: the source had decided to commit", job.describe());
+      job.commit();
+      return;
+    case model::Decision::kAbort:
+      log::info("{}: the source had not decided to commit: aborted", job.describe());
+      job.abort();
+      return;
+  }
+}
+
+}  // namespace godwit::engine

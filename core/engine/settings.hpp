@@ -1,0 +1,31 @@
+// EngineSettings: how migrations and large transfers run. The daemon fills it from its configuration.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/deadline.hpp"
+#include "base/units.hpp"
+
+namespace godwit::engine {
+
+struct EngineSettings {
+  uint64_t block_bytes = 1_MiB;     // Of transfer and digest.
+  uint64_t pipeline_bytes = 8_MiB;  // In flight on one stream; also its ring of staging buffers, if it needs one.
+  uint32_t streams = 2;             // Connections of one job that carry blocks.
+  uint32_t jobs_max = 4;            // Outbound jobs that run at once; more wait in a queue.
+  uint32_t inbound_max = 64;        // Job connections served at once; more are refused.
+  uint32_t objects_max = 100'000;   // Of one job.
+  milliseconds connect_timeout{5000};
+  milliseconds stall_timeout{60000};    // Without any block finished.
+  milliseconds quiesce_timeout{10000};  // For writers and readers under way to leave.
+  milliseconds resolve_interval{1000};  // Between attempts to reach a peer about a job in doubt.
+
+  // Run first by every thread that moves bytes (to pin it); may be empty.
+  std::function<void()> on_thread_start;
+
+  uint32_t window() const { return static_cast<uint32_t>(std::max<uint64_t>(1, pipeline_bytes / block_bytes)); }
+};
+
+}  // namespace godwit::engine

@@ -1,0 +1,172 @@
+#include "engine/sink_stream.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/settle.hpp"
+
+namespace godwit::engine {
+
+bool SinkTransfer::all_landed() const {
+  return std::ranges::all_of(blocks, [](const auto& state) { return state == BlockState::kLanded; });
+}
+
+SinkStream::SinkStream(fabric::Channel& channel, SinkTransfer& transfer)
+    : channel_(channel),
+      transfer_(transfer),
+      window_(std::clamp<uint32_t>(transfer.settings.window(), 1, std::max<uint32_t>(1, transfer.plan.size()))),
+      staging_(transfer.domain, fabric::Access::kLocal,
+               std::min(transfer.settings.block_bytes, std::max<uint64_t>(1, transfer.plan.total_bytes())), window_) {}
+
+Result<> SinkStream::run() {
+  auto outcome = loop();
+  // Reads that are under way must not land in memory that is about to be freed.
+  if (!outcome) settle(channel_, reads_);
+  return outcome;
+}
+
+Result<> SinkStream::loop() {
+  constexpr milliseconds kCancelLatency{50};
+  while (!pass_done_ || !landing_.empty() || !announced_.empty()) {
+    if (transfer_.stop) return Error{Errc::kCancelled, "the migration was stopped"};
+    auto started = start_reads();
+    if (!started) return std::move(started).error();
+    if (auto stored = finish_writes(); !stored) return stored;
+    auto event = channel_.poll();
+    if (!event) return std::move(event).error();
+    if (!*event) {
+      // Nothing waits: what is done can be told, in one message for all.
+      if (auto told = tell(); !told) return told;
+      if (staging_.under_way() > 0) continue;
+      auto waited = channel_.wait(Deadline::after(kCancelLatency));
+      if (!waited) {
+        const Errc code = waited.error().code;
+        if (code == Errc::kTimeout || code == Errc::kCancelled) continue;
+        return std::move(waited).error();
+      }
+      *event = std::move(*waited);
+    }
+    if (auto heard = hear(**event); !heard) return heard;
+  }
+  return tell();
+}
+
+Result<> SinkStream::hear(const fabric::ChannelEvent& event) {
+  if (const auto* rma = std::get_if<fabric::RmaDone>(&event)) {
+    --reads_;
+    return arrived(static_cast<uint32_t>(rma->token), rma->outcome);
+  }
+  auto decoded = protocol::decode(std::get<fabric::Message>(event));
+  if (!decoded) return with_context(channel_.peer(), std::move(decoded).error());
+  if (decoded->body<wire::PassDone>() != nullptr) {
+    pass_done_ = true;
+    return Done{};
+  }
+  if (const auto* ready = decoded->body<wire::BlocksReady>()) return note_announced(*ready);
+  return Error{Errc::kProtocol, fmt::format("{} sent a message that has no place in a transfer", channel_.peer())};
+}
+
+Result<> SinkStream::note_announced(const wire::BlocksReady& ready) {
+  const auto refuse = [this](uint32_t block, std::string_view why) {
+    return Error{Errc::kProtocol, fmt::format("{} announced block {}, {}", channel_.peer(), block, why)};
+  };
+  if (ready.window() == nullptr || ready.blocks() == nullptr)
+    return Error{Errc::kProtocol, fmt::format("{} announced blocks without their place", channel_.peer())};
+  const fabric::RemoteMemory window{ready.window()->address(), ready.window()->key(), ready.window()->length_bytes()};
+  for (const wire::ReadyBlock* one : *ready.blocks()) {
+    const uint32_t block = one->block();
+    if (block >= transfer_.plan.size()) return refuse(block, "which the job does not have");
+    if (!lies_within({one->remote_offset_bytes(), transfer_.plan.block_bytes(block)}, window.length_bytes))
+      return refuse(block, "which lies outside its window");
+    auto expected = SinkTransfer::BlockState::kAbsent;
+    if (!transfer_.blocks[block].compare_exchange_strong(expected, SinkTransfer::BlockState::kUnderWay))
+      return refuse(block, "which is here or on its way already");
+    announced_.push_back({block, window, one->remote_offset_bytes(), protocol::from_wire(one->digest())});
+  }
+  return Done{};
+}
+
+// Whether it did something.
+Result<bool> SinkStream::start_reads() {
+  bool did = false;
+  while (!announced_.empty() && landing_.size() < window_) {
+    const Announced next = announced_.front();
+    const auto pieces = transfer_.plan.pieces(next.block);
+    Landing landing{next, {}, false, 0};
+    const fabric::Registration* registered = nullptr;
+    if (pieces.size() == 1) registered = transfer_.ways.direct(pieces[0].object, transfer_.sinks[pieces[0].object]->storage());
+    if (registered != nullptr) {
+      landing.bytes = registered->bytes().subspan(pieces[0].extent.offset_bytes, pieces[0].extent.length_bytes);
+      transfer_.counters.blocks_direct++;
+    } else {
+      auto buffer = staging_.take();
+      if (!buffer) return std::move(buffer).error();
+      if (!*buffer) break;
+      landing.staged = true;
+      landing.buffer = **buffer;
+      landing.bytes = staging_.buffer(landing.buffer).first(transfer_.plan.block_bytes(next.block));
+      registered = &staging_.pool().registration();
+      transfer_.counters.blocks_staged++;
+    }
+    announced_.pop_front();
+    landing_.emplace(next.block, landing);
+    auto asked = channel_.read(landing.bytes, *registered, next.window, next.remote_offset_bytes, next.block,
+                               Deadline::after(transfer_.settings.stall_timeout));
+    if (!asked) return std::move(asked).error();
+    ++reads_;
+    did = true;
+  }
+  return did;
+}
+
+Result<> SinkStream::arrived(uint32_t block, const Result<>& outcome) {
+  if (!outcome)
+    return Error{outcome.error().code,
+                 fmt::format("reading block {} from {}: {}", block, channel_.peer(), outcome.error().text)};
+  const Landing& landing = landing_.at(block);
+  if (digest_of(landing.bytes) != landing.announced.digest) {
+    transfer_.counters.digests_failed++;
+    finish(block, Errc::kDigest);
+    return Done{};
+  }
+  if (!landing.staged) {
+    finish(block, Errc{});
+    return Done{};
+  }
+  return staging_.start(block, landing.buffer, transfer_.plan.pieces(block), pmem::Io::Direction::kWrite,
+                        [this](uint32_t object) { return transfer_.sinks[object]->storage(); });
+}
+
+Result<> SinkStream::finish_writes() {
+  auto finished = staging_.reap(landing_.size() == window_ && staging_.under_way() == window_);
+  if (!finished) return std::move(finished).error();
+  for (const Staging::Finished& write : *finished) {
+    if (!write.outcome) return with_context(transfer_.sinks[write.failed_object]->describe(), write.outcome.error());
+    finish(static_cast<uint32_t>(write.token), Errc{});
+  }
+  return Done{};
+}
+
+void SinkStream::finish(uint32_t block, Errc error) {
+  const auto found = landing_.find(block);
+  if (found->second.staged) staging_.give_back(found->second.buffer);
+  landing_.erase(found);
+  const bool landed = error == Errc{};
+  transfer_.blocks[block] = landed ? SinkTransfer::BlockState::kLanded : SinkTransfer::BlockState::kAbsent;
+  if (landed) {
+    transfer_.counters.blocks_done++;
+    transfer_.counters.bytes_done += transfer_.plan.block_bytes(block);
+  }
+  done_.emplace_back(block, static_cast<int32_t>(error));
+}
+
+Result<> SinkStream::tell() {
+  if (done_.empty()) return Done{};
+  auto& builder = encoder_.builder();
+  const auto blocks = builder.CreateVectorOfStructs(done_);
+  done_.clear();
+  return channel_.send(encoder_.finish(0, wire::CreateBlocksDone(builder, blocks)));
+}
+
+}  // namespace godwit::engine

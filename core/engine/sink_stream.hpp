@@ -1,0 +1,89 @@
+// SinkStream: the destination's side of one stream: reads announced blocks by RMA, checks their digests, lands them.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "engine/counters.hpp"
+#include "engine/settings.hpp"
+#include "engine/staging.hpp"
+#include "engine/way.hpp"
+#include "fabric/channel.hpp"
+#include "model/block_plan.hpp"
+#include "objects/source.hpp"
+#include "protocol/codec.hpp"
+
+namespace godwit::engine {
+
+// What the streams of an inbound job share.
+struct SinkTransfer {
+  SinkTransfer(std::shared_ptr<fabric::Domain> its_domain, std::vector<objects::Sink*> its_sinks, model::BlockPlan its_plan,
+               const EngineSettings& its_settings)
+      : domain(its_domain),
+        sinks(std::move(its_sinks)),
+        plan(std::move(its_plan)),
+        settings(its_settings),
+        ways(its_domain, fabric::Access::kLocal, sinks.size()),
+        blocks(plan.size()) {}
+
+  const std::shared_ptr<fabric::Domain> domain;
+  const std::vector<objects::Sink*> sinks;
+  const model::BlockPlan plan;
+  const EngineSettings settings;
+  Ways ways;
+  Counters counters;
+  std::atomic<bool> stop{false};
+
+  enum class BlockState : uint8_t { kAbsent, kUnderWay, kLanded };
+  std::vector<std::atomic<BlockState>> blocks;
+  bool all_landed() const;
+};
+
+// One thread.
+class SinkStream {
+ public:
+  SinkStream(fabric::Channel& channel, SinkTransfer& transfer);
+
+  // Runs until the source says PassDone; every block announced on this stream has then landed, its digest checked.
+  // Errors: kCancelled (transfer.stop), kProtocol, kPeerLost, kMemory, kFabric, kIo, kNoSpace.
+  Result<> run();
+
+ private:
+  struct Announced {
+    uint32_t block;
+    fabric::RemoteMemory window;
+    uint64_t remote_offset_bytes;
+    Digest digest;
+  };
+  struct Landing {
+    Announced announced;
+    std::span<std::byte> bytes;
+    bool staged;
+    uint32_t buffer;
+  };
+
+  Result<> loop();
+  Result<> hear(const fabric::ChannelEvent& event);
+  Result<> note_announced(const wire::BlocksReady& ready);
+  Result<bool> start_reads();
+  Result<> arrived(uint32_t block, const Result<>& outcome);
+  Result<> finish_writes();
+  void finish(uint32_t block, Errc error);
+  Result<> tell();
+
+  fabric::Channel& channel_;
+  SinkTransfer& transfer_;
+  const uint32_t window_;
+  Staging staging_;
+  protocol::Encoder encoder_;
+  std::deque<Announced> announced_;      // To be read; at most one entry a block of the plan.
+  std::map<uint32_t, Landing> landing_;  // Being read, checked or stored.
+  std::vector<wire::DoneBlock> done_;    // To be told.
+  uint32_t reads_ = 0;                   // RMA under way.
+  bool pass_done_ = false;
+};
+
+}  // namespace godwit::engine

@@ -1,0 +1,165 @@
+#include "engine/source_stream.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace godwit::engine {
+
+void SourceTransfer::fail_object(uint32_t object, Error error) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [known, first] : failed_)
+    if (known == object) return;
+  failed_.emplace_back(object, std::move(error));
+}
+
+std::vector<std::pair<uint32_t, Error>> SourceTransfer::failed_objects() const {
+  const std::lock_guard lock(mutex_);
+  return failed_;
+}
+
+SourceStream::SourceStream(fabric::Channel& channel, SourceTransfer& transfer)
+    : channel_(channel),
+      transfer_(transfer),
+      window_(std::clamp<uint32_t>(transfer.settings.window(), 1, std::max<uint32_t>(1, transfer.plan.size()))),
+      staging_(transfer.domain, fabric::Access::kRemoteRead,
+               std::min(transfer.settings.block_bytes, std::max<uint64_t>(1, transfer.plan.total_bytes())), window_) {}
+
+Result<> SourceStream::run() {
+  auto outcome = loop();
+  // The destination may still be reading from what we are about to free.
+  if (!outcome) channel_.close();
+  return outcome;
+}
+
+Result<> SourceStream::loop() {
+  constexpr milliseconds kCancelLatency{50};
+  for (;;) {
+    if (transfer_.stop || transfer_.cancelled) return Error{Errc::kCancelled, "the migration was stopped"};
+    auto started = start_block();
+    if (!started) return std::move(started).error();
+    auto read = finish_reads();
+    if (!read) return std::move(read).error();
+    if (in_flight_.empty() && exhausted_) break;
+
+    if (*started || *read || staging_.under_way() > 0) {
+      auto event = channel_.poll();  // Also lets the destination's reads go on while we compute.
+      if (!event) return std::move(event).error();
+      if (*event)
+        if (auto heard = hear(**event); !heard) return heard;
+      continue;
+    }
+    auto event = channel_.wait(Deadline::after(kCancelLatency));
+    if (event) {
+      if (auto heard = hear(*event); !heard) return heard;
+    } else if (event.error().code != Errc::kTimeout && event.error().code != Errc::kCancelled) {
+      return std::move(event).error();
+    } else if (Clock::now() - last_progress_ > transfer_.settings.stall_timeout) {
+      return Error{Errc::kTimeout, fmt::format("{} finished no block for {} s", channel_.peer(),
+                                               transfer_.settings.stall_timeout.count() / 1000)};
+    }
+  }
+  return channel_.send(encoder_.finish(0, wire::CreatePassDone(encoder_.builder())));
+}
+
+// Whether it did something. A direct block is announced at once, a staged one once it has been read.
+Result<bool> SourceStream::start_block() {
+  if (in_flight_.size() >= window_) return false;
+  const auto taken = transfer_.queue.take();
+  exhausted_ = !taken;
+  if (!taken) return false;
+  const uint32_t block = *taken;
+  const auto pieces = transfer_.plan.pieces(block);
+
+  if (pieces.size() == 1) {
+    const model::Piece& piece = pieces[0];
+    const objects::Storage storage = transfer_.sources[piece.object]->storage();
+    if (const fabric::Registration* registered = transfer_.ways.direct(piece.object, storage)) {
+      in_flight_[block] = InFlight{};
+      transfer_.counters.blocks_direct++;
+      const auto bytes = registered->bytes().subspan(piece.extent.offset_bytes, piece.extent.length_bytes);
+      if (auto said = announce(block, registered->remote(), piece.extent.offset_bytes, bytes); !said)
+        return std::move(said).error();
+      return true;
+    }
+  }
+  auto buffer = staging_.take();
+  if (!buffer) return std::move(buffer).error();
+  // There are as many buffers as blocks in flight, so one is free.
+  in_flight_[block] = InFlight{true, **buffer};
+  transfer_.counters.blocks_staged++;
+  auto started = staging_.start(block, **buffer, pieces, pmem::Io::Direction::kRead,
+                                [this](uint32_t object) { return transfer_.sources[object]->storage(); });
+  if (!started) return std::move(started).error();
+  return true;
+}
+
+// Whether it did something: staged blocks that have been read are announced.
+Result<bool> SourceStream::finish_reads() {
+  const bool nothing_else_to_do = in_flight_.size() >= window_ || exhausted_;
+  auto finished = staging_.reap(nothing_else_to_do);
+  if (!finished) return std::move(finished).error();
+  for (Staging::Finished& read : *finished) {
+    const auto block = static_cast<uint32_t>(read.token);
+    const uint32_t buffer = in_flight_[block].buffer;
+    const auto bytes = staging_.buffer(buffer).first(transfer_.plan.block_bytes(block));
+    if (!read.outcome) {
+      transfer_.fail_object(read.failed_object,
+                            with_context(transfer_.sources[read.failed_object]->describe(), std::move(read.outcome).error()));
+      std::ranges::fill(bytes, std::byte{0});
+    }
+    const fabric::BufferPool& pool = staging_.pool();
+    if (auto said = announce(block, pool.registration().remote(), pool.remote_offset_bytes(buffer), bytes); !said)
+      return std::move(said).error();
+  }
+  return !finished->empty();
+}
+
+Result<> SourceStream::announce(uint32_t block, const fabric::RemoteMemory& window, uint64_t remote_offset_bytes,
+                                std::span<const std::byte> bytes) {
+  const wire::ReadyBlock ready(block, remote_offset_bytes, protocol::to_wire(digest_of(bytes)));
+  const wire::Window where(window.address, window.key, window.length_bytes);
+  auto& builder = encoder_.builder();
+  const auto blocks = builder.CreateVectorOfStructs(&ready, 1);
+  return channel_.send(encoder_.finish(0, wire::CreateBlocksReady(builder, &where, blocks)));
+}
+
+Result<> SourceStream::hear(const fabric::ChannelEvent& event) {
+  const auto* bytes = std::get_if<fabric::Message>(&event);
+  if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion at the source, which starts none"};
+  auto decoded = protocol::decode(*bytes);
+  if (!decoded) return with_context(channel_.peer(), std::move(decoded).error());
+  if (const auto* failed = decoded->body<wire::ErrorReply>())
+    return with_context(channel_.peer(), protocol::from_wire(*failed));
+  const auto* done = decoded->body<wire::BlocksDone>();
+  if (done == nullptr || done->blocks() == nullptr)
+    return Error{Errc::kProtocol, fmt::format("{} sent a message that has no place in a transfer", channel_.peer())};
+  last_progress_ = Clock::now();
+  for (const wire::DoneBlock* one : *done->blocks()) {
+    const Errc error = one->error() == 0 ? Errc{} : error_from_number(one->error());
+    if (auto noted = block_done(one->block(), error); !noted) return noted;
+  }
+  return Done{};
+}
+
+Result<> SourceStream::block_done(uint32_t block, Errc error) {
+  const auto found = in_flight_.find(block);
+  if (found == in_flight_.end())
+    return Error{Errc::kProtocol, fmt::format("{} answers for block {}, which it was not sent", channel_.peer(), block)};
+  if (found->second.staged) staging_.give_back(found->second.buffer);
+  in_flight_.erase(found);
+  Counters& counters = transfer_.counters;
+  if (error == Errc{}) {
+    counters.blocks_done++;
+    counters.bytes_done += transfer_.plan.block_bytes(block);
+    return Done{};
+  }
+  if (error == Errc::kDigest) {
+    counters.digests_failed++;
+    counters.blocks_resent++;
+    return transfer_.queue.again(block);
+  }
+  return Error{error, fmt::format("{} could not store block {}: {}", channel_.peer(), block, error_row(error).meaning)};
+}
+
+}  // namespace godwit::engine

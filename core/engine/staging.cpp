@@ -1,0 +1,63 @@
+#include "engine/staging.hpp"
+
+namespace godwit::engine {
+
+Result<std::optional<uint32_t>> Staging::take() {
+  if (!pool_) {
+    auto made = fabric::BufferPool::create(domain_, buffer_bytes_, buffers_, access_);
+    if (!made) return with_context("staging buffers", std::move(made).error());
+    pool_.emplace(std::move(*made));
+    for (uint32_t i = buffers_; i > 0; --i) free_.push_back(i - 1);
+  }
+  if (free_.empty()) return std::optional<uint32_t>{};
+  const uint32_t buffer = free_.back();
+  free_.pop_back();
+  return std::optional<uint32_t>{buffer};
+}
+
+Result<pmem::IoQueue*> Staging::queue_of(pmem::Target& target) {
+  auto& queue = queues_[&target];
+  if (!queue) {
+    auto opened = target.open_queue(64);
+    if (!opened) return with_context("target '" + target.name() + "'", std::move(opened).error());
+    queue = std::move(*opened);
+  }
+  return queue.get();
+}
+
+Result<> Staging::submit(pmem::Target& target, const pmem::Io& io) {
+  auto queue = queue_of(target);
+  if (!queue) return std::move(queue).error();
+  for (;;) {
+    auto submitted = (*queue)->submit(io);
+    if (submitted || submitted.error().code != Errc::kBusy) return submitted;
+    auto done = (*queue)->wait(1);  // Full: make room.
+    if (!done) return std::move(done).error();
+    for (const pmem::IoDone& one : *done) note(one);
+  }
+}
+
+void Staging::note(const pmem::IoDone& done) {
+  const uint64_t token = done.token >> kPieceBits;
+  const auto found = works_.find(token);
+  Work& work = found->second;
+  if (!done.outcome && work.outcome) {
+    work.outcome = done.outcome;
+    work.failed_object = work.pieces[done.token & ((uint64_t{1} << kPieceBits) - 1)].object;
+  }
+  if (--work.left > 0) return;
+  finished_.push_back({token, std::move(work.outcome), work.failed_object});
+  works_.erase(found);
+}
+
+Result<std::vector<Staging::Finished>> Staging::reap(bool block) {
+  for (auto& [target, queue] : queues_) {
+    // A queue with nothing under way returns at once, whatever is asked of it.
+    auto done = queue->wait(block && finished_.empty() && !works_.empty() ? 1 : 0);
+    if (!done) return with_context("target '" + target->name() + "'", std::move(done).error());
+    for (const pmem::IoDone& one : *done) note(one);
+  }
+  return std::exchange(finished_, {});
+}
+
+}  // namespace godwit::engine

@@ -1,0 +1,87 @@
+// Staging: a stream's ring of registered buffers, and the reads or writes between them and the objects' targets.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "fabric/buffer_pool.hpp"
+#include "model/block_plan.hpp"
+#include "objects/source.hpp"
+
+namespace godwit::engine {
+
+// One thread: a stream's.
+class Staging {
+ public:
+  Staging(std::shared_ptr<fabric::Domain> domain, fabric::Access access, uint64_t buffer_bytes, uint32_t buffers)
+      : domain_(std::move(domain)), access_(access), buffer_bytes_(buffer_bytes), buffers_(buffers) {}
+
+  // A free buffer; the ring is made when first asked for. Nothing: all are in use. Errors: kMemory, kFabric.
+  Result<std::optional<uint32_t>> take();
+  void give_back(uint32_t buffer) { free_.push_back(buffer); }
+  std::span<std::byte> buffer(uint32_t index) const { return pool_->buffer(index); }
+  const fabric::BufferPool& pool() const { return *pool_; }
+
+  // Starts to copy the pieces of a block between a buffer and their objects' targets. reap() tells when it is done.
+  // `storage_of(object)` gives each object's storage. Errors: kIo of the submission.
+  template <class StorageOf>
+  Result<> start(uint64_t token, uint32_t buffer, std::span<const model::Piece> pieces, pmem::Io::Direction direction,
+                 const StorageOf& storage_of);
+
+  struct Finished {
+    uint64_t token;
+    // Errors: of the first piece that failed; `failed_object` is its object.
+    Result<> outcome;
+    uint32_t failed_object;
+  };
+  uint32_t under_way() const { return static_cast<uint32_t>(works_.size()); }
+  // What has finished; blocks until something has if `block` and something is under way.
+  Result<std::vector<Finished>> reap(bool block);
+
+ private:
+  struct Work {
+    std::vector<model::Piece> pieces;
+    uint32_t left = 0;
+    Result<> outcome = Done{};
+    uint32_t failed_object = 0;
+  };
+  Result<pmem::IoQueue*> queue_of(pmem::Target& target);
+  Result<> submit(pmem::Target& target, const pmem::Io& io);
+  void note(const pmem::IoDone& done);
+
+  const std::shared_ptr<fabric::Domain> domain_;
+  const fabric::Access access_;
+  const uint64_t buffer_bytes_;
+  const uint32_t buffers_;
+  std::optional<fabric::BufferPool> pool_;
+  std::vector<uint32_t> free_;
+  std::map<pmem::Target*, std::unique_ptr<pmem::IoQueue>> queues_;
+  std::map<uint64_t, Work> works_;  // By token.
+  std::vector<Finished> finished_;
+};
+
+// A piece's token within a queue: the work's token and the piece's number.
+constexpr uint64_t kPieceBits = 24;
+
+template <class StorageOf>
+Result<> Staging::start(uint64_t token, uint32_t buffer, std::span<const model::Piece> pieces, pmem::Io::Direction direction,
+                        const StorageOf& storage_of) {
+  Work& work = works_[token];
+  work.pieces.assign(pieces.begin(), pieces.end());
+  work.left = static_cast<uint32_t>(pieces.size());
+  std::span<std::byte> rest = pool_->buffer(buffer);
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const model::Piece& piece = pieces[i];
+    const objects::Storage storage = storage_of(piece.object);
+    const pmem::Io io{direction, storage.extent.offset_bytes + piece.extent.offset_bytes, rest.first(piece.extent.length_bytes),
+                      token << kPieceBits | i};
+    rest = rest.subspan(piece.extent.length_bytes);
+    if (auto submitted = submit(*storage.target, io); !submitted) note({io.token, std::move(submitted).error()});
+  }
+  return Done{};
+}
+
+}  // namespace godwit::engine

@@ -1,0 +1,118 @@
+// Journal: what must survive a crash, on SQLite in WAL mode: the catalogue of regions on lasting targets, where moved regions
+// went, and the cutover state of every job. Tables and their meaning: docs/design/journal.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/extent.hpp"
+#include "base/id.hpp"
+#include "base/result.hpp"
+
+namespace godwit::journal {
+
+// A region that this node owns on a target that survives restarts.
+struct RegionRecord {
+  Id id;
+  uint64_t epoch = 1;  // Grows by one with each change of owner.
+  std::string name;    // Empty: none.
+  std::string target;
+  Id pool;  // The target's pool_id(): a pool that was swapped is noticed.
+  Extent extent;
+  uint64_t size_bytes = 0;
+};
+
+// A region that was here.
+struct MovedRecord {
+  Id id;
+  uint64_t epoch = 0;   // That the new owner has.
+  std::string name;     // It had here; empty: none.
+  std::string address;  // Of the new owner's node.
+  std::string target;
+};
+
+struct JobObject {
+  Id id;               // At the source.
+  Id destination_id;   // The same for a move, new for a copy.
+  uint64_t epoch = 0;  // At the source; a move's destination serves epoch + 1, a copy's 1.
+  std::string name;    // At the destination.
+  uint64_t size_bytes = 0;
+  std::string target;  // At this node, with the extent there.
+  Extent extent;
+};
+
+enum class OutboundState : uint8_t { kStarted = 0, kHandedOver = 1, kDone = 2 };
+struct OutboundJob {
+  Id job;
+  OutboundState state = OutboundState::kStarted;
+  bool is_move = true;
+  bool source_survives = false;  // Every object is on a target that survives restarts.
+  std::string address;           // Of the destination.
+  std::string target;
+  std::vector<JobObject> objects;
+  Id destination_node;  // Its node_id(): only that daemon can say what became of the job.
+};
+
+enum class InboundState : uint8_t { kPrepared = 0, kOwner = 1 };
+struct InboundJob {
+  Id job;
+  InboundState state = InboundState::kPrepared;
+  std::string source_address;  // Whom to ask.
+  std::string target;
+  Id pool;
+  bool target_survives = false;
+  std::vector<JobObject> objects;
+  Id source_node;  // Its node_id(): only that daemon can tell the decision.
+};
+
+// Thread-safe; each call is one transaction, durable (fsync) when it returns. Blocks.
+// Errors of every call: kIo, kNoSpace, kCorrupt; of a job's also kExists, it is there already, or kNotFound, no such job in a
+// state for this. After a failed commit the journal refuses all writes (kIo) until reopened: what is on disk is then unknown.
+class Journal {
+ public:
+  // Makes the database if there is none. Errors also: kCorrupt, damaged, or of a newer schema; kBusy, another daemon has it
+  // open.
+  static Result<std::unique_ptr<Journal>> open(const std::string& state_dir);
+  ~Journal();
+
+  // This node's identity; made at the first start.
+  Id node_id() const;
+
+  Result<> add_region(const RegionRecord& region);
+  Result<> remove_region(const Id& id);
+  Result<std::vector<RegionRecord>> regions();
+  Result<std::vector<MovedRecord>> moved();
+
+  // Outbound: this node is the source.
+  Result<> start_outbound(const OutboundJob& job);
+  // The decision to commit. A move also writes `moved` and removes the regions' records, all at once. The space of
+  // regions on lasting targets is not free until finish_outbound: until then their records are kept in the job.
+  Result<> hand_over(const Id& job, std::span<const MovedRecord> moved);
+  // The destination lost its copy before it owned: takes hand_over back; `regions` are the records to restore. Of a copy,
+  // which gave nothing away, only the decision.
+  Result<> reclaim(const Id& job, std::span<const RegionRecord> regions);
+  // Where the objects went is final. May be repeated.
+  Result<> finish_outbound(const Id& job);
+  // No such job: nothing to do, no error.
+  Result<> forget_outbound(const Id& job);
+  Result<std::vector<OutboundJob>> outbound();
+
+  // Inbound: this node is the destination.
+  Result<> prepare_inbound(const InboundJob& job);
+  // Owner: `regions` (those on lasting targets) join the catalogue; older `moved` records of the same ids go.
+  Result<> own_inbound(const Id& job, std::span<const RegionRecord> regions);
+  // No such job: nothing to do, no error.
+  Result<> forget_inbound(const Id& job);
+  Result<std::vector<InboundJob>> inbound();
+
+ private:
+  struct Impl;
+  explicit Journal(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace godwit::journal

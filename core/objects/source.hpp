@@ -1,0 +1,107 @@
+// Source and Sink: what the engine sees of an object that migrates. Every kind of object gives both.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/deadline.hpp"
+#include "base/result.hpp"
+#include "journal/journal.hpp"
+#include "objects/region_store.hpp"
+#include "pmem/target.hpp"
+
+namespace godwit::objects {
+
+// Where an object's bytes are: one run of a target. (memory() of the target says whether they can be exposed directly.)
+struct Storage {
+  pmem::Target* target;
+  Extent extent;
+};
+
+// One object at its source. One job owns it; its streams read storage() from several threads.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual std::string describe() const = 0;
+  virtual uint64_t size_bytes() const = 0;
+  virtual Storage storage() const = 0;
+  // What the destination is offered, and the journal keeps.
+  virtual journal::JobObject manifest() const = 0;
+  virtual std::optional<journal::RegionRecord> record() const = 0;
+  // The name it has here; empty: none.
+  virtual std::string name() const = 0;
+
+  // Stops its writers; blocks until they have left. Errors: kTimeout, then they go on.
+  virtual Result<> quiesce(Deadline deadline) = 0;
+  // Stops its readers too, before the hand-over. Errors: as quiesce.
+  virtual Result<> stop(Deadline deadline) = 0;
+  // Everybody goes on: the job failed, or it was a copy.
+  virtual void resume() = 0;
+  // It went away: free the space, tell who asks.
+  virtual void finish_move(const Moved& moved) = 0;
+};
+
+// One object at its destination, space reserved. One job owns it; its streams write storage() from several threads.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual std::string describe() const = 0;
+  virtual Storage storage() const = 0;
+  virtual std::optional<journal::RegionRecord> record() const = 0;
+  // It has arrived, and the journal has it: serve it.
+  virtual void adopt() = 0;
+  // It has not: free the space.
+  virtual void drop() = 0;
+};
+
+class RegionSource final : public Source {
+ public:
+  // Pins the region for the job. Errors: kBusy, kNotFound.
+  static Result<std::unique_ptr<RegionSource>> open(RegionStore& store, RegionPtr region, const Id& job) {
+    if (auto pinned = region->pin(job); !pinned) return std::move(pinned).error();
+    return std::make_unique<RegionSource>(store, std::move(region), job);
+  }
+  // `region` is pinned by the job.
+  RegionSource(RegionStore& store, RegionPtr region, const Id& job) : store_(store), region_(std::move(region)), job_(job) {}
+  std::string describe() const override { return region_->describe(); }
+  uint64_t size_bytes() const override { return region_->size_bytes; }
+  Storage storage() const override { return {&region_->target, region_->extent}; }
+  journal::JobObject manifest() const override {
+    return {region_->id,         region_->id,
+            region_->epoch,      new_name_.value_or(region_->name),
+            region_->size_bytes, region_->target.name(),
+            region_->extent};
+  }
+  // Before the job starts: the name at the destination.
+  void rename(std::string name) { new_name_ = std::move(name); }
+  std::string name() const override { return region_->name; }
+  std::optional<journal::RegionRecord> record() const override { return RegionStore::record_of(*region_); }
+  Result<> quiesce(Deadline deadline) override { return region_->quiesce(deadline); }
+  Result<> stop(Deadline deadline) override { return region_->stop(deadline); }
+  void resume() override { store_.take_back(region_); }
+  void finish_move(const Moved& moved) override { store_.finish_move(region_, job_, moved); }
+
+ private:
+  RegionStore& store_;
+  RegionPtr region_;
+  Id job_;
+  std::optional<std::string> new_name_;
+};
+
+class RegionSink final : public Sink {
+ public:
+  RegionSink(RegionStore& store, RegionPtr region) : store_(store), region_(std::move(region)) {}
+  std::string describe() const override { return region_->describe(); }
+  Storage storage() const override { return {&region_->target, {region_->extent.offset_bytes, region_->size_bytes}}; }
+  std::optional<journal::RegionRecord> record() const override { return RegionStore::record_of(*region_); }
+  void adopt() override { store_.adopt(region_); }
+  void drop() override { store_.drop(region_); }
+
+ private:
+  RegionStore& store_;
+  RegionPtr region_;
+};
+
+}  // namespace godwit::objects

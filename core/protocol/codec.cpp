@@ -1,0 +1,53 @@
+#include "protocol/codec.hpp"
+
+#include <cstring>
+
+#include "base/log.hpp"
+
+namespace godwit::protocol {
+namespace {
+
+constexpr size_t kDepthMax = 8;         // The schema nests three deep.
+constexpr size_t kTablesMax = 200'000;  // An offer of 100,000 objects has as many, and some.
+
+}  // namespace
+
+Result<Decoded> decode(std::span<const std::byte> bytes) {
+  const Error damaged{Errc::kProtocol, "the peer sent a control message that is damaged or of another version"};
+  Decoded decoded;
+  const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
+  if (reinterpret_cast<uintptr_t>(data) % sizeof(uint64_t) != 0) {
+    decoded.aligned_.resize((bytes.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t));
+    std::memcpy(decoded.aligned_.data(), bytes.data(), bytes.size());
+    data = reinterpret_cast<const uint8_t*>(decoded.aligned_.data());
+  }
+  // The verifier takes the identifier's place for granted: a buffer shorter than that is not a message.
+  if (bytes.size() < sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength) return damaged;
+  flatbuffers::Verifier verifier(data, bytes.size(), kDepthMax, kTablesMax);
+  if (!wire::VerifyMessageBuffer(verifier)) return damaged;
+  decoded.message_ = wire::GetMessage(data);
+  if (decoded.message_->body_type() == wire::Body::NONE || decoded.message_->body() == nullptr) return damaged;
+  return decoded;
+}
+
+std::span<const std::byte> Encoder::finish(uint64_t request, wire::Body type, flatbuffers::Offset<void> body) {
+  wire::FinishMessageBuffer(builder_, wire::CreateMessage(builder_, request, type, body));
+  const std::span<const std::byte> bytes{reinterpret_cast<const std::byte*>(builder_.GetBufferPointer()), builder_.GetSize()};
+  builder_.Clear();  // Keeps the memory, unlike Reset(): the bytes stay until the next build.
+  return bytes;
+}
+
+std::span<const std::byte> Encoder::error(uint64_t request, const Error& error, const std::string& moved_address,
+                                          const std::string& moved_target, const Id& moved_id) {
+  const wire::Id id = to_wire(moved_id);
+  return finish(request, wire::CreateErrorReplyDirect(builder_, static_cast<int32_t>(error.code), error.text.c_str(),
+                                                      moved_address.empty() ? nullptr : moved_address.c_str(),
+                                                      moved_target.empty() ? nullptr : moved_target.c_str(),
+                                                      moved_id.is_zero() ? nullptr : &id));
+}
+
+Error from_wire(const wire::ErrorReply& reply) {
+  return Error{error_from_number(reply.error()), log::printable(text_of(reply.text()))};
+}
+
+}  // namespace godwit::protocol

@@ -1,0 +1,55 @@
+"""A real godwitd for tests in Python: its own directory, a free port, gone at the end whatever happens."""
+import json
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+
+READY_SECONDS = 20
+
+
+class Node:
+    def __init__(self, binaries, targets, more=None):
+        self.binaries = pathlib.Path(binaries)
+        self.directory = tempfile.TemporaryDirectory(prefix="godwit-test.")
+        self.path = pathlib.Path(self.directory.name)
+        self.config = self.path / "godwitd.json"
+        self.ready = self.path / "ready"
+        for target in targets:
+            if target["type"] != "dram":
+                target["config"]["path"] = str(self.path / (target["name"] + ".pool"))
+        self.config.write_text(json.dumps({"state_dir": str(self.path / "state"), "listen": ["tcp://127.0.0.1:0"],
+                                           "targets": targets, **(more or {})}))
+        self.start()
+
+    def start(self):
+        self.ready.unlink(missing_ok=True)
+        with (self.path / "log").open("a") as log:
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", self.binaries / "godwitd", "--config",
+                                             self.config, "--ready-file", self.ready], stderr=log)
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.ready.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                log = (self.path / "log").read_text()
+                self.close()
+                raise RuntimeError(f"godwitd did not start:\n{log}")
+            time.sleep(0.01)
+        self.address = self.ready.read_text().splitlines()[0]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.kill()
+        self.directory.cleanup()
+
+
+def target(name, kind, capacity="64MiB"):
+    return {"name": name, "type": kind, "config": {"capacity": capacity}}

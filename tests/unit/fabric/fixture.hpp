@@ -1,0 +1,156 @@
+// Fixture: hubs and a recording handler for the fabric's tests, over each provider that every machine has.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/units.hpp"
+#include "fabric/channel.hpp"
+#include "fabric/domain.hpp"
+#include "fabric/hub.hpp"
+
+namespace godwit::fabric {
+
+using namespace std::chrono_literals;
+
+inline std::vector<std::byte> pattern(size_t size, uint64_t seed) {
+  std::vector<std::byte> bytes(size);
+  uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
+  for (auto& byte : bytes) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    byte = static_cast<std::byte>(state >> 56);
+  }
+  return bytes;
+}
+
+// Keeps what it is told.
+struct Recorder : HubHandler {
+  void on_incoming(Incoming incoming) override {
+    if (take_incoming) take_incoming(std::move(incoming));
+  }
+  void on_open(ConnectionId id) override { opened.push_back(id); }
+  void on_message(ConnectionId id, std::span<const std::byte> message) override {
+    messages.emplace_back(message.begin(), message.end());
+    if (take_message) take_message(id, message);
+  }
+  void on_rma(ConnectionId, uint64_t token, Result<> outcome) override {
+    outcomes.insert_or_assign(token, std::move(outcome));
+    if (closed) told_after_closed = true;
+  }
+  void on_closed(ConnectionId, Error reason) override { closed = std::move(reason); }
+
+  std::function<void(Incoming)> take_incoming;
+  std::function<void(ConnectionId, std::span<const std::byte>)> take_message;
+  std::vector<ConnectionId> opened;
+  std::vector<std::vector<std::byte>> messages;
+  std::map<uint64_t, Result<>> outcomes;
+  std::optional<Error> closed;
+  bool told_after_closed = false;
+};
+
+// One for all tests of a provider: opening one takes rxm a second on a busy machine.
+inline std::shared_ptr<Domain> open_domain(const std::string& provider) {
+  static std::map<std::string, std::shared_ptr<Domain>> domains;
+  if (domains[provider]) return domains[provider];
+  auto choice = choose_provider({provider, {}, false});
+  if (!choice) {
+    ADD_FAILURE() << choice.error().text;
+    return nullptr;
+  }
+  auto domain = Domain::open(std::move(*choice));
+  if (!domain) {
+    ADD_FAILURE() << domain.error().text;
+    return nullptr;
+  }
+  domains[provider] = *domain;
+  return *domain;
+}
+
+// A location to listen at that no other test uses.
+inline std::string free_location(const std::string& provider) {
+  static std::atomic<int> count{0};
+  if (provider != "shm") return "127.0.0.1:0";
+  return "godwit-test-" + std::to_string(getpid()) + "-" + std::to_string(count++);
+}
+
+// Drives both hubs in turn until `done`; false when that takes longer than `limit`.
+inline bool run_until(std::initializer_list<std::pair<Hub*, HubHandler*>> hubs, const std::function<bool()>& done,
+                      milliseconds limit = 5000ms) {
+  const Deadline deadline = Deadline::after(limit);
+  while (!done()) {
+    if (deadline.passed()) return false;
+    for (const auto& [hub, handler] : hubs) {
+      if (auto progressed = hub->progress(*handler, Deadline::after(0ms)); !progressed) {
+        ADD_FAILURE() << progressed.error().text;
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+// Two hubs of one process and a connection between them; `server` listens and accepts whatever comes.
+struct Pair {
+  explicit Pair(const std::string& provider, HubSettings settings = {}) {
+    domain = open_domain(provider);
+    server = *Hub::open(domain, settings);
+    client = *Hub::open(domain, settings);
+    auto listening = server->listen(free_location(provider));
+    EXPECT_TRUE(listening) << listening.error().text;
+    address = *listening;
+    server_side.take_incoming = [this](Incoming incoming) {
+      hello = incoming.hello();
+      auto accepted = server->accept(std::move(incoming));
+      EXPECT_TRUE(accepted) << accepted.error().text;
+    };
+  }
+
+  bool connect() {
+    auto asked = client->connect(address, Hello{Purpose::kStream, Id{1, 2}}, Deadline::after(5s));
+    EXPECT_TRUE(asked) << asked.error().text;
+    if (!asked) return false;
+    client_connection = *asked;
+    const size_t before = server_side.opened.size();
+    if (!run([&] { return !client_side.opened.empty() && server_side.opened.size() > before; })) return false;
+    server_connection = server_side.opened.back();
+    return true;
+  }
+
+  bool run(const std::function<bool()>& done, milliseconds limit = 5000ms) {
+    return run_until({{server.get(), &server_side}, {client.get(), &client_side}}, done, limit);
+  }
+
+  std::shared_ptr<Domain> domain;
+  Recorder server_side;
+  Recorder client_side;
+  std::unique_ptr<Hub> server;
+  std::unique_ptr<Hub> client;
+  Address address;
+  Hello hello;
+  ConnectionId server_connection{};
+  ConnectionId client_connection{};
+};
+
+using Providers = testing::TestWithParam<const char*>;
+struct Fabric : Providers {};
+struct Rma : Providers {};
+struct Handshake : Providers {};
+struct Peer : Providers {};
+struct Waiting : Providers {};
+
+inline std::string provider_name(const testing::TestParamInfo<const char*>& info) {
+  const std::string name = info.param;
+  return name == "tcp;ofi_rxm" ? "rxm" : name;
+}
+
+}  // namespace godwit::fabric

@@ -1,0 +1,281 @@
+#include "journal/journal.hpp"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <string>
+#include <thread>
+
+#include "base/fail_point.hpp"
+#include "journal_fixture.hpp"
+
+namespace godwit::journal {
+namespace {
+
+// Every step is looked at twice: as it was written, and as a restarted daemon reads it.
+class JournalTest : public JournalFixture {
+ protected:
+  void expect_kept(const Result<>& done) {
+    ASSERT_TRUE(done) << done.error().text;
+    const std::string before = describe(*journal_);
+    reopen();
+    EXPECT_EQ(describe(*journal_), before);
+  }
+  size_t regions() { return journal_->regions()->size(); }
+  size_t moved() { return journal_->moved()->size(); }
+};
+
+TEST_F(JournalTest, NodeKeepsItsIdentity) {
+  const Id id = journal_->node_id();
+  EXPECT_FALSE(id.is_zero());
+  reopen();
+  EXPECT_EQ(journal_->node_id(), id);
+}
+
+TEST_F(JournalTest, RegionComesBackAsItWas) {
+  RegionRecord region = region_of(1, 9);
+  region.name = std::string("caf\xc3\xa9 \0 'quoted'", 16);
+  region.extent = {UINT64_MAX - 5, UINT64_MAX};
+  region.size_bytes = UINT64_MAX;
+  expect_kept(journal_->add_region(region));
+  const auto read = journal_->regions();
+  ASSERT_EQ(read->size(), 1U);
+  EXPECT_EQ(read->front().id, region.id);
+  EXPECT_EQ(read->front().name, region.name);
+  EXPECT_EQ(read->front().extent, region.extent);
+  EXPECT_EQ(read->front().size_bytes, region.size_bytes);
+  EXPECT_EQ(read->front().pool, region.pool);
+  EXPECT_EQ(read->front().epoch, 9U);
+  expect_kept(journal_->remove_region(region.id));
+  EXPECT_EQ(regions(), 0U);
+}
+
+TEST_F(JournalTest, RegionWithoutANameIsKept) {
+  RegionRecord region = region_of(1);
+  region.name.clear();
+  expect_kept(journal_->add_region(region));
+  EXPECT_EQ(journal_->regions()->front().name, "");
+}
+
+TEST_F(JournalTest, RemovingWhatIsNotThereIsNoError) { expect_kept(journal_->remove_region(id_of(1))); }
+
+TEST_F(JournalTest, MoveTakesTheRegionsOutOfTheCatalogueAtOnce) {
+  for (uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(journal_->add_region(region_of(i)));
+  expect_kept(journal_->start_outbound(outbound_of(1, 0, 2)));
+  EXPECT_EQ(regions(), 3U);
+  EXPECT_EQ(journal_->outbound()->front().objects.size(), 2U);
+  expect_kept(journal_->hand_over(Id{1, 1}, moved_list(0, 2)));
+  EXPECT_EQ(regions(), 1U);
+  EXPECT_EQ(moved(), 2U);
+  EXPECT_EQ(journal_->outbound()->front().state, OutboundState::kHandedOver);
+  // The extents stay known: the space is not free yet.
+  EXPECT_EQ(journal_->outbound()->front().objects[1].extent, (Extent{4096, 4096}));
+  expect_kept(journal_->finish_outbound(Id{1, 1}));
+  EXPECT_EQ(journal_->outbound()->front().state, OutboundState::kDone);
+  expect_kept(journal_->forget_outbound(Id{1, 1}));
+  EXPECT_TRUE(journal_->outbound()->empty());
+  EXPECT_EQ(moved(), 2U) << "where they went outlives the job";
+}
+
+TEST_F(JournalTest, ReclaimPutsTheRegionsBack) {
+  ASSERT_TRUE(journal_->add_region(region_of(1)));
+  const std::string before = describe(*journal_);
+  ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 1, 1)));
+  ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(1, 1)));
+  expect_kept(journal_->reclaim(Id{1, 1}, regions_of(1, 1, 1)));
+  EXPECT_EQ(journal_->outbound()->front().state, OutboundState::kStarted);
+  expect_kept(journal_->forget_outbound(Id{1, 1}));
+  EXPECT_EQ(describe(*journal_), before);
+}
+
+TEST_F(JournalTest, ReclaimOfVolatileObjectsForgetsWhereTheyWereToGo) {
+  ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 1, 1)));
+  ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(1, 1)));
+  expect_kept(journal_->reclaim(Id{1, 1}, {}));
+  EXPECT_EQ(moved(), 0U);
+}
+
+// The copy's object may have moved since: where it went is not the copy's to take back.
+TEST_F(JournalTest, ReclaimOfACopyLeavesMovedObjectsMoved) {
+  ASSERT_TRUE(journal_->add_region(region_of(1)));
+  ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 1, 1, false)));
+  ASSERT_TRUE(journal_->hand_over(Id{1, 1}, {}));
+  ASSERT_TRUE(journal_->start_outbound(outbound_of(2, 1, 1)));
+  ASSERT_TRUE(journal_->hand_over(Id{1, 2}, moved_list(1, 1)));
+  expect_kept(journal_->reclaim(Id{1, 1}, {}));
+  EXPECT_EQ(moved(), 1U);
+  EXPECT_EQ(regions(), 0U);
+}
+
+TEST_F(JournalTest, OwnedRegionsJoinTheCatalogueAndAreNoLongerMoved) {
+  ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 5, 2)));
+  ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(5, 2)));
+  ASSERT_TRUE(journal_->finish_outbound(Id{1, 1}));
+  ASSERT_TRUE(journal_->forget_outbound(Id{1, 1}));
+  expect_kept(journal_->prepare_inbound(inbound_of(2, 5, 1)));
+  EXPECT_EQ(regions(), 0U);
+  EXPECT_EQ(moved(), 2U) << "nothing has come back yet";
+  expect_kept(journal_->own_inbound(Id{1, 2}, regions_of(5, 1, 3)));
+  EXPECT_EQ(journal_->regions()->front().epoch, 3U);
+  EXPECT_EQ(moved(), 1U);
+  EXPECT_EQ(journal_->inbound()->front().state, InboundState::kOwner);
+  expect_kept(journal_->forget_inbound(Id{1, 2}));
+  EXPECT_TRUE(journal_->inbound()->empty());
+  EXPECT_EQ(regions(), 1U);
+}
+
+TEST_F(JournalTest, JobWithinOneNodeIsBothWays) {
+  ASSERT_TRUE(journal_->add_region(region_of(1)));
+  expect_kept(journal_->start_outbound(outbound_of(1, 1, 1)));
+  InboundJob inbound = inbound_of(1, 1, 1);
+  inbound.objects[0].extent = {1 << 20, 4096};
+  expect_kept(journal_->prepare_inbound(inbound));
+  EXPECT_EQ(journal_->outbound()->front().objects[0].extent, (Extent{4096, 4096}));
+  EXPECT_EQ(journal_->inbound()->front().objects[0].extent, (Extent{1 << 20, 4096}));
+  expect_kept(journal_->hand_over(Id{1, 1}, moved_list(1, 1)));
+  expect_kept(journal_->own_inbound(Id{1, 1}, regions_of(1, 1, 2)));
+  expect_kept(journal_->finish_outbound(Id{1, 1}));
+  expect_kept(journal_->forget_inbound(Id{1, 1}));
+  expect_kept(journal_->forget_outbound(Id{1, 1}));
+  EXPECT_EQ(regions(), 1U);
+  EXPECT_EQ(moved(), 0U);
+}
+
+TEST_F(JournalTest, JobOfNoObjectsIsAJob) {
+  expect_kept(journal_->start_outbound(outbound_of(1, 0, 0)));
+  EXPECT_EQ(journal_->outbound()->size(), 1U);
+}
+
+TEST_F(JournalTest, ForgettingAJobThatIsNotThereIsNoError) {
+  expect_kept(journal_->forget_outbound(Id{1, 1}));
+  expect_kept(journal_->forget_inbound(Id{1, 1}));
+}
+
+TEST_F(JournalTest, StepOutOfOrderIsRefusedAndChangesNothing) {
+  ASSERT_TRUE(journal_->add_region(region_of(1)));
+  ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 1, 1)));
+  ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 2, 1)));
+  const std::string before = describe(*journal_);
+  EXPECT_EQ(journal_->hand_over(Id{9, 9}, moved_list(1, 1)).error().code, Errc::kNotFound);
+  EXPECT_EQ(journal_->reclaim(Id{1, 1}, regions_of(1, 1, 1)).error().code, Errc::kNotFound) << "it was not handed over";
+  EXPECT_EQ(journal_->finish_outbound(Id{1, 1}).error().code, Errc::kNotFound);
+  EXPECT_EQ(journal_->own_inbound(Id{9, 9}, regions_of(1, 1, 1)).error().code, Errc::kNotFound);
+  EXPECT_EQ(journal_->start_outbound(outbound_of(1, 1, 1)).error().code, Errc::kExists);
+  EXPECT_EQ(journal_->prepare_inbound(inbound_of(2, 2, 1)).error().code, Errc::kExists);
+  EXPECT_EQ(describe(*journal_), before);
+  ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(1, 1))) << "an error is not a failure of the journal";
+  EXPECT_EQ(journal_->hand_over(Id{1, 1}, moved_list(1, 1)).error().code, Errc::kNotFound) << "once only";
+  ASSERT_TRUE(journal_->finish_outbound(Id{1, 1}));
+  EXPECT_TRUE(journal_->finish_outbound(Id{1, 1})) << "a restart repeats it";
+  EXPECT_EQ(journal_->reclaim(Id{1, 1}, {}).error().code, Errc::kNotFound) << "done is done";
+}
+
+// ---------------------------------------------------------------- failures
+
+TEST_F(JournalTest, FailedCommitStopsAllWritesUntilReopened) {
+  ASSERT_TRUE(journal_->add_region(region_of(1)));
+  const std::string before = describe(*journal_);
+  set_fail_point("journal.commit", ENOSPC, 1);
+  EXPECT_EQ(journal_->add_region(region_of(2)).error().code, Errc::kNoSpace);
+  clear_fail_points();
+  EXPECT_EQ(journal_->add_region(region_of(3)).error().code, Errc::kIo);
+  EXPECT_EQ(journal_->forget_inbound(Id{1, 1}).error().code, Errc::kIo);
+  EXPECT_EQ(describe(*journal_), before) << "it can be read";
+  reopen();
+  EXPECT_EQ(describe(*journal_), before);
+  EXPECT_TRUE(journal_->add_region(region_of(3)));
+}
+
+TEST_F(JournalTest, FailureBeforeTheTransactionCanBeTriedAgain) {
+  set_fail_point("journal.begin", EIO, 1);
+  EXPECT_EQ(journal_->add_region(region_of(2)).error().code, Errc::kIo);
+  clear_fail_points();
+  EXPECT_TRUE(journal_->add_region(region_of(2)));
+}
+
+// ---------------------------------------------------------------- size and threads
+
+double cpu_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kIsSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kIsSanitized = true;
+#else
+constexpr bool kIsSanitized = false;
+#endif
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
+TEST_F(JournalTest, TenThousandObjectsTakeMillisecondsACall) {
+  constexpr uint64_t kObjects = 10'000;
+  constexpr int kRounds = 3;  // The best counts: other processes take the caches.
+  const OutboundJob out = outbound_of(1, 0, kObjects);
+  const InboundJob in = inbound_of(2, kObjects, kObjects);
+  const auto moved = moved_list(0, kObjects);
+  const auto back = regions_of(0, kObjects, 1);
+  const auto owned = regions_of(kObjects, kObjects, 2);
+  std::map<std::string, double> best_ms;
+  const auto measure = [&](const char* what, auto call) {
+    const double before_ms = cpu_ms();
+    auto done = call();
+    const double used_ms = cpu_ms() - before_ms;
+    ASSERT_TRUE(done) << what << ": " << done.error().text;
+    const auto found = best_ms.emplace(what, used_ms).first;
+    found->second = std::min(found->second, used_ms);
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    measure("start_outbound", [&] { return journal_->start_outbound(out); });
+    measure("hand_over", [&] { return journal_->hand_over(Id{1, 1}, moved); });
+    measure("reclaim", [&] { return journal_->reclaim(Id{1, 1}, back); });
+    measure("hand_over with regions", [&] { return journal_->hand_over(Id{1, 1}, moved); });
+    measure("finish_outbound", [&] { return journal_->finish_outbound(Id{1, 1}); });
+    measure("outbound", [&] { return journal_->outbound(); });
+    measure("forget_outbound", [&] { return journal_->forget_outbound(Id{1, 1}); });
+    measure("prepare_inbound", [&] { return journal_->prepare_inbound(in); });
+    measure("own_inbound", [&] { return journal_->own_inbound(Id{1, 2}, owned); });
+    measure("inbound", [&] { return journal_->inbound(); });
+    measure("forget_inbound", [&] { return journal_->forget_inbound(Id{1, 2}); });
+    measure("regions", [&] { return journal_->regions(); });
+    measure("open", [&]() -> Result<> {
+      reopen();
+      return Done{};
+    });
+  }
+  for (const auto& [what, ms] : best_ms) {
+    fmt::print("{}: {:.1f} ms of CPU\n", what, ms);
+    EXPECT_LT(ms, kIsSanitized ? 6000 : 60) << what;
+  }
+  EXPECT_EQ(journal_->regions()->size(), kObjects);
+  EXPECT_EQ(journal_->moved()->size(), kObjects);
+}
+
+TEST_F(JournalTest, ThreadsMayCallAtOnce) {
+  constexpr uint64_t kThreads = 4, kEach = 20;
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      for (uint64_t i = 0; i < kEach; ++i) {
+        const uint64_t job = t * kEach + i;
+        EXPECT_TRUE(journal_->prepare_inbound(inbound_of(job, job, 1)));
+        EXPECT_TRUE(journal_->own_inbound(Id{1, job}, regions_of(job, 1, 2)));
+        EXPECT_TRUE(journal_->inbound());
+        EXPECT_TRUE(journal_->forget_inbound(Id{1, job}));
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(regions(), kThreads * kEach);
+  EXPECT_TRUE(journal_->inbound()->empty());
+}
+
+}  // namespace
+}  // namespace godwit::journal
