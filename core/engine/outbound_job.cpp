@@ -353,11 +353,13 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
   Result<> outcome = SourceStream(channel, shared).run();
   if (!outcome) shared.stop = true;
   threads.clear();  // Joins.
-  for (Result<>& other : outcomes)
-    if (outcome && !other) outcome = std::move(other);
-  for (Result<>& other : outcomes)  // Stopped because of another stream: that one knows why.
-    if (!outcome && outcome.error().code == Errc::kCancelled && !other && other.error().code != Errc::kCancelled)
-      outcome = std::move(other);
+  for (Result<>& other : outcomes) {
+    // Stopped because of another stream: that one knows why.
+    const bool knows_more = outcome || outcome.error().code == Errc::kCancelled;
+    if (knows_more && !other) outcome = std::move(other);
+  }
+  // Streams that end while others go on lose their peer: that is not the reason.
+  if (!outcome && cancelled_) outcome = Error{Errc::kCancelled, "the migration was cancelled"};
   settle_failed_objects(shared);
   const std::lock_guard lock(mutex_);
   if (outcome && sources_.empty()) outcome = first_error_;  // Not one could be read.
