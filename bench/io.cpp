@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "bench/huge_buffer.hpp"
 #include "bench/nodes.hpp"
 #include "bench/questions.hpp"
 #include "bench/raw_process.hpp"
@@ -61,10 +63,10 @@ void measure_large(const Settings& settings, Nodes& nodes, const std::string& ki
   RawRun raw[2];
   for (const bool is_read : {false, true})
     raw[is_read] =
-        raw_like_product(settings.provider, settings.host, is_read, bytes, bytes, settings.block_bytes, settings.depth);
+        raw_like_product(settings.provider, settings.host, is_read, bytes, bytes, settings.raw_block_bytes, settings.depth);
   const Region region = nodes.target(nodes.source(), kind).create(bytes);
-  const std::vector<char> data = random_bytes(bytes);
-  std::vector<char> back(bytes);
+  const HugeBuffer data(bytes), back(bytes);
+  std::ranges::copy(random_bytes(bytes), data.data());
   region.write(0, data.data(), bytes);
   for (uint32_t repeat = 0; repeat < settings.repeat; ++repeat) {
     write.raw_seconds.push_back(run_raw(raw[0]));
@@ -72,7 +74,8 @@ void measure_large(const Settings& settings, Nodes& nodes, const std::string& ki
     read.raw_seconds.push_back(run_raw(raw[1]));
     read.seconds.push_back(seconds_of([&] { region.read(0, back.data(), bytes); }));
   }
-  if (back != data) throw std::runtime_error("the region gave back other bytes than were written");
+  if (std::memcmp(back.data(), data.data(), bytes) != 0)
+    throw std::runtime_error("the region gave back other bytes than were written");
   write.raw_bytes = read.raw_bytes = raw[0].bytes();
   write.raw_name = raw[0].name();
   read.raw_name = raw[1].name();

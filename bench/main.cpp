@@ -58,13 +58,14 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   Settings settings;
   std::vector<std::string> sizes[std::size(kQuestions)];
-  std::string block = "1MiB";
+  std::string raw_block = "1MiB", block;
   std::string total;
   for (size_t i = 0; i < std::size(kQuestions); ++i) {
     CLI::App* command = app.add_subcommand(kQuestions[i].name, kQuestions[i].help);
     sizes[i] = {kQuestions[i].sizes};
     add_options(*command, settings, sizes[i]);
-    command->add_option("--block", block, "longest operation of the raw loop, and block of a migration")->capture_default_str();
+    command->add_option("--raw-block", raw_block, "longest operation of the raw loop")->capture_default_str();
+    command->add_option("--block", block, "block of a migration (default: as the daemons are configured)");
     command->add_option("--total", total, "bytes moved for each small size (default 256MiB, at most --count regions)");
   }
   try {
@@ -72,7 +73,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  settings.block_bytes = size_from_text(block);
+  settings.raw_block_bytes = size_from_text(raw_block);
+  if (!block.empty()) settings.block_bytes = size_from_text(block);
   if (!total.empty()) settings.total_bytes = size_from_text(total);
   for (size_t i = 0; i < std::size(kQuestions); ++i) {
     if (!app.got_subcommand(kQuestions[i].name)) continue;

@@ -64,8 +64,8 @@ void measure_case(const Settings& settings, Nodes& nodes, const Case& which, Rep
   const uint64_t total = which.region_bytes * which.regions;
   RawRun raw[2];
   for (const bool is_read : {false, true})
-    raw[is_read] = raw_like_product(settings.provider, settings.host, is_read, which.region_bytes, total, settings.block_bytes,
-                                    settings.depth);
+    raw[is_read] = raw_like_product(settings.provider, settings.host, is_read, which.region_bytes, total,
+                                    settings.raw_block_bytes, settings.depth);
   MigrateOptions options;
   options.block_bytes = settings.block_bytes;
   options.streams = settings.streams;
@@ -99,6 +99,7 @@ void measure_case(const Settings& settings, Nodes& nodes, const Case& which, Rep
                  {"ratio_to_faster_raw", median(best_ratios)},
                  {"processor_seconds_per_gib", processor / settings.repeat / (static_cast<double>(total) / 0x1p30)},
                  {"depth", settings.depth},
+                 {"raw_block_bytes", settings.raw_block_bytes},
                  {"block_bytes", settings.block_bytes},
                  {"prefault", !settings.cold}};
   const std::string note =
@@ -124,7 +125,7 @@ void measure_migrate(const Settings& settings, Report& report) {
   report.say(
       fmt::format("migrate: a move with digests checked, one call, back between measurements; raw read beside it: blocks of at "
                   "most {}, depth {}, one connection, over as much touched memory; interleaved, median of {}",
-                  text_from_size(settings.block_bytes), settings.depth, settings.repeat));
+                  text_from_size(settings.raw_block_bytes), settings.depth, settings.repeat));
   for (const Case& which : cases) measure_case(settings, nodes, which, report);
 }
 

@@ -43,13 +43,13 @@ void measure(const Settings& settings, const std::vector<std::pair<std::string, 
 
 void measure_raw(const Settings& settings, Report& report) {
   report.say(fmt::format("raw: operations of at most {} over as much touched memory as moves, depth {}{}",
-                         text_from_size(settings.block_bytes), settings.depth,
+                         text_from_size(settings.raw_block_bytes), settings.depth,
                          settings.sweep ? "; 'hot': over the same few buffers again and again" : ""));
   for (const uint64_t size : settings.sizes_bytes) {
     std::vector<std::pair<std::string, RawRun>> runs;
     for (const bool is_read : {false, true})
       runs.emplace_back("", raw_like_product(settings.provider, settings.host, is_read, size, total_bytes(settings, size),
-                                             settings.block_bytes, settings.depth));
+                                             settings.raw_block_bytes, settings.depth));
     if (settings.sweep) {
       for (const size_t i : {0, 1}) {
         runs.emplace_back(" hot", runs[i].second);

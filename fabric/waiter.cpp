@@ -4,14 +4,34 @@
 #include <rdma/fi_domain.h>
 #include <rdma/fi_eq.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "fabric/failure.hpp"
 
 namespace godwit::fabric {
+
+namespace {
+
+// While it lives, a sleep of this thread ends when it should. The kernel adds up to 50 us otherwise, more than a short pause.
+class ExactSleep {
+ public:
+  ExactSleep() : before_ns_(prctl(PR_GET_TIMERSLACK)) { prctl(PR_SET_TIMERSLACK, 1UL); }
+  ~ExactSleep() {
+    if (before_ns_ > 0) prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(before_ns_));
+  }
+  ExactSleep(const ExactSleep&) = delete;
+  ExactSleep& operator=(const ExactSleep&) = delete;
+
+ private:
+  const int before_ns_;
+};
+
+}  // namespace
 
 Result<> Waiter::open() {
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -47,8 +67,10 @@ bool Waiter::take_wake() {
 }
 
 Result<> Waiter::wait(Clock::duration longest) {
+  std::optional<ExactSleep> exact;
   if (queues_.empty()) {
     longest = std::min(longest, pause_);
+    if (longest < kExactPause) exact.emplace();
     pause_ = std::min<Clock::duration>(pause_ + pause_ / 8, kLongestPause);
   } else if (fi_trywait(fabric_, queues_.data(), static_cast<int>(queues_.size())) != 0) {
     return Done{};  // Something came in between.

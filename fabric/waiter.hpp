@@ -35,6 +35,7 @@ class Waiter {
  private:
   static constexpr std::chrono::microseconds kFirstPause{20};
   static constexpr std::chrono::microseconds kLongestPause{8000};
+  static constexpr std::chrono::microseconds kExactPause{500};  // Shorter ones end on time.
 
   int wake_fd_ = -1;
   std::atomic<bool> woken_{false};

@@ -72,7 +72,7 @@ void add_options(CLI::App* app, MigrateOptions& options) {
   app->add_option("--target", options.target, "The target there")->required()->type_name("NAME");
   app->add_flag("--copy", options.copy, "Keep the source; copies get new ids. Default: move");
   app->add_option("--name", options.name, "For one region: its name there; default: it keeps its name")->type_name("NAME");
-  add_size_option(app, "--block-size", options.block_bytes, "4KiB to 64MiB; default 1MiB");
+  add_size_option(app, "--block-size", options.block_bytes, "4KiB to 64MiB; default: as the source is configured");
   app->add_option("--streams", options.streams, "Connections side by side; default: as the source is configured")
       ->type_name("N");
   app->add_flag("--dry-run", options.dry_run, "Only say what would go, and whether it fits");

@@ -189,7 +189,7 @@ typedef int (*godwit_progress_callback)(const godwit_progress* progress, void* c
 
 typedef struct godwit_migrate_options {
   int copy;                          /* nonzero: keep the source; the copy gets a new id. Default: move */
-  uint64_t block_bytes;              /* 4 KiB to 64 MiB; 0: as the source's daemon is configured (1 MiB) */
+  uint64_t block_bytes;              /* 4 KiB to 64 MiB; 0: as the source's daemon is configured (512 KiB) */
   uint32_t streams;                  /* connections that carry bytes side by side; 0: as the source's daemon is configured */
   const char* name;                  /* for one region only: its name at the destination; NULL keeps it */
   godwit_progress_callback progress; /* may be NULL */
