@@ -1,0 +1,149 @@
+// Sources that offer what cannot be, announce what is not so, or ask for a cutover that they have no right to.
+#include "hostile/hostile_peer.hpp"
+
+namespace {
+
+using godwit::Errc;
+using godwit::Id;
+using godwit::test::Hostile;
+using godwit::test::HostilePeer;
+namespace fabric = godwit::fabric;
+namespace wire = godwit::wire;
+
+constexpr uint64_t kBlock = 65'536;
+constexpr uint64_t kHuge = uint64_t{1} << 63;
+
+// A source of another daemon; its job has the number `job`.
+class Source : public HostilePeer {
+ public:
+  Source(const std::string& address, uint64_t job) : HostilePeer(address, fabric::Purpose::kJob, Id{9, job}), job_(9, job) {}
+
+  Errc offer(const std::vector<uint64_t>& sizes, uint64_t block_bytes = kBlock, const char* target = "fast",
+             uint32_t streams = 1) {
+    return send_offer(sizes, block_bytes, target, streams) ? refusal() : Errc::kPeerLost;
+  }
+  bool send_offer(const std::vector<uint64_t>& sizes, uint64_t block_bytes, const char* target, uint32_t streams) {
+    std::vector<flatbuffers::Offset<wire::ObjectOffer>> objects;
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      const wire::Id id(job_.low(), i + 1);
+      objects.push_back(wire::CreateObjectOffer(builder(), &id, 1, sizes[i]));
+    }
+    const wire::Id node(5, 5);
+    return send(wire::CreateOfferRequestDirect(builder(), &job_, "tcp://127.0.0.1:1", target, false, block_bytes, streams,
+                                               &objects, &node));
+  }
+  Errc announce(uint32_t block, uint64_t offset, uint64_t window_bytes) {
+    const wire::Window window(0x1000, 1, window_bytes);
+    const std::vector<wire::ReadyBlock> blocks{{block, offset, wire::DigestValue(1, 2)}};
+    return refusal_of(wire::CreateBlocksReadyDirect(builder(), &window, &blocks));
+  }
+  const wire::Id& job() const { return job_; }
+
+ private:
+  const wire::Id job_;
+};
+
+TEST_F(Hostile, OffersThatCannotBeAreRefused) {
+  Source source(address(), 1);
+  EXPECT_EQ(source.refusal_of(wire::CreateOfferRequest(source.builder())), Errc::kProtocol);
+  EXPECT_EQ(source.offer({4096}, 0), Errc::kInvalid);
+  EXPECT_EQ(source.offer({4096}, kHuge), Errc::kInvalid);
+  EXPECT_EQ(source.offer({4096}, kBlock, "nothing"), Errc::kNotFound);
+  EXPECT_EQ(source.offer(std::vector<uint64_t>(100'001, 1)), Errc::kLimit);
+}
+
+// Sizes that no target holds are refused one by one; the space of the others is given back when the source leaves.
+TEST_F(Hostile, ImpossibleSizesAreRefusedOneByOne) {
+  Source source(address(), 2);
+  ASSERT_TRUE(source.send_offer({100, kHuge, UINT64_MAX, uint64_t{1} << 62, 0, 100}, kBlock, "fast", 1));
+  const auto message = source.receive();
+  ASSERT_TRUE(message);
+  const auto decoded = godwit::protocol::decode(*message);
+  ASSERT_TRUE(decoded);
+  const auto* reply = decoded->body<wire::OfferReply>();
+  ASSERT_NE(reply, nullptr);
+  ASSERT_EQ(reply->answers()->size(), 6u);
+  const bool accepted[] = {true, false, false, false, true, true};
+  for (uint32_t i = 0; i < 6; ++i) EXPECT_EQ(reply->answers()->Get(i)->error() == 0, accepted[i]) << i;
+}
+
+TEST_F(Hostile, TheSameJobTwiceExists) {
+  Source first(address(), 3), second(address(), 3);
+  EXPECT_EQ(first.offer({4096}), Errc{});
+  EXPECT_EQ(second.offer({4096}), Errc::kExists);
+}
+
+// An object that is served here already is not overwritten.
+TEST_F(Hostile, ARegionThatIsHereCannotBeOfferedAgain) {
+  Source source(address(), 4);
+  const wire::Id id = region_id(), node(5, 5);
+  const std::vector objects{wire::CreateObjectOffer(source.builder(), &id, 100, 4096)};
+  ASSERT_TRUE(source.send(wire::CreateOfferRequestDirect(source.builder(), &source.job(), "tcp://127.0.0.1:1", "fast", false,
+                                                         kBlock, 1, &objects, &node)));
+  const auto message = source.receive();
+  ASSERT_TRUE(message);
+  const auto decoded = godwit::protocol::decode(*message);
+  ASSERT_TRUE(decoded);
+  const auto* reply = decoded->body<wire::OfferReply>();
+  ASSERT_NE(reply, nullptr);
+  EXPECT_NE(reply->answers()->Get(0)->error(), 0);
+}
+
+TEST_F(Hostile, AnnouncementsThatCannotBeEndTheJob) {
+  uint64_t job = 10;
+  const auto refusal = [&](uint32_t block, uint64_t offset, uint64_t window_bytes) {
+    Source source(address(), job++);
+    EXPECT_EQ(source.offer({3 * kBlock}), Errc{});
+    return source.announce(block, offset, window_bytes);
+  };
+  EXPECT_EQ(refusal(3, 0, 3 * kBlock), Errc::kProtocol);           // The job has blocks 0 to 2.
+  EXPECT_EQ(refusal(UINT32_MAX, 0, 3 * kBlock), Errc::kProtocol);  //
+  EXPECT_EQ(refusal(0, 0, kBlock - 1), Errc::kProtocol);           // Outside its window.
+  EXPECT_EQ(refusal(0, UINT64_MAX, 3 * kBlock), Errc::kProtocol);  // It wraps.
+  EXPECT_EQ(refusal(0, UINT64_MAX - kBlock + 1, 3 * kBlock), Errc::kProtocol);
+}
+
+TEST_F(Hostile, ABlockTwiceEndsTheJob) {
+  Source source(address(), 20);
+  ASSERT_EQ(source.offer({3 * kBlock}), Errc{});
+  const wire::Window window(0x1000, 1, 3 * kBlock);
+  const std::vector<wire::ReadyBlock> blocks{{1, 0, wire::DigestValue(1, 2)}, {1, 0, wire::DigestValue(1, 2)}};
+  EXPECT_EQ(source.refusal_of(wire::CreateBlocksReadyDirect(source.builder(), &window, &blocks)), Errc::kProtocol);
+}
+
+TEST_F(Hostile, MemoryThatNobodyExposedEndsTheJob) {
+  Source source(address(), 21);
+  ASSERT_EQ(source.offer({kBlock}), Errc{});
+  EXPECT_NE(source.announce(0, 0, kBlock), Errc{});
+}
+
+// Not one block arrived: nothing may be promised, and nothing is served.
+TEST_F(Hostile, ACutoverBeforeTheBlocksIsRefused) {
+  Source source(address(), 22);
+  ASSERT_EQ(source.offer({kBlock}), Errc{});
+  ASSERT_TRUE(source.send(wire::CreatePassDone(source.builder())));
+  EXPECT_EQ(source.refusal_of(wire::CreatePrepareRequest(source.builder(), &source.job())), Errc::kProtocol);
+  EXPECT_EQ(source.refusal_of(wire::CreateCommitRequest(source.builder(), &source.job())), Errc{});
+  HostilePeer client = control();
+  const wire::Id id(22, 1);
+  EXPECT_EQ(client.refusal_of(wire::CreateRegionReadRequest(client.builder(), &id, 0, 10)), Errc::kNotFound);
+}
+
+TEST_F(Hostile, DecisionsAboutUnknownJobsChangeNothing) {
+  Source source(address(), 23);
+  const wire::Id unknown(1, 1);
+  EXPECT_EQ(source.refusal_of(wire::CreatePrepareRequest(source.builder(), &unknown)), Errc{});
+  EXPECT_EQ(source.refusal_of(wire::CreateCommitRequest(source.builder(), &unknown)), Errc{});
+  EXPECT_EQ(source.refusal_of(wire::CreateAbortRequest(source.builder(), &unknown)), Errc{});
+  EXPECT_EQ(source.refusal_of(wire::CreateReleaseRequest(source.builder())), Errc{});
+  EXPECT_EQ(source.refusal_of(wire::CreatePingRequest(source.builder())), Errc::kProtocol);
+}
+
+TEST_F(Hostile, SourcesThatLeaveGiveTheSpaceBack) {
+  for (uint64_t i = 0; i < 20; ++i) {
+    Source source(address(), 100 + i);
+    EXPECT_EQ(source.offer({8 << 20, 8 << 20}, kBlock, i % 2 ? "keep" : "fast", UINT32_MAX), Errc{}) << i;
+  }
+}
+
+}  // namespace

@@ -1,0 +1,158 @@
+// The daemon's configuration: what is accepted, and that everything else is refused by the path of its key.
+#include "daemon/settings.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "base/units.hpp"
+#include "daemon/settings_table.hpp"
+
+namespace {
+
+using godwit::Errc;
+using godwit::operator""_KiB;
+using godwit::operator""_MiB;
+using godwit::operator""_GiB;
+using godwit::daemon::parse_settings;
+using godwit::daemon::Settings;
+using godwit::daemon::settings_table;
+using godwit::daemon::SettingType;
+using nlohmann::json;
+
+// A whole valid file, in our shape.
+json valid() {
+  return json::parse(R"({"state_dir": "/tmp/x", "listen": ["tcp://127.0.0.1:0"],
+    "targets": [{"name": "fast", "type": "dram", "config": {"capacity": "2GiB"}},
+                {"name": "keep", "type": "pmem", "config": {"capacity": 1048576, "path": "/tmp/x/pool"}}]})");
+}
+
+// Expects that it is refused, and that the text names `path`.
+void expect_refused(const std::string& text, const std::string& path) {
+  const auto parsed = parse_settings(text, "here.json");
+  ASSERT_FALSE(parsed) << text;
+  EXPECT_EQ(parsed.error().code, Errc::kConfig) << text;
+  EXPECT_NE(parsed.error().text.find("here.json"), std::string::npos) << parsed.error().text;
+  EXPECT_NE(parsed.error().text.find(path), std::string::npos) << "for " << text << "\n  it said: " << parsed.error().text;
+}
+
+json with(const std::string& pointer, const json& value) {
+  json document = valid();
+  document[json::json_pointer(pointer)] = value;
+  return document;
+}
+
+TEST(Settings, ShortestFileHasDefaults) {
+  const auto parsed = parse_settings(R"({"state_dir": "/tmp/x"})", "here.json");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  const Settings defaults;
+  EXPECT_EQ(parsed->state_dir, "/tmp/x");
+  EXPECT_EQ(parsed->listen, defaults.listen);
+  EXPECT_TRUE(parsed->targets.empty());
+  for (const auto& row : settings_table()) EXPECT_EQ(row.value(*parsed), row.value(defaults)) << row.key;
+}
+
+TEST(Settings, TargetsAreRead) {
+  const auto parsed = parse_settings(valid().dump(), "here.json");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  ASSERT_EQ(parsed->targets.size(), 2u);
+  EXPECT_EQ(parsed->targets[0].name, "fast");
+  EXPECT_EQ(parsed->targets[0].kind, godwit::pmem::Kind::kDram);
+  EXPECT_EQ(parsed->targets[0].capacity_bytes, 2_GiB);
+  EXPECT_EQ(parsed->targets[1].kind, godwit::pmem::Kind::kPmem);
+  EXPECT_EQ(parsed->targets[1].path, "/tmp/x/pool");
+  EXPECT_EQ(parsed->targets[1].capacity_bytes, 1_MiB);
+}
+
+TEST(Settings, ShapeWithProvidersIsRead) {
+  const auto parsed = parse_settings(R"({"state_dir": "/tmp/x", "providers": [{"name": "store", "provider_id": 1, "config": {
+    "targets": [{"name": "fast", "type": "memory", "config": {"capacity": "1MiB"}}],
+    "transfer_manager": {"type": "pipeline", "config": {"num_threads": 4, "pipeline_size": 262144}}}}]})",
+                                     "here.json");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  ASSERT_EQ(parsed->targets.size(), 1u);
+  EXPECT_EQ(parsed->targets[0].kind, godwit::pmem::Kind::kDram);
+  EXPECT_EQ(parsed->engine.streams, 4u);
+  EXPECT_EQ(parsed->engine.pipeline_bytes, 256_KiB);
+  EXPECT_LE(parsed->engine.block_bytes, 256_KiB);
+}
+
+TEST(Settings, EveryKeyOfTheTableRefusesEveryOtherType) {
+  const json wrong[] = {nullptr, true, -1, 1.5, "not a value", json::array(), json::object()};
+  for (const auto& row : settings_table())
+    for (const json& value : wrong) {
+      if (row.type == SettingType::kFlag && value.is_boolean()) continue;
+      if (row.type == SettingType::kText && row.choices.empty() && value.is_string()) continue;
+      expect_refused(with("/" + std::string(row.key), value).dump(), std::string(row.key));
+    }
+}
+
+TEST(Settings, EveryNumberHasBounds) {
+  for (const auto& row : settings_table()) {
+    const std::string pointer = "/" + std::string(row.key);
+    if (row.type == SettingType::kFlag || row.type == SettingType::kText) continue;
+    if (row.least > 0) expect_refused(with(pointer, row.least - 1).dump(), std::string(row.key));
+    expect_refused(with(pointer, row.most + 1).dump(), std::string(row.key));
+    expect_refused(with(pointer, UINT64_MAX).dump(), std::string(row.key));
+    for (const uint64_t value : {row.least, row.most}) {
+      const auto parsed = parse_settings(with(pointer, value).dump(), "here.json");
+      EXPECT_TRUE(parsed) << row.key << ": " << (parsed ? "" : parsed.error().text);
+    }
+  }
+}
+
+TEST(Settings, UnknownKeysAreNamedWithTheirPath) {
+  expect_refused(with("/targts", 1).dump(), "targts");
+  expect_refused(with("/targets/0/capacity", "1GiB").dump(), "targets[0]");
+  expect_refused(with("/targets/1/config/capcity", "1GiB").dump(), "targets[1].config");
+  expect_refused(with("/transfer_manager", json{{"type", "pipeline"}, {"size", 1}}).dump(), "transfer_manager");
+}
+
+TEST(Settings, TargetsThatCannotBeAreRefused) {
+  expect_refused(with("/targets", "fast").dump(), "targets");
+  expect_refused(with("/targets/0/name", "").dump(), "targets[0].name");
+  expect_refused(with("/targets/0/name", "a/b").dump(), "targets[0].name");
+  expect_refused(with("/targets/1/name", "fast").dump(), "targets[1].name");
+  expect_refused(with("/targets/0/type", "tape").dump(), "targets[0].type");
+  expect_refused(with("/targets/0/type", 7).dump(), "targets[0].type");
+  expect_refused(with("/targets/0/config/capacity", "lots").dump(), "targets[0].config.capacity");
+  expect_refused(with("/targets/0/config/capacity", "99999999999999TiB").dump(), "targets[0].config.capacity");
+  expect_refused(with("/targets/0/config/capacity", -5).dump(), "targets[0].config.capacity");
+  expect_refused(with("/targets/0/config/capacity", 0).dump(), "targets[0].config");
+  expect_refused(with("/targets/1/config/path", "").dump(), "targets[1].config.path");
+  json no_path = valid();
+  no_path["targets"][1]["config"].erase("path");
+  expect_refused(no_path.dump(), "targets[1].config");
+}
+
+TEST(Settings, AddressesThatCannotBeAreRefused) {
+  expect_refused(with("/listen", json::array()).dump(), "listen");
+  expect_refused(with("/listen/0", "127.0.0.1").dump(), "listen[0]");
+  expect_refused(with("/listen/0", 7411).dump(), "listen[0]");
+  expect_refused(with("/listen", {"tcp://127.0.0.1:0", "tcp://127.0.0.1:1"}).dump(), "listen[1]");
+}
+
+TEST(Settings, FilesThatAreNoConfigurationAreRefused) {
+  expect_refused("", "not JSON");
+  expect_refused("{", "not JSON");
+  expect_refused("{\"state_dir\": \"\xff\xfe\"}", "not JSON");
+  expect_refused("[]", "the configuration");
+  expect_refused("{}", "state_dir");
+  expect_refused(R"({"state_dir": ""})", "state_dir");
+  expect_refused(std::string(100'000, '['), "not JSON");
+}
+
+// Any byte of a valid file may be damaged: it is read or refused, and nothing else happens.
+TEST(Settings, DamagedFilesEndInAnError) {
+  const std::string text = valid().dump();
+  std::mt19937 random(20'250'101);
+  for (int round = 0; round < 3'000; ++round) {
+    std::string damaged = text;
+    for (unsigned i = 0; i <= round % 4u; ++i) damaged[random() % damaged.size()] = static_cast<char>(random());
+    const auto parsed = parse_settings(damaged, "here.json");
+    EXPECT_TRUE(parsed || parsed.error().code == Errc::kConfig) << damaged;
+  }
+}
+
+}  // namespace
