@@ -14,7 +14,7 @@ namespace {
 template <size_t N>
 void put(char (&field)[N], std::string_view text) {
   const size_t length = std::min(text.size(), N - 1);
-  std::memcpy(field, text.data(), length);
+  std::ranges::copy(text.substr(0, length), field);
   field[length] = '\0';
 }
 
