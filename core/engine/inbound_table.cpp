@@ -6,6 +6,19 @@
 
 namespace godwit::engine {
 
+namespace {
+
+// The source learns why we end, if it is still there, and hangs up. To hang up first, with its messages unread, would reset the
+// connection, and what was said would be lost.
+void say_last(fabric::Channel& channel, std::span<const std::byte> message) {
+  const auto patience = Deadline::after(milliseconds(2000));
+  if (!channel.send(message)) return;
+  while (channel.wait(patience)) {  // What it still sends concerns nobody.
+  }
+}
+
+}  // namespace
+
 InboundTable::InboundTable(const EngineSettings& settings, objects::RegionStore& store, journal::Journal& journal)
     : settings_(settings),
       store_(store),
@@ -111,7 +124,10 @@ Result<> InboundTable::run_stream(std::shared_ptr<fabric::Domain> domain, fabric
   const auto transfer = job.transfer();
   if (!channel || !transfer) return Done{};
   auto outcome = SinkStream(*channel, *transfer).run();
-  if (!outcome && outcome.error().code == Errc::kPeerLost) return Done{};
+  if (outcome) return outcome;
+  if (outcome.error().code == Errc::kPeerLost) return Done{};
+  protocol::Encoder encoder;
+  say_last(*channel, encoder.error(0, outcome.error()));
   return outcome;
 }
 
@@ -159,7 +175,8 @@ Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<Inboun
       }
       if (auto sent = channel.send(*reply); !sent) return sent;
       if (auto received = receive_blocks(channel, *job); !received) {
-        (void)channel.send(encoder.error(0, received.error()));  // The source learns why; it may be gone already.
+        job->source_lost();  // The space is free when the source hears of it, and tries again.
+        say_last(channel, encoder.error(0, received.error()));
         return received;
       }
       continue;

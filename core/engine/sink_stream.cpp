@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/fail_point.hpp"
 #include "engine/settle.hpp"
 
 namespace godwit::engine {
@@ -125,7 +126,7 @@ Result<> SinkStream::arrived(uint32_t block, const Result<>& outcome) {
     return Error{outcome.error().code,
                  fmt::format("reading block {} from {}: {}", block, channel_.peer(), outcome.error().text)};
   const Landing& landing = landing_.at(block);
-  if (digest_of(landing.bytes) != landing.announced.digest) {
+  if (fail_point("sink.digest") != 0 || digest_of(landing.bytes) != landing.announced.digest) {
     transfer_.counters.digests_failed++;
     finish(block, Errc::kDigest);
     return Done{};

@@ -27,9 +27,19 @@ SourceStream::SourceStream(fabric::Channel& channel, SourceTransfer& transfer)
 
 Result<> SourceStream::run() {
   auto outcome = loop();
+  if (!outcome && outcome.error().code == Errc::kPeerLost) outcome = last_words(std::move(outcome));
   // The destination may still be reading from what we are about to free.
   if (!outcome) channel_.close();
   return outcome;
+}
+
+// A destination that fails says why and hangs up: a send of ours may find the connection closed before we read its reason.
+Result<> SourceStream::last_words(Result<> lost) {
+  for (;;) {
+    const auto event = channel_.poll();
+    if (!event || !*event) return lost;
+    if (auto heard = hear(**event); !heard) return heard;
+  }
 }
 
 Result<> SourceStream::loop() {

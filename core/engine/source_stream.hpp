@@ -69,6 +69,7 @@ class SourceStream {
   };
 
   Result<> loop();
+  Result<> last_words(Result<> lost);
   Result<bool> start_block();
   Result<bool> finish_reads();
   Result<> announce(uint32_t block, const fabric::RemoteMemory& window, uint64_t remote_offset_bytes,
