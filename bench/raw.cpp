@@ -51,12 +51,12 @@ void measure_raw(const Settings& settings, Report& report) {
       runs.emplace_back("", raw_like_product(settings.provider, settings.host, is_read, size, total_bytes(settings, size),
                                              settings.raw_block_bytes, settings.depth));
     if (settings.sweep) {
-      for (const size_t i : {0, 1}) {
+      for (const size_t i : {0u, 1u}) {
         runs.emplace_back(" hot", runs[i].second);
         runs.back().second.span_bytes = 0;
       }
       for (const uint32_t depth : {1u, 2u, 4u, 16u, 32u})
-        for (const size_t i : {0, 1}) {
+        for (const size_t i : {0u, 1u}) {
           runs.emplace_back(fmt::format(" depth {}", depth), runs[i].second);
           runs.back().second.depth = depth;
         }

@@ -41,7 +41,8 @@ Requests::Reply Requests::migrate(uint64_t request, const wire::MigrateRequest& 
   // The destination may have to ask us back: it is given the address of its own provider, if we listen there.
   std::vector<std::string> addresses = node_.addresses;
   const std::string provider = wanted.destination_address.substr(0, wanted.destination_address.find("://"));
-  std::ranges::stable_partition(addresses, [&](const std::string& address) { return address.starts_with(provider + "://"); });
+  std::stable_partition(addresses.begin(), addresses.end(),
+                        [&](const std::string& address) { return address.starts_with(provider + "://"); });
   auto job = node_.jobs->submit(wanted, addresses);
   if (!job) return std::move(job).error();
   return job_status(request, *job);

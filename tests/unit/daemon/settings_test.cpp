@@ -147,9 +147,9 @@ TEST(Settings, FilesThatAreNoConfigurationAreRefused) {
 TEST(Settings, DamagedFilesEndInAnError) {
   const std::string text = valid().dump();
   std::mt19937 random(20'250'101);
-  for (int round = 0; round < 3'000; ++round) {
+  for (unsigned round = 0; round < 3'000; ++round) {
     std::string damaged = text;
-    for (unsigned i = 0; i <= round % 4u; ++i) damaged[random() % damaged.size()] = static_cast<char>(random());
+    for (unsigned i = 0; i <= round % 4; ++i) damaged[random() % damaged.size()] = static_cast<char>(random());
     const auto parsed = parse_settings(damaged, "here.json");
     EXPECT_TRUE(parsed || parsed.error().code == Errc::kConfig) << damaged;
   }
