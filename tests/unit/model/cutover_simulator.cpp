@@ -58,7 +58,10 @@ class Run {
 
   Outcome play() {
     const uint32_t objects = 1 + dice_.below(2);
-    for (uint32_t i = 0; i < objects; ++i) world_.create(dice_.below(2), !dice_.percent(weather_.volatile_percent));
+    for (uint32_t i = 0; i < objects; ++i) {
+      const bool survives = !dice_.percent(weather_.volatile_percent);  // One draw a statement: compilers order arguments.
+      world_.create(dice_.below(2), survives);
+    }
     for (uint32_t i = 0; i < weather_.steps && world_.check().empty(); ++i) {
       step();
       ++outcome_.steps;
