@@ -46,6 +46,16 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
+// The files of the shm endpoints that a killed process had for its jobs.
+void remove_hubs_of(pid_t pid) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm", ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("godwit-hub.") && name.find("." + std::to_string(pid) + ".") != std::string::npos)
+      std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
 }  // namespace
 
 TemporaryDirectory::TemporaryDirectory() : path_(make_directory()) {}
@@ -65,7 +75,13 @@ Daemon::Daemon(DaemonOptions options)
   }
 }
 
-Daemon::~Daemon() { kill(); }
+Daemon::~Daemon() {
+  kill();
+  // A killed daemon leaves the file of its shm endpoint behind; the next of its name takes it over.
+  constexpr std::string_view kShm = "shm://";
+  std::error_code ignored;
+  if (options_.listen.starts_with(kShm)) std::filesystem::remove("/dev/shm/" + options_.listen.substr(kShm.size()), ignored);
+}
 
 std::string Daemon::log() const { return read_file(directory() + "/log"); }
 
@@ -138,6 +154,7 @@ void Daemon::kill() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
+  remove_hubs_of(pid_);
   pid_ = -1;
 }
 
