@@ -18,10 +18,10 @@ struct Settings {
   // The raw loop's; the product's are the daemons' own.
   uint32_t depth = 8;
   uint64_t raw_block_bytes = 1 << 20;
-  uint64_t block_bytes = 0;  // Of a migration; 0: as the daemons are configured.
-  bool sweep = false;        // Also over hot buffers, and over depths.
+  bool sweep = false;  // Also over hot buffers, and over depths.
 
   // Of the product.
+  uint64_t block_bytes = 0;  // Of a migration; 0: as the daemons are configured.
   std::string from, to;      // Empty: two daemons of our own.
   bool cold = false;         // Their dram is not touched beforehand.
   uint32_t streams = 0;      // 0: as the daemons are configured.

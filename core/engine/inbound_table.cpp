@@ -13,7 +13,7 @@ namespace {
 void say_last(fabric::Channel& channel, std::span<const std::byte> message) {
   const auto patience = Deadline::after(milliseconds(2000));
   if (!channel.send(message)) return;
-  while (channel.wait(patience)) {  // What it still sends concerns nobody.
+  while (!patience.passed() && channel.wait(patience)) {  // What it still sends concerns nobody, however much it is.
   }
 }
 
@@ -126,6 +126,7 @@ Result<> InboundTable::run_stream(std::shared_ptr<fabric::Domain> domain, fabric
   auto outcome = SinkStream(*channel, *transfer).run();
   if (outcome) return outcome;
   if (outcome.error().code == Errc::kPeerLost) return Done{};
+  log::warn("{}: a stream failed: {}", job.describe(), outcome.error().text);
   protocol::Encoder encoder;
   say_last(*channel, encoder.error(0, outcome.error()));
   return outcome;
@@ -175,6 +176,7 @@ Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<Inboun
       }
       if (auto sent = channel.send(*reply); !sent) return sent;
       if (auto received = receive_blocks(channel, *job); !received) {
+        log::warn("{}: {}", job->describe(), received.error().text);
         job->source_lost();  // The space is free when the source hears of it, and tries again.
         say_last(channel, encoder.error(0, received.error()));
         return received;
@@ -222,6 +224,46 @@ OutcomeAnswer InboundTable::decide(const protocol::Decoded& message, std::shared
   return {wire::Outcome::unknown, Errc::kProtocol, "this message has no place on a job's connection"};
 }
 
+// What an offer reserves. An object that is refused has an answer, but no sink.
+struct InboundTable::Reservation {
+  journal::InboundJob record;
+  std::vector<std::unique_ptr<objects::Sink>> sinks;
+  std::vector<uint64_t> sizes;  // Of the sinks, in bytes.
+  std::vector<wire::ObjectAnswer> answers;
+  std::string first_error;
+};
+
+InboundTable::Reservation InboundTable::reserve(const wire::OfferRequest& offer, const Id& id, pmem::Target& target) {
+  Reservation reserved;
+  reserved.record = {
+      id, journal::InboundState::kPrepared, offer.source()->str(), target.name(), target.pool_id(), target.survives_restart(),
+      {}, protocol::from_wire(offer.node())};
+  uint64_t total_bytes = 0;
+  for (const wire::ObjectOffer* object : *offer.objects()) {
+    const Id source_id = protocol::from_wire(object->id());
+    const Id its_id = offer.copy() ? random_id() : source_id;
+    const uint64_t epoch = offer.copy() ? 0 : object->epoch();  // It is served here as epoch + 1.
+    std::string name = protocol::text_of(object->name());
+    // A copy within this node cannot have its original's name: it has none.
+    if (offer.copy() && !name.empty() && store_.find(source_id).region && store_.find(source_id).region->name == name)
+      name.clear();
+    auto region = object->size_bytes() > (uint64_t{1} << 62) - total_bytes
+                      ? Result<objects::RegionPtr>(Error{Errc::kNoSpace, "the job's sizes add up to more than 2^62 bytes"})
+                      : store_.expect(target, id, its_id, epoch + 1, name, object->size_bytes());
+    if (!region) {
+      if (reserved.first_error.empty()) reserved.first_error = region.error().text;
+      reserved.answers.emplace_back(protocol::to_wire(its_id), static_cast<int32_t>(region.error().code));
+      continue;
+    }
+    total_bytes += object->size_bytes();
+    reserved.answers.emplace_back(protocol::to_wire(its_id), 0);
+    reserved.record.objects.push_back({source_id, its_id, epoch, name, object->size_bytes(), target.name(), (*region)->extent});
+    reserved.sizes.push_back(object->size_bytes());
+    reserved.sinks.push_back(std::make_unique<objects::RegionSink>(store_, std::move(*region)));
+  }
+  return reserved;
+}
+
 Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channel, const protocol::Decoded& message,
                                                          protocol::Encoder& encoder, std::shared_ptr<InboundJob>& job) {
   const auto& offer = *message.body<wire::OfferRequest>();
@@ -237,50 +279,16 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
   auto target = store_.target(offer.target()->str());
   if (!target) return std::move(target).error();
 
-  journal::InboundJob record{id,
-                             journal::InboundState::kPrepared,
-                             offer.source()->str(),
-                             (*target)->name(),
-                             (*target)->pool_id(),
-                             (*target)->survives_restart(),
-                             {},
-                             protocol::from_wire(offer.node())};
-  std::vector<std::unique_ptr<objects::Sink>> sinks;
-  std::vector<objects::Sink*> sink_pointers;
-  std::vector<uint64_t> sizes;
-  std::vector<wire::ObjectAnswer> answers;
-  std::string first_error;
-  uint64_t total_bytes = 0;
-  for (const wire::ObjectOffer* object : *offer.objects()) {
-    const Id source_id = protocol::from_wire(object->id());
-    const Id its_id = offer.copy() ? random_id() : source_id;
-    const uint64_t epoch = offer.copy() ? 0 : object->epoch();  // It is served here as epoch + 1.
-    std::string name = protocol::text_of(object->name());
-    // A copy within this node cannot have its original's name: it has none.
-    if (offer.copy() && !name.empty() && store_.find(source_id).region && store_.find(source_id).region->name == name)
-      name.clear();
-    auto region = object->size_bytes() > (uint64_t{1} << 62) - total_bytes
-                      ? Result<objects::RegionPtr>(Error{Errc::kNoSpace, "the job's sizes add up to more than 2^62 bytes"})
-                      : store_.expect(**target, id, its_id, epoch + 1, name, object->size_bytes());
-    if (!region) {
-      if (first_error.empty()) first_error = region.error().text;
-      answers.emplace_back(protocol::to_wire(its_id), static_cast<int32_t>(region.error().code));
-      continue;
-    }
-    total_bytes += object->size_bytes();
-    answers.emplace_back(protocol::to_wire(its_id), 0);
-    record.objects.push_back({source_id, its_id, epoch, name, object->size_bytes(), record.target, (*region)->extent});
-    sizes.push_back(object->size_bytes());
-    sinks.push_back(std::make_unique<objects::RegionSink>(store_, std::move(*region)));
-    sink_pointers.push_back(sinks.back().get());
-  }
-
+  Reservation reserved = reserve(offer, id, **target);
+  std::vector<objects::Sink*> sinks;
+  for (const auto& sink : reserved.sinks) sinks.push_back(sink.get());
   EngineSettings settings = settings_;
   settings.block_bytes = offer.block_bytes();
-  job = std::make_shared<InboundJob>(journal_, std::move(record), std::move(sinks), model::DestinationMachine{});
+  job = std::make_shared<InboundJob>(journal_, std::move(reserved.record), std::move(reserved.sinks),
+                                     model::DestinationMachine{});
   auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
-  job->begin_transfer(std::make_shared<SinkTransfer>(std::move(domain), std::move(sink_pointers),
-                                                     model::plan_blocks(sizes, offer.block_bytes()), settings));
+  job->begin_transfer(std::make_shared<SinkTransfer>(std::move(domain), std::move(sinks),
+                                                     model::plan_blocks(reserved.sizes, offer.block_bytes()), settings));
   std::vector<wire::Id> tokens;
   {
     const std::lock_guard lock(mutex_);
@@ -292,9 +300,9 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
     }
   }
   auto& builder = encoder.builder();
-  const auto answers_offset = builder.CreateVectorOfStructs(answers);
+  const auto answers_offset = builder.CreateVectorOfStructs(reserved.answers);
   const auto tokens_offset = builder.CreateVectorOfStructs(tokens);
-  const auto error_offset = builder.CreateString(first_error);
+  const auto error_offset = builder.CreateString(reserved.first_error);
   const wire::Id node = protocol::to_wire(journal_.node_id());
   return encoder.finish(message.request(), wire::CreateOfferReply(builder, answers_offset, tokens_offset, error_offset, &node));
 }

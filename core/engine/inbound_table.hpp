@@ -44,6 +44,8 @@ class InboundTable {
   Result<> receive_blocks(fabric::Channel& channel, InboundJob& job);
   Result<std::span<const std::byte>> offered(fabric::Channel& channel, const protocol::Decoded& message,
                                              protocol::Encoder& encoder, std::shared_ptr<InboundJob>& job);
+  struct Reservation;
+  Reservation reserve(const wire::OfferRequest& offer, const Id& id, pmem::Target& target);
   OutcomeAnswer decide(const protocol::Decoded& message, std::shared_ptr<InboundJob>& job);
   std::shared_ptr<InboundJob> find(const Id& job) const;
   void expire_tokens(const std::shared_ptr<InboundJob>& job);

@@ -40,12 +40,11 @@ class Failure : public testing::TestWithParam<std::string> {
     return made;
   }
 
-  // Migrates a region from `from` to `to`; the daemons fail as told. Expects `error`, and the region as it was at its source;
+  // Migrates a region from `from` to `to`; the destination fails as told. Expects `error`, the region as it was at its source,
   // and that a second try moves it once the destination has recovered.
-  void fails_with(int error, const std::string& source_fail, const std::string& destination_fail, const std::string& from,
-                  const std::string& to, Recovers recovers) {
-    const Daemon source(options(source_fail));
-    Daemon destination(options(destination_fail));
+  void fails_with(int error, const std::string& fail, const std::string& from, const std::string& to, Recovers recovers) {
+    const Daemon source(options());
+    Daemon destination(options(fail));
     const godwit::Client client;
     const godwit::Target there = client.target(destination.address(), to);
     const std::vector<char> bytes = pattern();
@@ -87,24 +86,24 @@ class Failure : public testing::TestWithParam<std::string> {
 INSTANTIATE_TEST_SUITE_P(Providers, Failure, testing::Values("tcp", "shm"), [](const auto& test) { return test.param; });
 
 TEST_P(Failure, ADestinationThatFillsUpInTheMiddle) {
-  fails_with(GODWIT_ERR_NO_SPACE, "", "pmem.transfer=ENOSPC@5", "dram", "file", Recovers::kAtOnce);
+  fails_with(GODWIT_ERR_NO_SPACE, "pmem.transfer=ENOSPC@5", "dram", "file", Recovers::kAtOnce);
 }
 
 TEST_P(Failure, ADestinationWhoseDiskFailsInTheMiddle) {
-  fails_with(GODWIT_ERR_IO, "", "pmem.transfer=EIO@5", "pmem", "file", Recovers::kAtOnce);
+  fails_with(GODWIT_ERR_IO, "pmem.transfer=EIO@5", "pmem", "file", Recovers::kAtOnce);
 }
 
 // What the device holds after a failed flush is unknown: the target takes no more until it is opened again.
 TEST_P(Failure, ADestinationThatCannotMakeItDurable) {
-  fails_with(GODWIT_ERR_PMEM, "", "pmem.persist=EIO@1", "dram", "pmem", Recovers::kAfterRestart);
+  fails_with(GODWIT_ERR_PMEM, "pmem.persist=EIO@1", "dram", "pmem", Recovers::kAfterRestart);
 }
 
 TEST_P(Failure, ADestinationThatCannotWriteItsJournal) {
-  fails_with(GODWIT_ERR_NO_SPACE, "", "journal.commit=ENOSPC@1", "dram", "dram", Recovers::kAfterRestart);
+  fails_with(GODWIT_ERR_NO_SPACE, "journal.commit=ENOSPC@1", "dram", "dram", Recovers::kAfterRestart);
 }
 
 TEST_P(Failure, BlocksThatAlwaysArriveDamaged) {
-  fails_with(GODWIT_ERR_DIGEST, "", "sink.digest=EIO", "dram", "dram", Recovers::kNever);
+  fails_with(GODWIT_ERR_DIGEST, "sink.digest=EIO", "dram", "dram", Recovers::kNever);
 }
 
 TEST_P(Failure, ABlockThatArrivesDamagedOnceGoesAgain) {

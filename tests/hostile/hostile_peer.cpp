@@ -55,6 +55,14 @@ Errc HostilePeer::refusal() {
   return Errc{};
 }
 
+std::optional<wire::Outcome> HostilePeer::outcome() {
+  const auto message = receive();
+  if (!message) return std::nullopt;
+  const auto decoded = protocol::decode(*message);
+  const auto* reply = decoded ? decoded->body<wire::OutcomeReply>() : nullptr;
+  return reply == nullptr ? std::nullopt : std::optional(reply->outcome());
+}
+
 Hostile::Hostile() : bytes_(4096) {
   for (size_t i = 0; i < bytes_.size(); ++i) bytes_[i] = static_cast<uint8_t>(i * 7);
   HostilePeer client = control();

@@ -33,10 +33,17 @@ class HostilePeer {
   Errc refusal_of(flatbuffers::Offset<T> body) {
     return send(body) ? refusal() : Errc::kPeerLost;
   }
+  // Sends `body` and returns what the daemon decided; nothing if it answers something else, or not at all.
+  template <class T>
+  std::optional<wire::Outcome> outcome_of(flatbuffers::Offset<T> body) {
+    return send(body) ? outcome() : std::nullopt;
+  }
   flatbuffers::FlatBufferBuilder& builder() { return encoder_.builder(); }
   bool is_open() const { return channel_.has_value(); }
 
  private:
+  std::optional<wire::Outcome> outcome();
+
   std::optional<fabric::Channel> channel_;
   protocol::Encoder encoder_;
   uint64_t number_ = 0;

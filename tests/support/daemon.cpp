@@ -159,7 +159,10 @@ void Daemon::kill() {
 }
 
 bool Daemon::has_died() {
-  if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+  if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) {
+    remove_hubs_of(pid_);
+    pid_ = -1;
+  }
   return pid_ <= 0;
 }
 
