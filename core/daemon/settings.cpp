@@ -13,6 +13,7 @@
 #include "base/units.hpp"
 #include "daemon/settings_table.hpp"
 #include "fabric/address.hpp"
+#include "fabric/endpoint_name.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -131,6 +132,12 @@ Result<> read_table(const json& document, const std::string& origin, Settings& s
   return Done{};
 }
 
+// Whether this address means every interface.
+bool is_wildcard(const fabric::Address& address) {
+  const auto parts = fabric::split_host_port(address.location);
+  return parts && (parts->first.empty() || parts->first == "0.0.0.0" || parts->first == "::");
+}
+
 }  // namespace
 
 Result<Settings> parse_settings(const std::string& json_text, const std::string& origin) {
@@ -145,6 +152,9 @@ Result<Settings> parse_settings(const std::string& json_text, const std::string&
   for (size_t i = 0; i < settings.listen.size(); ++i) {
     auto address = fabric::parse_address(settings.listen[i]);
     if (!address) return at(origin, fmt::format("listen[{}]", i), address.error().text);
+    if (is_wildcard(*address))
+      return at(origin, fmt::format("listen[{}]", i),
+                "other nodes are given this address to answer to: name the interface that they reach, not every one");
     if (!providers.insert(address->provider).second) return at(origin, fmt::format("listen[{}]", i), "one address a provider");
   }
   if (auto read = read_table(document, origin, settings); !read) return std::move(read).error();

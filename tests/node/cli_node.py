@@ -10,7 +10,8 @@ READY_SECONDS = 20
 
 
 class Node:
-    def __init__(self, binaries, targets, more=None):
+    def __init__(self, binaries, targets, more=None, prefix=()):
+        self.prefix = prefix
         self.binaries = pathlib.Path(binaries)
         self.directory = tempfile.TemporaryDirectory(prefix="godwit-test.")
         self.path = pathlib.Path(self.directory.name)
@@ -26,7 +27,7 @@ class Node:
     def start(self):
         self.ready.unlink(missing_ok=True)
         with (self.path / "log").open("a") as log:
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", self.binaries / "godwitd", "--config",
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.prefix, self.binaries / "godwitd", "--config",
                                              self.config, "--ready-file", self.ready], stderr=log)
         deadline = time.monotonic() + READY_SECONDS
         while not self.ready.exists():

@@ -130,6 +130,8 @@ TEST(Settings, AddressesThatCannotBeAreRefused) {
   expect_refused(with("/listen", json::array()).dump(), "listen");
   expect_refused(with("/listen/0", "127.0.0.1").dump(), "listen[0]");
   expect_refused(with("/listen/0", 7411).dump(), "listen[0]");
+  for (const char* everywhere : {"tcp://0.0.0.0:7411", "tcp://:7411", "tcp://[::]:7411"})
+    expect_refused(with("/listen/0", everywhere).dump(), "listen[0]");
   expect_refused(with("/listen", {"tcp://127.0.0.1:0", "tcp://127.0.0.1:1"}).dump(), "listen[1]");
 }
 
