@@ -20,14 +20,18 @@ int wait_with_progress(const Session& session, godwit_migration* migration, std:
   Progress progress(session.quiet);
   constexpr uint32_t kSliceMs = 200;
   for (;;) {
-    const int outcome = godwit_migration_wait(migration, kSliceMs);
+    int outcome = godwit_migration_wait(migration, kSliceMs);
     text = outcome == GODWIT_OK ? "" : godwit_last_error();
     int done = 0;
     godwit_progress now{};
     check(godwit_migration_test(migration, &done, &now));
     progress.show(now);
-    if (done != 0) return outcome == GODWIT_ERR_TIMEOUT ? godwit_migration_wait(migration, 0) : outcome;
-    if (outcome != GODWIT_ERR_TIMEOUT) return outcome;
+    if (done == 0 && outcome == GODWIT_ERR_TIMEOUT) continue;
+    if (done != 0) {  // Perhaps only since; and a job's own error may be a timeout, too.
+      outcome = godwit_migration_wait(migration, 0);
+      text = outcome == GODWIT_OK ? "" : godwit_last_error();
+    }
+    return outcome;
   }
 }
 

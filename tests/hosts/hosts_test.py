@@ -214,9 +214,9 @@ class Wires(HostsTest, unittest.TestCase):
 class Peers(HostsTest, unittest.TestCase):
     def test_a_slow_peer_holds_up_nobody_else(self):
         a, slow, quick = self.cluster(3)
-        region, digest = self.fill(a, "crawls", 4 * MIB, seed=1)
+        region, digest = self.fill(a, "crawls", 8 * MIB, seed=1)
         other, other_digest = self.fill(a, "runs", 32 * MIB, seed=2)
-        slow.limit_inbound("2mbit")
+        slow.limit_inbound("10mbit")  # 7 s
         crawling = self.start_migration(a, slow, "crawls")
         self.addCleanup(crawling.communicate)
         self.assertTrue(until(lambda: any(not job["ended"] for job in a.json("job", "ls"))))

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""room.py COMMAND...: runs a test in a room of its own, and fails it if it leaves something behind.
+
+The room is a new $TMPDIR, a /dev/shm of its own (where namespaces are allowed) and the tree of processes below. When the test
+has ended, no file may be left in the one or the other, and no process. The exit status is the test's, or 99.
+"""
+import ctypes
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+LEFT_SOMETHING = 99
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+INSIDE = "GODWIT_TEST_ROOM"  # In the environment of a room whose /dev/shm is its own.
+# A daemon whose starter is gone dies by itself, but not in the same instant.
+PATIENCE_SECONDS = 5
+
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+def enter_namespace():
+    """Goes on in a mount namespace with a /dev/shm of its own, if that is allowed; as the same user, with the same rights."""
+    unshare = ["unshare", "--mount"]
+    drop = []
+    if os.geteuid() != 0:
+        unshare = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]
+        drop = ["setpriv", "--ambient-caps=-all", "--inh-caps=-all"]
+    mount = ["mount", "-t", "tmpfs", "-o", "mode=1777", "godwit-test", "/dev/shm"]
+    if subprocess.run([*unshare, *mount], capture_output=True).returncode != 0:
+        return
+    os.environ[INSIDE] = "1"
+    script = f'{" ".join(mount)} && exec "$@"'
+    os.execvp(unshare[0], [*unshare, "sh", "-c", script, "sh", *drop, sys.executable, *sys.argv])
+
+
+def die_with_parent():
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def children():
+    """Processes that are ours now: the test's that outlived it."""
+    found = {}
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = status.read_text()
+            state, parent = text[text.rindex(")") + 2:].split()[:2]
+            if int(parent) == os.getpid() and state != "Z":
+                found[int(status.parent.name)] = (status.parent / "cmdline").read_text().replace("\0", " ").strip()
+        except OSError:
+            pass  # It has ended.
+    return found
+
+
+def reap():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def left_processes():
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        reap()
+        found = children()
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.02)
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    if INSIDE not in os.environ:
+        enter_namespace()
+    own_shm = os.environ.pop(INSIDE, None)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    with tempfile.TemporaryDirectory(prefix="godwit-room.") as directory:
+        environment = {**os.environ, "TMPDIR": directory}
+        status = subprocess.run(sys.argv[1:], env=environment, preexec_fn=die_with_parent).returncode
+        left = []
+        for pid, command in left_processes().items():
+            left.append(f"process {pid}: {command}")
+            os.kill(pid, signal.SIGKILL)
+        left += [f"file {path}" for path in sorted(pathlib.Path(directory).rglob("*"))]
+        if own_shm:
+            left += [f"file {path}" for path in sorted(pathlib.Path("/dev/shm").rglob("*"))]
+    for thing in left:
+        print(f"left behind: {thing}", flush=True)
+    if status == 0 and left:
+        status = LEFT_SOMETHING
+    sys.exit(status if status >= 0 else 128 - status)
+
+
+main()
