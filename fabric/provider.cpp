@@ -3,6 +3,7 @@
 #include <rdma/fi_domain.h>
 #include <rdma/fi_endpoint.h>
 #include <rdma/fi_errno.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 
 #include "fabric/endpoint_name.hpp"
 #include "fabric/failure.hpp"
+#include "fabric/rdma_port.hpp"
 
 namespace godwit::fabric {
 
@@ -104,6 +106,25 @@ int rank(const fi_info& info, const ProviderQuery& query) {
   return msg ? 3 : 4;
 }
 
+// The NUMA node of the processor that runs us; memory that this thread has touched is likely there. Negative: unknown.
+int numa_node_here() {
+  unsigned processor = 0;
+  unsigned node = 0;
+  return getcpu(&processor, &node) == 0 ? static_cast<int>(node) : -1;
+}
+
+// Whether `a` is on a better port of this machine than `b`; of what is no RDMA device, never.
+bool is_on_better_port(const fi_info& a, const fi_info& b) {
+  static const std::vector<RdmaPort> ports = rdma_ports();
+  const auto port_of = [](const fi_info& info) {
+    const char* device = info.domain_attr->name;
+    return std::find_if(ports.begin(), ports.end(), [&](const RdmaPort& port) { return device && port.device == device; });
+  };
+  const auto port_a = port_of(a);
+  const auto port_b = port_of(b);
+  return port_a != ports.end() && port_b != ports.end() && is_better(*port_a, *port_b, numa_node_here());
+}
+
 ProviderChoice make_choice(const fi_info& info, const ProviderQuery& query) {
   ProviderChoice choice{InfoPtr(fi_dupinfo(&info)),
                         info.ep_attr->type == FI_EP_MSG ? Backend::kMsg : Backend::kRdm,
@@ -154,7 +175,10 @@ Result<ProviderChoice> choose_provider(const ProviderQuery& query) {
         if (refused.find("'" + name + "'") == refused.npos) refused += "; '" + name + "' is not RDMA";
         continue;
       }
-      if (!best || found < best_rank) best = info, best_rank = found;
+      const bool better = !best || found < best_rank ||
+                          (found == best_rank && query.location.empty() && is_rdma(info->fabric_attr->prov_name) &&
+                           is_on_better_port(*info, *best));
+      if (better) best = info, best_rank = found;
     }
   }
   if (!best) {

@@ -20,8 +20,10 @@ using InfoPtr = std::unique_ptr<fi_info, InfoDeleter>;
 enum class Backend { kMsg, kRdm };
 
 struct ProviderQuery {
-  std::string provider;       // Empty: the best usable one (verbs before tcp; the backend MSG before RDM).
-  std::string location;       // Empty, "host", "host:port" or a name: the local end to bind to.
+  std::string provider;  // Empty: the best usable one (verbs before tcp; the backend MSG before RDM).
+  // "host", "host:port" or a name: the local end to bind to. Empty: any; of several RDMA devices the one nearest to the calling
+  // thread, of equally near ones the fastest.
+  std::string location;
   bool require_rdma = false;  // Refuse providers that are not RDMA (tcp, shm, sockets, udp) with kUnsupported.
 };
 
