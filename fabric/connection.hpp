@@ -87,6 +87,8 @@ struct Connection {
   std::vector<std::byte> assembly;                   // Of the message whose fragments are arriving.
   uint64_t assembly_bytes = 0;                       // Its size; 0: none is under way.
 
+  uint64_t buffered_bytes() const { return outgoing_bytes + assembly.size() + early.size() * kPacketBytes; }
+
   // On the hub's attended clock (hub_impl.hpp).
   Clock::duration heard{};
   Clock::duration said{};

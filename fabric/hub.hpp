@@ -31,10 +31,13 @@ constexpr size_t kPacketBytes = 16384;
 struct HubSettings {
   uint32_t receive_buffers = 4;            // Posted for each connection.
   uint64_t message_bytes_max = 32u << 20;  // A longer one closes the connection (kProtocol).
-  milliseconds heartbeat{1000};            // A silent connection is probed this often, while its owner waits on it ...
-  milliseconds peer_timeout{5000};         // ... and closed with kPeerLost when nothing came for so long.
-  milliseconds handshake_timeout{5000};    // For an incoming connection to say hello.
-  std::chrono::microseconds spin{50};      // Busy polling before a wait blocks: latency against processor time.
+  // Of all connections: of messages half received, and of messages that their peers do not take. Beyond it the connection that
+  // has the most is closed (kLimit).
+  uint64_t buffered_bytes_max = 256u << 20;
+  milliseconds heartbeat{1000};          // A silent connection is probed this often, while its owner waits on it ...
+  milliseconds peer_timeout{5000};       // ... and closed with kPeerLost when nothing came for so long.
+  milliseconds handshake_timeout{5000};  // For an incoming connection to say hello.
+  std::chrono::microseconds spin{50};    // Busy polling before a wait blocks: latency against processor time.
 };
 
 // A connection that was asked for and not yet accepted. Movable to another thread's hub of the same domain.

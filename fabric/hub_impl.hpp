@@ -60,6 +60,8 @@ class Hub::Impl {
   void on_packet(HubHandler& handler, ConnectionId id, std::span<const std::byte> packet);
   void deliver_early(HubHandler& handler, ConnectionId id);
   void on_data(HubHandler& handler, Connection& connection, const PacketHeader& header, std::span<const std::byte> payload);
+  // `connection` held `before_bytes` and may hold more now: ends the greediest if all together hold more than they may.
+  void bound_buffers(const Connection& connection, uint64_t before_bytes);
   void on_rma_over(HubHandler& handler, const Completion& done);
   void on_opened(HubHandler& handler, ConnectionId id);
   void fail(HubHandler& handler, ConnectionId id, const Error& reason);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/units.hpp"
 #include "fabric/failure.hpp"
 #include "fabric/hub_impl.hpp"
 
@@ -13,8 +14,9 @@ namespace {
 
 // A gap between two looks at the queues counts as attention for at most so long (see attend()).
 constexpr auto kAttentionGap = std::chrono::milliseconds(100);
-constexpr size_t kDeliveriesMax = 256;  // In one turn of the loop.
-constexpr uint32_t kEarlyMax = 4096;    // Packets.
+constexpr size_t kDeliveriesMax = 256;         // In one turn of the loop.
+constexpr uint32_t kEarlyMax = 4096;           // Packets.
+constexpr uint64_t kBufferedStep = 64u << 10;  // Each time a connection's buffers grow by so much, all are added up.
 constexpr auto kRestlessPause = std::chrono::milliseconds(1);
 
 std::string rma_name(Operation::Kind kind, const Connection& connection) {
@@ -206,7 +208,9 @@ void Hub::Impl::on_packet(HubHandler& handler, ConnectionId id, std::span<const 
     connection->failure = Error{Errc::kProtocol, connection->peer + " sent a packet out of order"};
     return;
   }
+  const uint64_t before_bytes = connection->buffered_bytes();
   connection->early.emplace(header.sequence, std::vector<std::byte>(packet.begin(), packet.end()));
+  bound_buffers(*connection, before_bytes);
 }
 
 void Hub::Impl::deliver_early(HubHandler& handler, ConnectionId id) {
@@ -243,13 +247,28 @@ void Hub::Impl::on_data(HubHandler& handler, Connection& connection, const Packe
     return;
   }
   connection.assembly_bytes = total;
+  const uint64_t before_bytes = connection.buffered_bytes();
   connection.assembly.insert(connection.assembly.end(), payload.begin(), payload.end());
+  bound_buffers(connection, before_bytes);
   if (connection.assembly.size() < total) return;
   const std::vector<std::byte> message = std::move(connection.assembly);
   connection.assembly = {};
   connection.assembly_bytes = 0;
   ++delivered_;
   handler.on_message(connection.id, message);
+}
+
+void Hub::Impl::bound_buffers(const Connection& connection, uint64_t before_bytes) {
+  if (connection.buffered_bytes() / kBufferedStep == before_bytes / kBufferedStep) return;
+  uint64_t total_bytes = 0;
+  Connection* greediest = nullptr;
+  for (const auto& [number, each] : connections_) {
+    total_bytes += each->buffered_bytes();
+    if (!greediest || each->buffered_bytes() > greediest->buffered_bytes()) greediest = each.get();
+  }
+  if (total_bytes <= core_.settings().buffered_bytes_max || greediest->failure) return;
+  greediest->failure = Error{Errc::kLimit, greediest->peer + " neither ends nor takes its messages: " +
+                                               format_size(greediest->buffered_bytes()) + " are buffered for it"};
 }
 
 void Hub::Impl::fail(HubHandler& handler, ConnectionId id, const Error& reason) {

@@ -62,8 +62,10 @@ Result<> Hub::Impl::send(ConnectionId id, std::span<const std::byte> message) {
   if (connection->outgoing.empty()) sent = transmit(*connection, message, message.size());
   if (sent < message.size()) {
     const auto rest = message.subspan(sent);
+    const uint64_t before_bytes = connection->buffered_bytes();
     connection->outgoing.push_back(Outgoing{{rest.begin(), rest.end()}, 0, message.size()});
     connection->outgoing_bytes += rest.size();
+    bound_buffers(*connection, before_bytes);
   }
   return Done{};
 }
@@ -126,7 +128,8 @@ bool Hub::Impl::post_packet(Connection& connection, PacketKind kind, uint64_t va
 }
 
 void Hub::Impl::say_bye(Connection& connection) {
-  if (connection.phase != Connection::Phase::kOpen || connection.failure) return;
+  if (connection.phase != Connection::Phase::kOpen) return;
+  if (connection.failure && connection.failure->code == Errc::kPeerLost) return;
   post_packet(connection, PacketKind::kBye, 0, {});
 }
 

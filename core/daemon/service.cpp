@@ -5,8 +5,18 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/units.hpp"
 
 namespace godwit::daemon {
+namespace {
+
+// Our clients await each answer before they ask again, so this bounds the memory of others only.
+constexpr uint32_t kWaitingMax = 64;  // Requests of one session.
+constexpr uint64_t kWaitingBytesMax = 256_MiB;
+
+Error too_many() { return Error{Errc::kBusy, "too many requests wait for their answers; ask again later"}; }
+
+}  // namespace
 
 Result<std::unique_ptr<Service>> Service::open(Node& node, const std::string& listen) {
   auto wanted = fabric::parse_address(listen);
@@ -67,7 +77,7 @@ void Service::post(Posted posted) {
   hub_->wake();
 }
 
-void Service::job_ended(const Id& job) { post({fabric::ConnectionId{}, {}, job}); }
+void Service::job_ended(const Id& job) { post({fabric::ConnectionId{}, {}, 0, job}); }
 
 void Service::take_posted() {
   std::vector<Posted> posted;
@@ -76,10 +86,12 @@ void Service::take_posted() {
     posted.swap(posted_);
   }
   for (const Posted& one : posted) {
-    if (!one.reply.empty())
-      send(one.connection, one.reply);
-    else
+    if (one.reply.empty()) {
       answer_waiters(one.ended_job);
+      continue;
+    }
+    waits_no_more(one.connection, one.request_bytes);
+    send(one.connection, one.reply);
   }
 }
 
@@ -90,6 +102,7 @@ void Service::answer_waiters(const Id& ended_job) {
       ++waiter;
       continue;
     }
+    waits_no_more(waiter->connection, 0);
     send(waiter->connection, requests_.job_status(waiter->request, waiter->job));
     waiter = waiters_.erase(waiter);
   }
@@ -97,6 +110,19 @@ void Service::answer_waiters(const Id& ended_job) {
 
 void Service::send(fabric::ConnectionId connection, std::span<const std::byte> reply) {
   if (auto sent = hub_->send(connection, reply); !sent) log::debug("an answer was not sent: {}", sent.error().text);
+}
+
+bool Service::may_wait(fabric::ConnectionId connection, uint64_t bytes) {
+  uint32_t& waiting = sessions_[static_cast<uint64_t>(connection)];
+  if (waiting >= kWaitingMax || waiting_bytes_ + bytes > kWaitingBytesMax) return false;
+  ++waiting;
+  waiting_bytes_ += bytes;
+  return true;
+}
+
+void Service::waits_no_more(fabric::ConnectionId connection, uint64_t bytes) {
+  waiting_bytes_ -= bytes;
+  if (const auto session = sessions_.find(static_cast<uint64_t>(connection)); session != sessions_.end()) --session->second;
 }
 
 // ---------------------------------------------------------------- from the hub
@@ -114,7 +140,7 @@ void Service::on_incoming(fabric::Incoming incoming) {
       }
       auto accepted = hub_->accept(std::move(incoming));
       if (accepted)
-        sessions_.insert(static_cast<uint64_t>(*accepted));
+        sessions_.emplace(static_cast<uint64_t>(*accepted), 0);
       else
         served = std::move(accepted).error();
       break;
@@ -150,6 +176,7 @@ void Service::on_message(fabric::ConnectionId connection, std::span<const std::b
   if (const auto* job = decoded->body<wire::JobRequest>(); job != nullptr && job->wait_ms() > 0) {
     constexpr uint32_t kWaitMsMax = 60'000;
     if (requests_.job_runs(*job)) {
+      if (!may_wait(connection, 0)) return send(connection, requests_.refuse(decoded->request(), too_many()));
       waiters_.push_back({connection, decoded->request(), protocol::from_wire(job->job()),
                           Deadline::after(milliseconds(std::min(job->wait_ms(), kWaitMsMax)))});
       return;
@@ -159,13 +186,14 @@ void Service::on_message(fabric::ConnectionId connection, std::span<const std::b
     send(connection, requests_.answer(*decoded));
     return;
   }
+  if (!may_wait(connection, message.size())) return send(connection, requests_.refuse(decoded->request(), too_many()));
   // The message lives only during this call: the worker gets its own.
   auto copy = std::make_shared<std::vector<std::byte>>(message.begin(), message.end());
   node_.workers->submit([this, connection, copy] {
     Requests requests(node_, address_);
     auto again = protocol::decode(*copy);
     const auto reply = requests.answer(*again);
-    post({connection, {reply.begin(), reply.end()}, {}});
+    post({connection, {reply.begin(), reply.end()}, copy->size(), {}});
   });
 }
 

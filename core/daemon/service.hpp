@@ -8,7 +8,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "daemon/node.hpp"
@@ -47,6 +47,7 @@ class Service final : public fabric::HubHandler {
   struct Posted {  // From other threads, for the loop.
     fabric::ConnectionId connection;
     std::vector<std::byte> reply;
+    uint64_t request_bytes;  // What the reply answers; may_wait() counted it.
     Id ended_job;
   };
 
@@ -63,13 +64,17 @@ class Service final : public fabric::HubHandler {
   void answer_waiters(const Id& ended_job);
   Deadline next_deadline() const;
   void send(fabric::ConnectionId connection, std::span<const std::byte> reply);
+  // Whether one more request of this session, of so many bytes, may wait for its answer; counts it if so.
+  bool may_wait(fabric::ConnectionId connection, uint64_t bytes);
+  void waits_no_more(fabric::ConnectionId connection, uint64_t bytes);
 
   Node& node_;
   const std::shared_ptr<fabric::Domain> domain_;
   const std::unique_ptr<fabric::Hub> hub_;
   const std::string address_;
   Requests requests_;
-  std::unordered_set<uint64_t> sessions_;
+  std::unordered_map<uint64_t, uint32_t> sessions_;  // And how many requests of each wait for an answer.
+  uint64_t waiting_bytes_ = 0;                       // Of all requests that wait for a worker.
   std::list<Waiter> waiters_;
 
   std::mutex mutex_;  // Guards posted_.

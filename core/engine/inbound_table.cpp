@@ -152,6 +152,8 @@ void InboundTable::run_job(std::shared_ptr<fabric::Domain> domain, fabric::Incom
 // Answers one source until it hangs up.
 Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<InboundJob>& job) {
   constexpr milliseconds kLook{100};
+  const auto first_message = Deadline::after(settings_.connect_timeout);
+  bool has_spoken = false;
   protocol::Encoder encoder;
   for (;;) {
     auto event = channel.wait(Deadline::after(kLook));
@@ -159,9 +161,12 @@ Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<Inboun
       if (stopping_ && (!job || job->state() != model::DestinationState::kOwner))
         return Error{Errc::kCancelled, "the daemon stops"};
       const Errc code = event.error().code;
-      if (code == Errc::kTimeout || code == Errc::kCancelled) continue;  // The heartbeat finds out whether the source lives.
-      return std::move(event).error();
+      if (code != Errc::kTimeout && code != Errc::kCancelled) return std::move(event).error();
+      if (!has_spoken && first_message.passed())
+        return Error{Errc::kTimeout, fmt::format("{} has asked for nothing", channel.peer())};
+      continue;  // The heartbeat finds out whether the source lives.
     }
+    has_spoken = true;
     const auto* bytes = std::get_if<fabric::Message>(&*event);
     if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion between two transfers"};
     auto message = protocol::decode(*bytes);

@@ -62,5 +62,33 @@ TEST_P(Fabric, MessagesOutsideTheLimitsAreRefused) {
   EXPECT_EQ(pair.client->send(ConnectionId{7}, pattern(1, 1)).error().code, Errc::kPeerLost);
 }
 
+TEST_P(Fabric, WhatWaitsToBeWholeIsBounded) {
+  HubSettings settings;
+  settings.buffered_bytes_max = 1 << 20;
+  Pair pair(GetParam(), settings);
+  pair.client = *Hub::open(pair.domain, {});
+  ASSERT_TRUE(pair.connect());
+  ASSERT_TRUE(pair.client->send(pair.client_connection, pattern(8 << 20, 1)));
+  ASSERT_TRUE(pair.run([&] { return pair.server_side.closed && pair.client_side.closed; }));
+  EXPECT_EQ(pair.server_side.closed->code, Errc::kLimit) << pair.server_side.closed->text;
+  EXPECT_TRUE(pair.server_side.messages.empty());
+  // Others are served.
+  pair.client_side = {};
+  ASSERT_TRUE(pair.connect());
+  ASSERT_TRUE(pair.client->send(pair.client_connection, pattern(500'000, 2)));
+  EXPECT_TRUE(pair.run([&] { return pair.server_side.messages.size() == 1; }));
+}
+
+TEST_P(Fabric, WhatWaitsToBeTakenIsBounded) {
+  HubSettings settings;
+  settings.buffered_bytes_max = 1 << 20;
+  Pair pair(GetParam(), settings);
+  ASSERT_TRUE(pair.connect());
+  const auto message = pattern(500'000, 1);
+  for (int i = 0; i < 10; ++i) [[maybe_unused]] const auto sent = pair.server->send(pair.server_connection, message);
+  ASSERT_TRUE(run_until({{pair.server.get(), &pair.server_side}}, [&] { return pair.server_side.closed.has_value(); }));
+  EXPECT_EQ(pair.server_side.closed->code, Errc::kLimit) << pair.server_side.closed->text;
+}
+
 }  // namespace
 }  // namespace godwit::fabric
