@@ -7,14 +7,13 @@
 #include <cstring>
 
 #include "fabric/failure.hpp"
-#include "fabric/little_endian.hpp"
+#include "fabric/introduction.hpp"
 #include "fabric/local_endpoints.hpp"
 
 namespace godwit::fabric {
 
 namespace {
 
-constexpr size_t kNameBytesMax = 512;
 // For the RMA of a connection that ends to be over, before the endpoint is closed to make it so.
 constexpr auto kRmaGrace = std::chrono::milliseconds(200);
 
@@ -41,21 +40,9 @@ std::vector<std::byte> make_packet(const PacketHeader& header, std::span<const s
   return packet;
 }
 
-// kHello and kAccept: the hello, then the endpoint to answer to.
 std::vector<std::byte> make_introduction(PacketKind kind, uint64_t to, uint64_t number, const Hello& hello,
                                          const EndpointName& name) {
-  const auto head = encode(hello);
-  std::vector<std::byte> payload(head.begin(), head.end());
-  payload.resize(kHelloBytes + 4);
-  put_le(&payload[kHelloBytes], name.format);
-  payload.insert(payload.end(), name.bytes.begin(), name.bytes.end());
-  return make_packet({kind, 0, to, number}, payload);
-}
-
-// Nothing if the name is missing or absurd.
-std::optional<EndpointName> name_of(std::span<const std::byte> payload) {
-  if (payload.size() <= kHelloBytes + 4 || payload.size() > kHelloBytes + 4 + kNameBytesMax) return std::nullopt;
-  return EndpointName{get_le<uint32_t>(&payload[kHelloBytes]), {payload.begin() + kHelloBytes + 4, payload.end()}};
+  return make_packet({kind, 0, to, number}, encode_introduction(hello, name));
 }
 
 }  // namespace
@@ -64,6 +51,9 @@ Result<fi_addr_t> RdmConnector::use(const EndpointName& name) {
   if (name.format != name_.format) {
     return Error{Errc::kInvalid, location_of(name) + " is an address of another kind than this hub's, " + location_of(name_)};
   }
+  // Addresses that only the provider knows: all of one kind are of one length, and it reads that much.
+  if (name.format != FI_ADDR_STR && name.bytes.size() < name_.bytes.size())
+    return Error{Errc::kInvalid, location_of(name) + " is too short for an address of this provider"};
   for (auto& [known, peer] : peers_) {
     if (known != name) continue;
     ++peer.users;
@@ -186,7 +176,7 @@ void RdmConnector::on_handshake(const PacketHeader& header, std::span<const std:
 }
 
 void RdmConnector::on_hello(const PacketHeader& header, std::span<const std::byte> payload, ConnectorEvents& events) {
-  const auto name = name_of(payload);
+  const auto name = introduced_name(payload);
   if (!name) return;  // Nobody to answer to.
   // Known now, or never: one that has closed since must not look like one of another process.
   const bool local = name->format == FI_ADDR_STR && LocalEndpoints::is_ours(location_of(*name));
@@ -209,7 +199,7 @@ void RdmConnector::on_hello(const PacketHeader& header, std::span<const std::byt
 void RdmConnector::on_accept(Link& link, const PacketHeader& header, std::span<const std::byte> payload,
                              ConnectorEvents& events) {
   Connection& connection = *link.connection;
-  const auto name = name_of(payload);
+  const auto name = introduced_name(payload);
   if (auto hello = decode_hello(payload); !hello || !name) {
     const std::string why = hello ? "the peer's answer is damaged" : hello.error().text;
     events.push_back(Broken{connection.id, Error{Errc::kVersion, connection.peer + ": " + why}});

@@ -126,6 +126,23 @@ std::string location_of(const EndpointName& name) {
   return hex;
 }
 
+bool is_whole(const EndpointName& name) {
+  const auto family = [&] {
+    sockaddr head{};
+    std::memcpy(&head, name.bytes.data(), std::min(name.bytes.size(), sizeof(head)));
+    return head.sa_family;
+  };
+  if (name.format == FI_SOCKADDR_IN) return name.bytes.size() >= sizeof(sockaddr_in) && family() == AF_INET;
+  if (name.format == FI_SOCKADDR_IN6) return name.bytes.size() >= sizeof(sockaddr_in6) && family() == AF_INET6;
+  if (name.format != FI_ADDR_STR) return !name.bytes.empty();
+  // Of shared memory: it names a file in /dev/shm, and shows in the log.
+  const auto zero = std::find(name.bytes.begin(), name.bytes.end(), std::byte{0});
+  const std::string location = location_of(name);
+  return name.bytes.end() - zero == 1 && !location.empty() && location.find('/') == std::string::npos &&
+         std::all_of(location.begin(), location.end(),
+                     [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
+}
+
 bool is_taken(const EndpointName& name) {
   if (name.format != FI_SOCKADDR_IN && name.format != FI_SOCKADDR_IN6) return false;
   const int probe = socket(name.format == FI_SOCKADDR_IN6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

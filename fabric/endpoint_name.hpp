@@ -29,6 +29,9 @@ Result<std::pair<std::string, std::string>> split_host_port(const std::string& l
 // kUnreachable, an unknown host.
 Result<EndpointName> resolve(const fi_info& info, const std::string& location);
 std::string location_of(const EndpointName& name);
+// Whether the bytes are what the format says, as far as it is one that we know. A name that a peer sent has to be: providers
+// take a string's end and an address's length for granted.
+bool is_whole(const EndpointName& name);
 // Whether a socket listens at this address. tcp would share the port with it, and each would get some of the connections.
 bool is_taken(const EndpointName& name);
 

@@ -15,6 +15,7 @@
 
 #include "fabric/connector_rdm.hpp"
 #include "fabric/failure.hpp"
+#include "fabric/introduction.hpp"
 #include "fabric/local_endpoints.hpp"
 
 namespace godwit::fabric {
@@ -23,7 +24,6 @@ namespace {
 
 constexpr uint32_t kReceives = 32;    // For all connections together.
 constexpr size_t kShmQueueMax = 256;  // Entries: shm's default of 1,024 costs every hub 16 MiB of shared memory.
-constexpr size_t kNameBytesMax = 512;
 constexpr auto kRefusalGrace = std::chrono::milliseconds(20);
 constexpr std::string_view kShmFolder = "/dev/shm/";
 

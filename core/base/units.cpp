@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -10,40 +11,66 @@
 namespace godwit {
 namespace {
 
+constexpr uint64_t kSizeMax = uint64_t{1} << 63;
+
 struct Unit {
   std::string_view suffix;  // Lower case.
-  double bytes;
+  uint64_t bytes;
 };
 constexpr std::array kUnits{
-    Unit{"", 1},         Unit{"b", 1},      Unit{"kib", 0x1p10}, Unit{"mib", 0x1p20}, Unit{"gib", 0x1p30},
-    Unit{"tib", 0x1p40}, Unit{"kb", 1e3},   Unit{"mb", 1e6},     Unit{"gb", 1e9},     Unit{"tb", 1e12},
-    Unit{"k", 0x1p10},   Unit{"m", 0x1p20}, Unit{"g", 0x1p30},   Unit{"t", 0x1p40},
+    Unit{"", 1},
+    Unit{"b", 1},
+    Unit{"k", 1ull << 10},
+    Unit{"kib", 1ull << 10},
+    Unit{"kb", 1'000},
+    Unit{"m", 1ull << 20},
+    Unit{"mib", 1ull << 20},
+    Unit{"mb", 1'000'000},
+    Unit{"g", 1ull << 30},
+    Unit{"gib", 1ull << 30},
+    Unit{"gb", 1'000'000'000},
+    Unit{"t", 1ull << 40},
+    Unit{"tib", 1ull << 40},
+    Unit{"tb", 1'000'000'000'000},
+    Unit{"p", 1ull << 50},
+    Unit{"pib", 1ull << 50},
+    Unit{"pb", 1'000'000'000'000'000},
+    Unit{"e", 1ull << 60},
+    Unit{"eib", 1ull << 60},
+    Unit{"eb", 1'000'000'000'000'000'000},
 };
+
+// The unit that the text says, spaces before it or none; NULL if it is none.
+const Unit* unit_of(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  std::string suffix(text);
+  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto* const unit =
+      std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& known) { return known.suffix == suffix; });
+  return unit == kUnits.end() ? nullptr : unit;
+}
 
 }  // namespace
 
 Result<uint64_t> parse_size(std::string_view text) {
   const Error bad{Errc::kInvalid, fmt::format("'{}' is not a size; write for example 4096, 64KiB or 2GiB", text)};
   const char* end = text.data() + text.size();
-
-  uint64_t whole = 0;  // Exact for plain numbers, which a double is not above 2^53.
-  if (auto [ptr, ec] = std::from_chars(text.data(), end, whole); ec == std::errc{} && ptr == end) {
-    if (whole > (uint64_t{1} << 63)) return bad;
-    return whole;
+  // Whole numbers are exact, which a double is not above 2^53.
+  uint64_t whole = 0;
+  if (const auto [ptr, ec] = std::from_chars(text.data(), end, whole); ec == std::errc{} && (ptr == end || *ptr != '.')) {
+    const Unit* const unit = unit_of({ptr, end});
+    if (unit == nullptr || whole > kSizeMax / unit->bytes) return bad;
+    return whole * unit->bytes;
   }
   double number = 0;
   const auto [ptr, ec] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-  if (ec != std::errc{} || !(number >= 0)) return bad;
-  std::string suffix;
-  for (const char* c = ptr; c != end; ++c)
-    if (*c != ' ' || !suffix.empty()) suffix += static_cast<char>(std::tolower(static_cast<unsigned char>(*c)));
-  for (const Unit& unit : kUnits) {
-    if (suffix != unit.suffix) continue;
-    const double bytes = std::round(number * unit.bytes);
-    if (!(bytes <= 0x1p63)) return bad;
-    return static_cast<uint64_t>(bytes);
-  }
-  return bad;
+  if (ec != std::errc{} || !(number >= 0) || std::signbit(number)) return bad;
+  const Unit* const unit = unit_of({ptr, end});
+  if (unit == nullptr) return bad;
+  const double bytes = std::round(number * static_cast<double>(unit->bytes));
+  if (!(bytes <= 0x1p63)) return bad;
+  return static_cast<uint64_t>(bytes);
 }
 
 std::string format_size(uint64_t bytes) {

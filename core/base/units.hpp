@@ -13,7 +13,8 @@ constexpr uint64_t operator""_KiB(unsigned long long n) { return n << 10; }
 constexpr uint64_t operator""_MiB(unsigned long long n) { return n << 20; }
 constexpr uint64_t operator""_GiB(unsigned long long n) { return n << 30; }
 
-// "4096", "64KiB", "2GiB", "1.5MB" (decimal: 1,500,000), case ignored, in bytes.
+// "4096", "64KiB", "2GiB", "1.5MB" (decimal: 1,500,000), case ignored, in bytes; whole numbers are exact. Reads what
+// format_size() prints.
 // Errors: kInvalid, not a size, negative, or above 2^63.
 Result<uint64_t> parse_size(std::string_view text);
 // "1.50 GiB": three significant digits, binary units.

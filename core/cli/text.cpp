@@ -36,15 +36,34 @@ bool is_harmless(std::string_view character) {
   return true;
 }
 
+constexpr uint64_t kSizeMax = uint64_t{1} << 63;
+
 struct Unit {
   std::string_view suffix;
-  double bytes;
+  uint64_t bytes;
 };
 
 constexpr std::array kUnits{
-    Unit{"", 1},         Unit{"b", 1},      Unit{"k", 0x1p10},   Unit{"kb", 1e3},     Unit{"kib", 0x1p10},
-    Unit{"m", 0x1p20},   Unit{"mb", 1e6},   Unit{"mib", 0x1p20}, Unit{"g", 0x1p30},   Unit{"gb", 1e9},
-    Unit{"gib", 0x1p30}, Unit{"t", 0x1p40}, Unit{"tb", 1e12},    Unit{"tib", 0x1p40},
+    Unit{"", 1},
+    Unit{"b", 1},
+    Unit{"k", 1ull << 10},
+    Unit{"kb", 1'000},
+    Unit{"kib", 1ull << 10},
+    Unit{"m", 1ull << 20},
+    Unit{"mb", 1'000'000},
+    Unit{"mib", 1ull << 20},
+    Unit{"g", 1ull << 30},
+    Unit{"gb", 1'000'000'000},
+    Unit{"gib", 1ull << 30},
+    Unit{"t", 1ull << 40},
+    Unit{"tb", 1'000'000'000'000},
+    Unit{"tib", 1ull << 40},
+    Unit{"p", 1ull << 50},
+    Unit{"pb", 1'000'000'000'000'000},
+    Unit{"pib", 1ull << 50},
+    Unit{"e", 1ull << 60},
+    Unit{"eb", 1'000'000'000'000'000'000},
+    Unit{"eib", 1ull << 60},
 };
 
 }  // namespace
@@ -75,14 +94,16 @@ std::optional<uint64_t> parse_size(std::string_view text) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto* const unit = std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return u.suffix == suffix; });
   if (unit == kUnits.end()) return std::nullopt;
-  if (unit->bytes == 1) {  // Exact, also where a double is not.
-    if (number.find('.') != std::string::npos) return std::nullopt;
+  if (number.find('.') == std::string::npos) {  // Whole numbers are exact, also where a double is not.
     errno = 0;
     const unsigned long long value = std::strtoull(number.c_str(), nullptr, 10);
-    return errno == 0 ? std::optional<uint64_t>(value) : std::nullopt;
+    if (errno != 0) return std::nullopt;
+    if (unit->bytes == 1) return value;
+    return value <= (kSizeMax - 1) / unit->bytes ? std::optional<uint64_t>(value * unit->bytes) : std::nullopt;
   }
+  if (unit->bytes == 1) return std::nullopt;
   char* end = nullptr;
-  const double value = std::strtod(number.c_str(), &end) * unit->bytes;
+  const double value = std::strtod(number.c_str(), &end) * static_cast<double>(unit->bytes);
   if (*end != '\0' || !(value < 0x1p63)) return std::nullopt;
   return static_cast<uint64_t>(std::llround(value));
 }

@@ -83,7 +83,7 @@ std::string doctor_json(const Settings& settings, Node* node) {
     report["addresses"] = node->addresses;
     report["registered_bytes"] = node->domains.registered_bytes();
   }
-  return report.dump();
+  return report.dump(-1, ' ', false, json::error_handler_t::replace);  // Paths need not be UTF-8.
 }
 
 std::string doctor_text(const std::string& text) {

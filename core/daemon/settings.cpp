@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <unordered_set>
@@ -96,13 +97,25 @@ Result<> read_targets(const json& list, const std::string& path, const std::stri
   return Done{};
 }
 
+// The size in `value`, within the bounds of its row: the schema checks those of numbers, not of sizes that are written as text.
+Result<uint64_t> size_within(const SettingRow& row, const json& value, const std::string& origin, const std::string& path) {
+  auto size = size_of(value);
+  if (!size) return at(origin, path, size.error().text);
+  if (*size < row.least || *size > row.most)
+    return at(origin, path,
+              fmt::format("{} is not between {} and {}", format_size(*size), format_size(row.least), format_size(row.most)));
+  return size;
+}
+
 Result<> read_transfer_manager(const json& manager, const std::string& path, const std::string& origin, Settings& settings) {
   const json config = manager.value("config", json::object());
   if (config.contains("num_threads")) settings.engine.streams = config["num_threads"];
   if (config.contains("pipeline_size")) {
-    auto size = size_of(config["pipeline_size"]);
-    if (!size) return at(origin, path + ".config.pipeline_size", size.error().text);
-    settings.engine.pipeline_bytes = *size;
+    // Another name for pipeline_bytes.
+    const auto row = std::ranges::find(settings_table(), "pipeline_bytes", &SettingRow::key);
+    auto size = size_within(*row, config["pipeline_size"], origin, path + ".config.pipeline_size");
+    if (!size) return std::move(size).error();
+    row->store(settings, *size, {});
   }
   return Done{};
 }
@@ -114,12 +127,8 @@ Result<> read_table(const json& document, const std::string& origin, Settings& s
     const json& value = document[key];
     switch (row.type) {
       case SettingType::kSize: {
-        auto size = size_of(value);
-        if (!size) return at(origin, key, size.error().text);
-        if (*size < row.least || *size > row.most)
-          return at(
-              origin, key,
-              fmt::format("{} is not between {} and {}", format_size(*size), format_size(row.least), format_size(row.most)));
+        auto size = size_within(row, value, origin, key);
+        if (!size) return std::move(size).error();
         row.store(settings, *size, {});
         break;
       }

@@ -137,7 +137,8 @@ std::string OutboundJob::report_json() const {
                         {"digest", "XXH3-128"},
                         {"staged_because", staged_because_},
                         {"phases", phases}}
-      .dump();
+      // Names and errors of strangers are in it, which may be no UTF-8: dump() alone would throw, and end the daemon.
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 void OutboundJob::enter(Phase phase) {

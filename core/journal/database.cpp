@@ -17,6 +17,7 @@ namespace godwit::journal {
 
 namespace {
 
+constexpr int64_t kDatabaseBytesMin = 512;  // SQLite's smallest page.
 constexpr const char* kRemedy = "restore the state directory from a copy, or begin with an empty one";
 
 Result<int64_t> number_of(sqlite3* connection, const char* sql) {
@@ -25,6 +26,14 @@ Result<int64_t> number_of(sqlite3* connection, const char* sql) {
   auto row = statement->run();
   if (!row) return std::move(row).error();
   return *row ? statement->number(0) : 0;
+}
+
+Result<std::string> text_of(sqlite3* connection, const char* sql) {
+  auto statement = Statement::prepare(connection, sql);
+  if (!statement) return std::move(statement).error();
+  auto row = statement->run();
+  if (!row) return std::move(row).error();
+  return *row ? statement->text(0) : std::string();
 }
 
 // A new name in a directory is durable only after this.
@@ -94,8 +103,8 @@ Result<Database> Database::open(const std::string& state_dir) {
     if (!log_bytes) return std::move(log_bytes).error();
     if (*log_bytes > 0) return Error{Errc::kCorrupt, fmt::format("{} is missing, its -wal file is there; {}", path, kRemedy)};
     if (auto made = create(state_dir, path); !made) return with_context(path, std::move(made).error());
-  } else if (*size_bytes == 0) {  // SQLite would take it for a new one.
-    return Error{Errc::kCorrupt, fmt::format("{} is empty; {}", path, kRemedy)};
+  } else if (*size_bytes < kDatabaseBytesMin) {  // SQLite would take an empty one for new, and one of a single byte too.
+    return Error{Errc::kCorrupt, fmt::format("{} is {} bytes long, too short for a journal; {}", path, *size_bytes, kRemedy)};
   }
   auto connection = connect(path, 0);
   auto checked = connection ? check(connection->get()) : Result<>(connection.error());
@@ -143,7 +152,23 @@ Result<> Database::check(sqlite3* connection) {
                  fmt::format("the journal has schema {}, of a newer release; this one knows {}", *version, kSchemaVersion)};
   if (*version < kSchemaVersion)
     return Error{Errc::kCorrupt, fmt::format("the journal has schema {}, which was never released", *version)};
+  if (auto right = check_shape(connection); !right) return right;
   return check_rows(connection);
+}
+
+Result<> Database::check_shape(sqlite3* connection) {
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open_v2(":memory:", &raw, SQLITE_OPEN_READWRITE, nullptr);
+  const Connection fresh(raw);
+  if (opened != SQLITE_OK) return database_error(raw, "open");
+  if (auto made = execute(raw, kSchema); !made) return made;
+  auto wanted = text_of(raw, kShape);
+  if (!wanted) return std::move(wanted).error();
+  auto found = text_of(connection, kShape);
+  // A schema that cannot be read is damage, whatever SQLite calls it.
+  if (!found) return Error{Errc::kCorrupt, "the journal is damaged: " + found.error().text};
+  if (*found == *wanted) return Done{};
+  return Error{Errc::kCorrupt, "the journal is damaged: its tables are not as this release makes them"};
 }
 
 Result<> Database::check_rows(sqlite3* connection) {
@@ -153,7 +178,7 @@ Result<> Database::check_rows(sqlite3* connection) {
     if (!damaged) return Error{Errc::kCorrupt, "the journal is damaged: " + damaged.error().text};
     if (*damaged != 0) return Error{Errc::kCorrupt, fmt::format("the journal is damaged: a row fails [{}]", query)};
   }
-  auto nodes = number_of(connection, "SELECT count(*) FROM node WHERE length(id)=16");
+  auto nodes = number_of(connection, "SELECT count(*) FROM node");
   if (!nodes) return std::move(nodes).error();
   if (*nodes != 1) return Error{Errc::kCorrupt, "the journal is damaged: it does not know its node"};
   return Done{};

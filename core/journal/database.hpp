@@ -59,6 +59,7 @@ class Database {
   static Result<Connection> connect(const std::string& path, int flags);
   static Result<> create(const std::string& state_dir, const std::string& path);
   static Result<> check(sqlite3* connection);
+  static Result<> check_shape(sqlite3* connection);
   static Result<> check_rows(sqlite3* connection);
   Result<> begin();
   Result<> commit();

@@ -21,9 +21,9 @@ struct RegionRecord {
   uint64_t epoch = 1;  // Grows by one with each change of owner.
   std::string name;    // Empty: none.
   std::string target;
-  Id pool;  // The target's pool_id(): a pool that was swapped is noticed.
-  Extent extent;
-  uint64_t size_bytes = 0;
+  Id pool;                  // The target's pool_id(): a pool that was swapped is noticed.
+  Extent extent;            // Within 2^62 bytes: a journal that says otherwise is not opened.
+  uint64_t size_bytes = 0;  // At most the extent's.
 };
 
 // A region that was here.

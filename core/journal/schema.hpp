@@ -39,11 +39,27 @@ inline constexpr std::array kDamageQueries{
     "SELECT 1 FROM inbound WHERE digest<>row_digest(job,state,source_address,target,pool,target_survives,node,objects)",
     "SELECT 1 FROM object WHERE "
     "digest<>row_digest(inbound,job,position,id,destination_id,epoch,name,size,target,offset,length)",
+    // A right digest says that nothing was lost, not that the writer knew our limits: numbers that no release writes would
+    // reach the space of another region.
+    "SELECT 1 FROM node WHERE typeof(id)<>'blob' OR length(id)<>16 OR id=zeroblob(16)",
+    "SELECT 1 FROM region WHERE typeof(id)<>'blob' OR length(id)<>16 OR typeof(pool)<>'blob' OR length(pool)<>16 OR "
+    "offset NOT BETWEEN 0 AND 1<<62 OR length NOT BETWEEN 0 AND (1<<62)-offset OR size NOT BETWEEN 0 AND length",
+    "SELECT 1 FROM moved WHERE typeof(id)<>'blob' OR length(id)<>16",
+    "SELECT 1 FROM outbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1,2)",
+    "SELECT 1 FROM inbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1)",
+    "SELECT 1 FROM object WHERE inbound NOT IN (0,1) OR typeof(id)<>'blob' OR length(id)<>16 OR "
+    "offset NOT BETWEEN 0 AND 1<<62 OR length NOT BETWEEN 0 AND (1<<62)-offset OR size NOT BETWEEN 0 AND length",
     "SELECT 1 FROM outbound o WHERE objects<>(SELECT count(*) FROM object WHERE inbound=0 AND job=o.job)",
     "SELECT 1 FROM inbound i WHERE objects<>(SELECT count(*) FROM object WHERE inbound=1 AND job=i.job)",
     "SELECT 1 FROM object o WHERE inbound=0 AND NOT EXISTS(SELECT 1 FROM outbound WHERE job=o.job)",
     "SELECT 1 FROM object o WHERE inbound=1 AND NOT EXISTS(SELECT 1 FROM inbound WHERE job=o.job)",
 };
+
+// The tables and their columns as one text: views and triggers, which would change what we read and write, show in it too.
+inline constexpr const char* kShape = R"(
+SELECT group_concat(shape, ';') FROM (
+  SELECT type || ' ' || name || ':' || coalesce((SELECT group_concat(name || ' ' || type || ' ' || "notnull" || ' ' || pk)
+    FROM pragma_table_info(s.name)), '') AS shape FROM sqlite_schema s ORDER BY type, name))";
 
 // row_digest(...) in SQL: the XXH3 of its arguments' types, lengths and bytes. SQLite keeps no checksum of its pages: without
 // this a flipped bit in a state or an extent would go unseen. Returns SQLite's code.

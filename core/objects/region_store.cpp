@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/utf8.hpp"
 
 namespace godwit::objects {
 
@@ -15,6 +16,8 @@ Result<> check_name(const std::string& name) {
   if (parse_id(name)) return Error{Errc::kInvalid, "a region name of 32 hexadecimal digits would be taken for an id"};
   if (std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
     return Error{Errc::kInvalid, fmt::format("the region name '{}' has control characters", log::printable(name))};
+  // As libgodwit checks it; a client that does not must not spoil everybody's listing.
+  if (!is_utf8(name)) return Error{Errc::kInvalid, "the region name is not UTF-8"};
   return Done{};
 }
 

@@ -104,7 +104,7 @@ class RegionStore {
   std::unordered_map<std::string, Id> moved_names_;
 };
 
-// 0 to 128 bytes, no control characters, not 32 hexadecimal digits (that is an id). Errors: kInvalid.
+// 0 to 128 bytes of UTF-8, no control characters, not 32 hexadecimal digits (that is an id). Errors: kInvalid.
 Result<> check_name(const std::string& name);
 
 }  // namespace godwit::objects

@@ -14,6 +14,8 @@ constexpr size_t kTablesMax = 200'000;  // An offer of 100,000 objects has as ma
 
 Result<Decoded> decode(std::span<const std::byte> bytes) {
   const Error damaged{Errc::kProtocol, "the peer sent a control message that is damaged or of another version"};
+  // The verifier takes the identifier's place for granted: a buffer shorter than that is not a message.
+  if (bytes.size() < sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength) return damaged;
   Decoded decoded;
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
   if (reinterpret_cast<uintptr_t>(data) % sizeof(uint64_t) != 0) {
@@ -21,8 +23,6 @@ Result<Decoded> decode(std::span<const std::byte> bytes) {
     std::memcpy(decoded.aligned_.data(), bytes.data(), bytes.size());
     data = reinterpret_cast<const uint8_t*>(decoded.aligned_.data());
   }
-  // The verifier takes the identifier's place for granted: a buffer shorter than that is not a message.
-  if (bytes.size() < sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength) return damaged;
   flatbuffers::Verifier verifier(data, bytes.size(), kDepthMax, kTablesMax);
   if (!wire::VerifyMessageBuffer(verifier)) return damaged;
   decoded.message_ = wire::GetMessage(data);
@@ -40,7 +40,8 @@ std::span<const std::byte> Encoder::finish(uint64_t request, wire::Body type, fl
 std::span<const std::byte> Encoder::error(uint64_t request, const Error& error, const std::string& moved_address,
                                           const std::string& moved_target, const Id& moved_id) {
   const wire::Id id = to_wire(moved_id);
-  return finish(request, wire::CreateErrorReplyDirect(builder_, static_cast<int32_t>(error.code), error.text.c_str(),
+  const std::string text = log::printable(error.text);  // It may quote what a stranger called something.
+  return finish(request, wire::CreateErrorReplyDirect(builder_, static_cast<int32_t>(error.code), text.c_str(),
                                                       moved_address.empty() ? nullptr : moved_address.c_str(),
                                                       moved_target.empty() ? nullptr : moved_target.c_str(),
                                                       moved_id.is_zero() ? nullptr : &id));

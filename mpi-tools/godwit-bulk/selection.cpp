@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "godwit-bulk/region_list.hpp"
+
 namespace godwit::bulk {
 namespace {
 
@@ -41,18 +43,10 @@ std::vector<Item> list_regions(const Client& client, const Options& options) {
   return items;
 }
 
-// Lines without what surrounds them: white space, comments, and empty lines.
 std::vector<std::string> read_list(const std::string& path) {
   std::ifstream file(path);
   if (!file) throw Refused(GODWIT_ERR_IO, fmt::format("--list {}: {}", path, std::strerror(errno)));
-  std::vector<std::string> names;
-  for (std::string line; std::getline(file, line);) {
-    if (const size_t first = line.find_first_not_of(" \t\r"); first == std::string::npos || line[first] == '#') continue;
-    line.erase(0, line.find_first_not_of(" \t\r"));
-    if (const size_t comment = line.find(" #"); comment != std::string::npos) line.erase(comment);
-    line.erase(line.find_last_not_of(" \t\r") + 1);
-    names.push_back(line);
-  }
+  auto names = read_region_list(file);
   if (file.bad()) throw Refused(GODWIT_ERR_IO, fmt::format("--list {}: cannot be read", path));
   return names;
 }

@@ -102,6 +102,16 @@ TEST(Settings, EveryNumberHasBounds) {
   }
 }
 
+// The schema checks the bounds of numbers alone.
+TEST(Settings, PipelineSizeAsTextHasBounds) {
+  const auto manager = [](const char* size) { return json{{"config", {{"pipeline_size", size}}}}; };
+  expect_refused(with("/transfer_manager", manager("4B")).dump(), "transfer_manager.config.pipeline_size");
+  expect_refused(with("/transfer_manager", manager("1TiB")).dump(), "transfer_manager.config.pipeline_size");
+  const auto parsed = parse_settings(with("/transfer_manager", manager("4MiB")).dump(), "here.json");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  EXPECT_EQ(parsed->engine.pipeline_bytes, 4_MiB);
+}
+
 TEST(Settings, UnknownKeysAreNamedWithTheirPath) {
   expect_refused(with("/targts", 1).dump(), "targts");
   expect_refused(with("/targets/0/capacity", "1GiB").dump(), "targets[0]");

