@@ -16,8 +16,8 @@ namespace godwit::test {
 // A connection that sends what it likes. One thread.
 class HostilePeer {
  public:
-  // Fails the test if the daemon does not take it.
-  HostilePeer(const std::string& address, fabric::Purpose purpose, Id token = {});
+  // Fails the test if the daemon does not take it, unless it need not; is_open() tells.
+  HostilePeer(const std::string& address, fabric::Purpose purpose, Id token = {}, bool must_open = true);
 
   bool send(std::span<const std::byte> message) { return channel_ && static_cast<bool>(channel_->send(message)); }
   template <class T>
@@ -56,6 +56,7 @@ class Hostile : public testing::Test {
   void TearDown() override;
 
   const std::string& address() const { return daemon_.address(); }
+  pid_t pid() const { return daemon_.pid(); }
   // Of the region, 4096 bytes on the target "keep".
   const wire::Id& region_id() const { return region_; }
   HostilePeer control() const { return {address(), fabric::Purpose::kControl}; }

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import tempfile
@@ -102,6 +103,13 @@ class LeakTest(unittest.TestCase):
             self.settles(node, expected)
         for node in (self.a, self.b):
             self.assertEqual(node.terminate(), 0)
+
+    def test_a_crash_is_seen_as_one(self):
+        self.daemons("tcp://127.0.0.1:0")
+        here = sorted(os.listdir("."))
+        self.a.process.send_signal(signal.SIGSEGV)
+        self.assertEqual(self.a.process.wait(20), -signal.SIGSEGV)
+        self.assertEqual(sorted(os.listdir(".")), here)
 
     def test_over_tcp(self):
         self.nothing_is_left("tcp://127.0.0.1:0")
