@@ -53,6 +53,20 @@ std::string text_of_address(const Domain& domain, uint32_t format, const void* a
   return to_string(Address{domain.provider(), location_of(EndpointName{format, {start, start + length}})});
 }
 
+// verbs resolves the peer's address when the endpoint is made: that nobody has it is found then.
+Error opening_error(std::string_view call, int code) {
+  switch (-code) {
+    case FI_ETIMEDOUT:
+    case FI_EHOSTUNREACH:
+    case FI_ENETUNREACH:
+    case FI_EADDRNOTAVAIL:
+    case FI_ENODEV:
+    case FI_ECONNREFUSED:
+      return Error{Errc::kUnreachable, std::string(call) + ": " + fi_strerror(-code) + "; no host answers at that address"};
+    default: return fabric_error(call, code);
+  }
+}
+
 // What a peer that is not ours, or of another version, makes of our side.
 Error foreign(Error error) { return Error{Errc::kVersion, std::move(error.text)}; }
 
@@ -106,17 +120,20 @@ Result<Address> MsgConnector::listen(const std::string& location) {
   const bool six = host.find(':') != host.npos;
   auto name = resolve(*core_.domain().info(), (six ? "[" + host + "]" : host) + ":" + port);
   if (!name) return std::move(name).error();
-  if (is_taken(*name)) return Error{Errc::kExists, "somebody listens at " + core_.domain().provider() + "://" + location};
+  // Of the kernel's sockets only: the ports of RDMA devices are their own, and one may listen at both.
+  if (core_.domain().provider() == "tcp" && is_taken(*name))
+    return Error{Errc::kExists, "somebody listens at " + core_.domain().provider() + "://" + location};
   const InfoPtr info(fi_dupinfo(core_.domain().info()));
   if (!info || !set_address(info->src_addr, info->src_addrlen, *name)) return Error{Errc::kMemory, "fi_dupinfo: no memory"};
   info->addr_format = name->format;
 
   fid_pep* endpoint = nullptr;
-  if (const int code = fi_passive_ep(core_.domain().fabric(), info.get(), &endpoint, nullptr); code != 0) {
-    return with_context(location, fabric_error("fi_passive_ep", code));
-  }
+  int code = fi_passive_ep(core_.domain().fabric(), info.get(), &endpoint, nullptr);  // verbs binds here, tcp in fi_listen.
+  if (code == -FI_EADDRINUSE)
+    return Error{Errc::kExists, "somebody listens at " + core_.domain().provider() + "://" + location};
+  if (code != 0) return with_context(location, fabric_error("fi_passive_ep", code));
   Fid<fid_pep> owner(endpoint);
-  int code = fi_pep_bind(endpoint, &listener_->events->fid, 0);
+  code = fi_pep_bind(endpoint, &listener_->events->fid, 0);
   if (code == 0) code = fi_listen(endpoint);
   if (code == -FI_EADDRINUSE)
     return Error{Errc::kExists, "somebody listens at " + core_.domain().provider() + "://" + location};
@@ -149,14 +166,14 @@ Result<> MsgConnector::open_endpoint(Connection& connection, fi_info* info) {
   if (!pool) return std::move(pool).error();
   fid_ep* endpoint = nullptr;
   int code = fi_endpoint(core_.domain().domain(), info, &endpoint, nullptr);
-  if (code != 0) return fabric_error("fi_endpoint", code);
+  if (code != 0) return opening_error("fi_endpoint", code);
   connection.receive_pool.emplace(std::move(*pool));
   connection.own_endpoint.reset(endpoint);
   connection.endpoint = endpoint;
   code = fi_ep_bind(endpoint, &listener_->events->fid, 0);
   if (code == 0) code = fi_ep_bind(endpoint, &core_.queue()->fid, FI_TRANSMIT | FI_RECV);
   if (code == 0) code = fi_enable(endpoint);
-  if (code != 0) return fabric_error("fi_enable", code);
+  if (code != 0) return opening_error("fi_enable", code);
   endpoints_[&endpoint->fid] = &connection;
   for (uint32_t i = 0; i < core_.settings().receive_buffers; ++i) {
     Operation* operation = core_.start(Operation::Kind::kReceive, &connection);
@@ -182,7 +199,7 @@ Result<> MsgConnector::connect(Connection& connection, const EndpointName& to, c
   if (auto opened = open_endpoint(connection, info.get()); !opened) return opened;
   const auto bytes = encode(hello);
   if (const int code = fi_connect(connection.endpoint, to.bytes.data(), bytes.data(), bytes.size()); code != 0) {
-    return fabric_error("fi_connect", code);
+    return opening_error("fi_connect", code);
   }
   return Done{};
 }

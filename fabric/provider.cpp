@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <string_view>
 
@@ -146,6 +147,24 @@ ProviderChoice make_choice(const fi_info& info, const ProviderQuery& query) {
   return choice;
 }
 
+// "; rxe0 port 1 is DOWN": libfabric leaves out a device whose ports are not active, without a word.
+std::string port_states() {
+  namespace fs = std::filesystem;
+  std::string text;
+  std::error_code ignored;
+  for (const auto& device : fs::directory_iterator("/sys/class/infiniband", ignored)) {
+    for (const auto& port : fs::directory_iterator(device.path() / "ports", ignored)) {
+      std::ifstream file(port.path() / "state");  // "4: ACTIVE"
+      std::string number;
+      std::string state;
+      if (file >> number >> state) {
+        text += "; " + device.path().filename().string() + " port " + port.path().filename().string() + " is " + state;
+      }
+    }
+  }
+  return text;
+}
+
 std::string why_nothing(const std::string& provider, int msg_code, int rdm_code) {
   const auto text = [](int code) { return code == 0 ? std::string("nothing that fits") : std::string(fi_strerror(-code)); };
   std::string reason = (provider.empty() ? "any provider" : "'" + provider + "'") + ": MSG endpoints: " + text(msg_code) +
@@ -153,6 +172,8 @@ std::string why_nothing(const std::string& provider, int msg_code, int rdm_code)
   std::error_code ignored;
   if (core_of(provider) == "verbs" && !std::filesystem::exists("/sys/class/infiniband", ignored)) {
     reason += "; this machine has no RDMA device (/sys/class/infiniband does not exist)";
+  } else if (core_of(provider) == "verbs") {
+    reason += port_states();
   }
   return reason;
 }

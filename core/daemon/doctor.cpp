@@ -1,9 +1,11 @@
 // The doctor: what this machine offers, and what hides it.
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/units.hpp"
@@ -15,6 +17,8 @@ namespace godwit::daemon {
 namespace {
 
 using nlohmann::json;
+
+constexpr uint64_t kPageBytes = 4096;
 
 json limit_of(decltype(RLIMIT_MEMLOCK) resource) {
   rlimit limit{};
@@ -34,6 +38,41 @@ json providers() {
   return list;
 }
 
+// Whether the processor's capability to lock more than the limit is ours; root may have been stripped of it.
+bool may_lock_all() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  while (status >> word) {
+    if (word != "CapEff:") continue;
+    uint64_t capabilities = 0;
+    status >> std::hex >> capabilities;
+    return (capabilities >> CAP_IPC_LOCK & 1) != 0;
+  }
+  return false;
+}
+
+// "verbs: direct", or "verbs: staged, because ...": what a migration would find out by trying, tried on one page.
+std::string way_of(Node& node, pmem::Target& target) {
+  std::string text;
+  std::string told;  // The providers that the text has.
+  for (const std::string& listening : node.addresses) {
+    auto address = fabric::parse_address(listening);
+    auto domain = address ? node.domains.of(*address) : Result<std::shared_ptr<fabric::Domain>>(address.error());
+    if (!domain || told.find((*domain)->provider() + " ") != told.npos) continue;
+    told += (*domain)->provider() + " ";
+    text += (text.empty() ? "" : "; ") + (*domain)->provider();
+    const auto memory = target.memory({0, std::min<uint64_t>(kPageBytes, target.usage().capacity_bytes)});
+    if (memory.empty()) {
+      text += fmt::format(": staged, because it is a {} target", to_string(target.kind()));
+    } else if (auto registered = (*domain)->register_memory(memory, fabric::Access::kLocal); registered) {
+      text += ": direct";
+    } else {
+      text += ": staged, because " + registered.error().text;
+    }
+  }
+  return text;
+}
+
 json targets_of(const Settings& settings, Node* node) {
   json list = json::array();
   if (node == nullptr) {
@@ -50,6 +89,7 @@ json targets_of(const Settings& settings, Node* node) {
                     {"kind", to_string(target->kind())},
                     {"path", target->settings().path},
                     {"granularity", target->granularity()},
+                    {"way", way_of(*node, *target)},
                     {"capacity_bytes", usage.capacity_bytes},
                     {"used_bytes", usage.used_bytes}});
   }
@@ -75,7 +115,7 @@ std::string doctor_json(const Settings& settings, Node* node) {
               {"topology", topology},
               {"providers", providers()},
               {"memlock_limit_bytes", limit_of(RLIMIT_MEMLOCK)},
-              {"memlock_bypassed", geteuid() == 0},
+              {"memlock_bypassed", may_lock_all()},
               {"open_files_limit", limit_of(RLIMIT_NOFILE)},
               {"tmp_granularity", pmem::probe_granularity("/tmp")},
               {"targets", targets_of(settings, node)}};
@@ -104,7 +144,7 @@ std::string doctor_text(const std::string& text) {
   const json& memlock = report["memlock_limit_bytes"];
   out += fmt::format("memlock limit: {}{}\n",
                      memlock.is_string() ? memlock.get<std::string>() : format_size(memlock.get<uint64_t>()),
-                     report["memlock_bypassed"].get<bool>() ? " (root is not held to it)" : "");
+                     report["memlock_bypassed"].get<bool>() ? " (this process is not held to it)" : "");
   out += "providers:\n";
   for (const json& provider : report["providers"])
     out += fmt::format("  {:<14} {:<10} {:<8} {}\n", provider["name"].get<std::string>(),
@@ -112,8 +152,9 @@ std::string doctor_text(const std::string& text) {
                        provider["rdma"].get<bool>() ? "RDMA" : "no RDMA", provider["reason"].get<std::string>());
   out += fmt::format("a pool in /tmp would have: {}\n", report["tmp_granularity"].get<std::string>());
   for (const json& target : report["targets"])
-    out += fmt::format("target '{}': {} {} {}\n", target["name"].get<std::string>(), target["kind"].get<std::string>(),
-                       target["path"].get<std::string>(), target["granularity"].get<std::string>());
+    out += fmt::format("target '{}': {} {} {}{}\n", target["name"].get<std::string>(), target["kind"].get<std::string>(),
+                       target["path"].get<std::string>(), target["granularity"].get<std::string>(),
+                       target.contains("way") ? "; over " + target["way"].get<std::string>() : std::string());
   return out;
 }
 

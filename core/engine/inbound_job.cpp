@@ -104,9 +104,18 @@ OutcomeAnswer InboundJob::prepare(std::span<const uint32_t> failed) {
   Result<> fit = stream_outcome_;
   if (fit && (!transfer_ || streams_ > 0 || !transfer_->all_landed()))
     fit = Error{Errc::kProtocol, "the source asks for the cutover before every block has arrived"};
+  OutcomeAnswer ways;
+  if (transfer_) {
+    ways.blocks_direct = transfer_->counters.blocks_direct;
+    ways.blocks_staged = transfer_->counters.blocks_staged;
+    ways.staged_because = transfer_->ways.staged_because();
+  }
   transfer_.reset();  // Nothing is registered any more: no RMA can reach the bytes from here on.
   if (fit) fit = make_durable_locked();
   OutcomeAnswer answer = feed_locked(fit ? DestinationEvent::kPrepare : DestinationEvent::kPrepareUnfit);
+  answer.blocks_direct = ways.blocks_direct;
+  answer.blocks_staged = ways.blocks_staged;
+  answer.staged_because = std::move(ways.staged_because);
   if (!fit && answer.error == Errc{}) {
     answer.error = fit.error().code;
     answer.text = fit.error().text;

@@ -23,6 +23,10 @@ struct OutcomeAnswer {
   wire::Outcome outcome = wire::Outcome::unknown;
   Errc error{};
   std::string text;
+  // kPrepared: the ways that the blocks took here.
+  uint64_t blocks_direct = 0;
+  uint64_t blocks_staged = 0;
+  std::string staged_because = {};
 };
 
 // Thread-safe: the job's connection, its streams and the resolver all come here.

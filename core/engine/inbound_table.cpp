@@ -191,8 +191,10 @@ Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<Inboun
     const OutcomeAnswer answer = decide(*message, job);
     auto& builder = encoder.builder();
     const auto text = answer.text.empty() ? 0 : builder.CreateString(answer.text);
+    const auto because = answer.staged_because.empty() ? 0 : builder.CreateString(answer.staged_because);
     const wire::Id node = protocol::to_wire(journal_.node_id());
-    const auto body = wire::CreateOutcomeReply(builder, answer.outcome, static_cast<int32_t>(answer.error), text, &node);
+    const auto body = wire::CreateOutcomeReply(builder, answer.outcome, static_cast<int32_t>(answer.error), text, &node,
+                                               answer.blocks_direct, answer.blocks_staged, because);
     if (auto sent = channel.send(encoder.finish(message->request(), body)); !sent) return sent;
   }
 }

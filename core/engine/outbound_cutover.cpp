@@ -70,6 +70,12 @@ Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const s
     if (reply->error() != 0)
       refusal_ = Error{error_from_number(reply->error()), fmt::format("{}: {}", request_.destination_address,
                                                                       log::printable(protocol::text_of(reply->error_text())))};
+    if (reply->outcome() == wire::Outcome::prepared && reply->error() == 0) {
+      const std::lock_guard lock(mutex_);
+      destination_blocks_direct_ = reply->blocks_direct();
+      destination_blocks_staged_ = reply->blocks_staged();
+      destination_staged_because_ = log::printable(protocol::text_of(reply->staged_because()));
+    }
     // Without an outcome the destination is where it was: the caller tries again later.
     if (reply->error() != 0 && reply->outcome() == wire::Outcome::unknown) return refusal_;
     return event_of(reply->outcome());

@@ -136,6 +136,9 @@ std::string OutboundJob::report_json() const {
                         {"digests_failed", counters_.digests_failed.load()},
                         {"digest", "XXH3-128"},
                         {"staged_because", staged_because_},
+                        {"destination_blocks_direct", destination_blocks_direct_},
+                        {"destination_blocks_staged", destination_blocks_staged_},
+                        {"destination_staged_because", destination_staged_because_},
                         {"phases", phases}}
       // Names and errors of strangers are in it, which may be no UTF-8: dump() alone would throw, and end the daemon.
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -131,6 +131,9 @@ class OutboundJob {
   bool unreleased_ = true;       // The journal still has the job: the destination may have a record too.
   bool journal_failed_ = false;  // The hand-over may or may not be on disk.
   std::string staged_because_;
+  uint64_t destination_blocks_direct_ = 0;  // As the destination told with its "prepared".
+  uint64_t destination_blocks_staged_ = 0;
+  std::string destination_staged_because_;
   uint32_t streams_used_ = 0;
   Clock::time_point started_ = Clock::now();
   Clock::time_point ended_{};

@@ -66,7 +66,9 @@ class Transfer {
         direct_.emplace(std::move(*registered));
         return Done{};
       }
-      if (registered.error().code != Errc::kUnsupported) return std::move(registered).error();
+      // Staged instead: this kind of mapping cannot be registered, or not so much of it may be locked.
+      const Errc code = registered.error().code;
+      if (code != Errc::kUnsupported && code != Errc::kMemory) return std::move(registered).error();
     }
     const auto chunks = (extent_.length_bytes + chunk_bytes_ - 1) / chunk_bytes_;
     const auto buffers = static_cast<uint32_t>(std::clamp<uint64_t>(chunks, 1, settings_.window()));

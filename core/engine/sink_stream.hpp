@@ -63,6 +63,7 @@ class SinkStream {
     std::span<std::byte> bytes;
     bool staged;
     uint32_t buffer;
+    uint32_t reads_left;  // Of its RMA operations: a block may be longer than one can be.
   };
 
   Result<> loop();

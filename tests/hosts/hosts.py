@@ -99,7 +99,7 @@ class Host:
             listen = [listen] if isinstance(listen, str) else listen
             self.node = cli_node.Node(binaries, targets, {
                 "listen": [one.format(ip=self.ip, dead=f"10.98.{number}.1") for one in listen], "connect_timeout_ms": 1500, "stall_timeout_ms": 4000,
-                "resolve_interval_ms": 200, **(settings or {})}, prefix=self.namespace.enter)
+                "resolve_interval_ms": 200, **(settings or {})}, wrapper=self.namespace.enter)
         except BaseException:
             self.close()
             raise

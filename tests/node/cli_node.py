@@ -10,16 +10,17 @@ READY_SECONDS = 20
 
 
 class Node:
-    def __init__(self, binaries, targets, more=None, prefix=()):
-        self.prefix = prefix
+    def __init__(self, binaries, targets, more=None, wrapper=()):
+        """`more` adds to, or replaces, keys of the configuration; `wrapper` is a command that runs the daemon."""
         self.binaries = pathlib.Path(binaries)
+        self.wrapper = wrapper
         self.directory = tempfile.TemporaryDirectory(prefix="godwit-test.")
         self.path = pathlib.Path(self.directory.name)
         self.config = self.path / "godwitd.json"
         self.ready = self.path / "ready"
         for target in targets:
             if target["type"] != "dram":
-                target["config"]["path"] = str(self.path / (target["name"] + ".pool"))
+                target["config"].setdefault("path", str(self.path / (target["name"] + ".pool")))
         self.config.write_text(json.dumps({"state_dir": str(self.path / "state"), "listen": ["tcp://127.0.0.1:0"],
                                            "targets": targets, **(more or {})}))
         self.start()
@@ -27,8 +28,8 @@ class Node:
     def start(self):
         self.ready.unlink(missing_ok=True)
         with (self.path / "log").open("a") as log:
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.prefix, self.binaries / "godwitd", "--config",
-                                             self.config, "--ready-file", self.ready], stderr=log)
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.wrapper, self.binaries / "godwitd",
+                                             "--config", self.config, "--ready-file", self.ready], stderr=log)
         deadline = time.monotonic() + READY_SECONDS
         while not self.ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:

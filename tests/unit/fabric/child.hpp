@@ -89,7 +89,8 @@ class Child {
 // A channel to a child that serves, and the memory that the child exposes.
 struct ToChild {
   explicit ToChild(const std::string& provider, size_t bytes, HubSettings settings = {})
-      : child({"serve", provider, free_location(provider), std::to_string(bytes), std::to_string(settings.spin.count())}),
+      : child({"serve", provider, free_location(provider, peer_host()), std::to_string(bytes),
+               std::to_string(settings.spin.count())}),
         local(bytes) {
     address = child.address();
     domain = open_domain(provider);

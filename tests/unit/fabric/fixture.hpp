@@ -1,10 +1,13 @@
-// Fixture: hubs and a recording handler for the fabric's tests, over each provider that every machine has.
+// Fixture: hubs and a recording handler for the fabric's tests, over each provider that every machine has; or over the one that
+// GODWIT_TEST_PROVIDER names, between the addresses in GODWIT_TEST_HOST (ours) and GODWIT_TEST_PEER (of processes that we
+// start). GODWIT_TEST_PATIENCE multiplies how long the tests wait, for emulated processors.
 #pragma once
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -58,11 +61,24 @@ struct Recorder : HubHandler {
   bool told_after_closed = false;
 };
 
+inline std::string setting(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : value;
+}
+
+inline std::vector<const char*> providers() {
+  if (const char* only = std::getenv("GODWIT_TEST_PROVIDER")) return {only};
+  return {"tcp", "shm", "tcp;ofi_rxm"};
+}
+
+inline std::string our_host() { return setting("GODWIT_TEST_HOST", "127.0.0.1"); }
+inline std::string peer_host() { return setting("GODWIT_TEST_PEER", "127.0.0.1"); }
+
 // One for all tests of a provider: opening one takes rxm a second on a busy machine.
 inline std::shared_ptr<Domain> open_domain(const std::string& provider) {
   static std::map<std::string, std::shared_ptr<Domain>> domains;
   if (domains[provider]) return domains[provider];
-  auto choice = choose_provider({provider, {}, false});
+  auto choice = choose_provider({provider, setting("GODWIT_TEST_HOST", ""), false});
   if (!choice) {
     ADD_FAILURE() << choice.error().text;
     return nullptr;
@@ -77,16 +93,17 @@ inline std::shared_ptr<Domain> open_domain(const std::string& provider) {
 }
 
 // A location to listen at that no other test uses.
-inline std::string free_location(const std::string& provider) {
+inline std::string free_location(const std::string& provider, const std::string& host = our_host()) {
   static std::atomic<int> count{0};
-  if (provider != "shm") return "127.0.0.1:0";
+  if (provider != "shm") return host + ":0";
   return "godwit-test-" + std::to_string(getpid()) + "-" + std::to_string(count++);
 }
 
 // Drives both hubs in turn until `done`; false when that takes longer than `limit`.
 inline bool run_until(std::initializer_list<std::pair<Hub*, HubHandler*>> hubs, const std::function<bool()>& done,
                       milliseconds limit = 5000ms) {
-  const Deadline deadline = Deadline::after(limit);
+  static const int patience = std::atoi(setting("GODWIT_TEST_PATIENCE", "1").c_str());
+  const Deadline deadline = Deadline::after(limit * patience);
   while (!done()) {
     if (deadline.passed()) return false;
     for (const auto& [hub, handler] : hubs) {

@@ -4,7 +4,7 @@
 namespace godwit::fabric {
 namespace {
 
-INSTANTIATE_TEST_SUITE_P(Providers, Fabric, testing::Values("tcp", "shm", "tcp;ofi_rxm"), provider_name);
+INSTANTIATE_TEST_SUITE_P(Providers, Fabric, testing::ValuesIn(providers()), provider_name);
 
 TEST_P(Fabric, HelloReachesTheListener) {
   Pair pair(GetParam());

@@ -41,7 +41,8 @@ struct Server : HubHandler {
 };
 
 std::shared_ptr<Domain> open_domain(const std::string& provider) {
-  auto choice = choose_provider({provider, {}, false});
+  const char* interface = std::getenv("GODWIT_TEST_PEER");  // As in fixture.hpp.
+  auto choice = choose_provider({provider, interface == nullptr ? "" : interface, false});
   if (!choice) std::exit(2);
   auto domain = Domain::open(std::move(*choice));
   if (!domain) std::exit(2);

@@ -4,7 +4,7 @@
 namespace godwit::fabric {
 namespace {
 
-INSTANTIATE_TEST_SUITE_P(Providers, Peer, testing::Values("tcp", "shm", "tcp;ofi_rxm"), provider_name);
+INSTANTIATE_TEST_SUITE_P(Providers, Peer, testing::ValuesIn(providers()), provider_name);
 
 HubSettings impatient() {
   HubSettings settings;
@@ -114,7 +114,7 @@ TEST_P(Peer, ThatLeavesBeforeItWasSeenHarmsNobody) {
 
 TEST_P(Peer, KilledListenerMayStartAgainAtOnce) {
   const std::string provider = GetParam();
-  std::string location = free_location(provider);
+  std::string location = free_location(provider, peer_host());
   for (int i = 0; i < 3; ++i) {
     Child child({"serve", provider, location, "4096", "50"});
     const Address address = child.address();

@@ -8,7 +8,7 @@
 namespace godwit::fabric {
 namespace {
 
-INSTANTIATE_TEST_SUITE_P(Providers, Waiting, testing::Values("tcp", "shm", "tcp;ofi_rxm"), provider_name);
+INSTANTIATE_TEST_SUITE_P(Providers, Waiting, testing::ValuesIn(providers()), provider_name);
 
 double processor_seconds() {
   rusage usage{};
