@@ -10,7 +10,6 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <string_view>
 
@@ -149,19 +148,9 @@ ProviderChoice make_choice(const fi_info& info, const ProviderQuery& query) {
 
 // "; rxe0 port 1 is DOWN": libfabric leaves out a device whose ports are not active, without a word.
 std::string port_states() {
-  namespace fs = std::filesystem;
   std::string text;
-  std::error_code ignored;
-  for (const auto& device : fs::directory_iterator("/sys/class/infiniband", ignored)) {
-    for (const auto& port : fs::directory_iterator(device.path() / "ports", ignored)) {
-      std::ifstream file(port.path() / "state");  // "4: ACTIVE"
-      std::string number;
-      std::string state;
-      if (file >> number >> state) {
-        text += "; " + device.path().filename().string() + " port " + port.path().filename().string() + " is " + state;
-      }
-    }
-  }
+  for (const RdmaPort& port : rdma_ports())
+    text += "; " + port.device + " port " + std::to_string(port.number) + " is " + port.state;
   return text;
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/node.hpp"
 #include "daemon/version.hpp"
 #include "fabric/provider.hpp"
+#include "fabric/rdma_port.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -35,6 +36,19 @@ json providers() {
                     {"rdma", report.is_rdma},
                     {"backend", report.backend},
                     {"reason", report.reason}});
+  return list;
+}
+
+json rdma_ports() {
+  json list = json::array();
+  for (const fabric::RdmaPort& port : fabric::rdma_ports())
+    list.push_back({{"device", port.device},
+                    {"port", port.number},
+                    {"state", port.state},
+                    {"link_layer", port.link_layer},
+                    {"gigabits_per_second", port.gigabits_per_second},
+                    {"on_demand_paging", port.on_demand_paging},
+                    {"numa_node", port.numa_node}});
   return list;
 }
 
@@ -114,6 +128,7 @@ std::string doctor_json(const Settings& settings, Node* node) {
               {"kernel", machine.release},
               {"topology", topology},
               {"providers", providers()},
+              {"rdma_ports", rdma_ports()},
               {"memlock_limit_bytes", limit_of(RLIMIT_MEMLOCK)},
               {"memlock_bypassed", may_lock_all()},
               {"open_files_limit", limit_of(RLIMIT_NOFILE)},
@@ -150,6 +165,13 @@ std::string doctor_text(const std::string& text) {
     out += fmt::format("  {:<14} {:<10} {:<8} {}\n", provider["name"].get<std::string>(),
                        provider["usable"].get<bool>() ? "usable" : "unusable",
                        provider["rdma"].get<bool>() ? "RDMA" : "no RDMA", provider["reason"].get<std::string>());
+  for (const json& port : report["rdma_ports"])
+    out += fmt::format(
+        "RDMA port {} {}: {} {}, {:.0f} Gbit/s, {}, {} on-demand paging\n", port["device"].get<std::string>(),
+        port["port"].get<unsigned>(), port["link_layer"].get<std::string>(), port["state"].get<std::string>(),
+        port["gigabits_per_second"].get<double>(),
+        port["numa_node"].get<int>() < 0 ? "no NUMA node" : fmt::format("NUMA node {}", port["numa_node"].get<int>()),
+        port["on_demand_paging"].get<bool>() ? "with" : "no");
   out += fmt::format("a pool in /tmp would have: {}\n", report["tmp_granularity"].get<std::string>());
   for (const json& target : report["targets"])
     out += fmt::format("target '{}': {} {} {}{}\n", target["name"].get<std::string>(), target["kind"].get<std::string>(),
