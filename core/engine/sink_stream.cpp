@@ -94,7 +94,7 @@ Result<bool> SinkStream::start_reads() {
   while (!announced_.empty() && landing_.size() < window_) {
     const Announced next = announced_.front();
     const auto pieces = transfer_.plan.pieces(next.block);
-    Landing landing{next, {}, false, 0, 0};
+    Landing landing{next, {}, false, 0, nullptr, 0};
     const fabric::Registration* registered = nullptr;
     if (pieces.size() == 1) registered = transfer_.ways.direct(pieces[0].object, transfer_.sinks[pieces[0].object]->storage());
     if (registered != nullptr) {
@@ -111,19 +111,25 @@ Result<bool> SinkStream::start_reads() {
       transfer_.counters.blocks_staged++;
     }
     announced_.pop_front();
-    const uint64_t read_bytes_max = channel_.domain().limits().max_message_bytes;  // verbs: 8 MiB.
-    landing.reads_left = static_cast<uint32_t>((landing.bytes.size() + read_bytes_max - 1) / read_bytes_max);
-    landing_.emplace(next.block, landing);
-    for (uint64_t offset = 0; offset < landing.bytes.size(); offset += read_bytes_max) {
-      const auto part = landing.bytes.subspan(offset, std::min(read_bytes_max, landing.bytes.size() - offset));
-      auto asked = channel_.read(part, *registered, next.window, next.remote_offset_bytes + offset, next.block,
-                                 Deadline::after(transfer_.settings.stall_timeout));
-      if (!asked) return std::move(asked).error();
-      ++reads_;
-    }
+    landing.registered = registered;
+    if (auto asked = read_on(landing_.emplace(next.block, landing).first->second); !asked) return std::move(asked).error();
     did = true;
   }
   return did;
+}
+
+// A block may be longer than one RMA operation can be (verbs: 8 MiB). Its parts come one after the other: heartbeats pass
+// between them, and would wait in the queue pair behind all of them otherwise.
+Result<> SinkStream::read_on(Landing& landing) {
+  const uint64_t left = landing.bytes.size() - landing.asked_bytes;
+  const auto part = landing.bytes.subspan(landing.asked_bytes, std::min(left, channel_.domain().limits().max_message_bytes));
+  auto asked = channel_.read(part, *landing.registered, landing.announced.window,
+                             landing.announced.remote_offset_bytes + landing.asked_bytes, landing.announced.block,
+                             Deadline::after(transfer_.settings.stall_timeout));
+  if (!asked) return asked;
+  landing.asked_bytes += part.size();
+  ++reads_;
+  return Done{};
 }
 
 Result<> SinkStream::arrived(uint32_t block, const Result<>& outcome) {
@@ -131,7 +137,7 @@ Result<> SinkStream::arrived(uint32_t block, const Result<>& outcome) {
     return Error{outcome.error().code,
                  fmt::format("reading block {} from {}: {}", block, channel_.peer(), outcome.error().text)};
   Landing& landing = landing_.at(block);
-  if (--landing.reads_left > 0) return Done{};
+  if (landing.asked_bytes < landing.bytes.size()) return read_on(landing);
   if (fail_point("sink.digest") != 0 || digest_of(landing.bytes) != landing.announced.digest) {
     transfer_.counters.digests_failed++;
     finish(block, Errc::kDigest);

@@ -63,13 +63,15 @@ class SinkStream {
     std::span<std::byte> bytes;
     bool staged;
     uint32_t buffer;
-    uint32_t reads_left;  // Of its RMA operations: a block may be longer than one can be.
+    const fabric::Registration* registered;  // Of `bytes`.
+    uint64_t asked_bytes;                    // Of `bytes`: read, or being read.
   };
 
   Result<> loop();
   Result<> hear(const fabric::ChannelEvent& event);
   Result<> note_announced(const wire::BlocksReady& ready);
   Result<bool> start_reads();
+  Result<> read_on(Landing& landing);
   Result<> arrived(uint32_t block, const Result<>& outcome);
   Result<> finish_writes();
   void finish(uint32_t block, Errc error);

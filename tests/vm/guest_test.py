@@ -184,7 +184,7 @@ class Ways(Rig):
         self.assertIn(("verbs", True, True), [(row["name"], row["usable"], row["rdma"]) for row in report["providers"]])
 
     def test_a_region_tours_every_kind_of_memory(self):
-        size = 8 * MIB + 4321
+        size = 4 * MIB + 4321
         data = self.put(self.a, "tourist", "fast", size)
         at = self.a
         legs = [  # To where; and whether it leaves directly, and lands directly.
@@ -210,8 +210,8 @@ class Ways(Rig):
         self.owned_by(self.b, "tourist", data)
 
     def test_a_block_may_be_longer_than_one_rma(self):
-        data = self.put(self.a, "wide", "fast", 32 * MIB)
-        report = self.moved("wide", self.a, self.b, "devdax", "--block-size", "20MiB")
+        data = self.put(self.a, "wide", "fast", 20 * MIB)
+        report = self.moved("wide", self.a, self.b, "devdax", "--block-size", "10MiB")
         self.assertEqual((report["blocks"], report["destination_blocks_direct"]), (2, 2))
         print(f"(dram to devdax at {report['bytes'] / report['seconds'] / 1e6:.0f} MB/s) ", end="", flush=True)
         self.holds(self.b, "wide", data)
