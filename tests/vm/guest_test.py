@@ -183,6 +183,12 @@ class Ways(Rig):
         self.assertRegex(targets["disk"]["way"], "verbs: staged, because .*file target")
         self.assertIn(("verbs", True, True), [(row["name"], row["usable"], row["rdma"]) for row in report["providers"]])
 
+    def test_the_doctor_tells_the_ports_of_the_devices(self):
+        ports = {row["device"]: row for row in self.json("doctor", node=self.b)["rdma_ports"]}
+        self.assertLessEqual({"rxe1", "rxe2"}, set(ports))
+        self.assertEqual((ports["rxe1"]["state"], ports["rxe1"]["link_layer"]), ("ACTIVE", "Ethernet"))
+        self.assertGreater(ports["rxe1"]["gigabits_per_second"], 0)
+
     def test_a_region_tours_every_kind_of_memory(self):
         size = 4 * MIB + 4321
         data = self.put(self.a, "tourist", "fast", size)
