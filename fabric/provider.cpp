@@ -146,7 +146,7 @@ ProviderChoice make_choice(const fi_info& info, const ProviderQuery& query) {
   return choice;
 }
 
-// "; rxe0 port 1 is DOWN": libfabric leaves out a device whose ports are not active, without a word.
+// "; rxe0 port 1 is down": libfabric leaves out a device whose ports are not active, without a word.
 std::string port_states() {
   std::string text;
   for (const RdmaPort& port : rdma_ports())

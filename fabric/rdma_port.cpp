@@ -5,13 +5,10 @@
 #include <algorithm>
 #include <fstream>
 #include <memory>
-#include <string_view>
 #include <tuple>
 
 namespace godwit::fabric {
 namespace {
-
-constexpr std::string_view kStatePrefix = "PORT_";
 
 // Of one lane, by ibv_port_attr::active_speed, and how many lanes, by active_width (InfiniBand Architecture Specification,
 // volume 1, PortInfo).
@@ -63,7 +60,6 @@ void add_ports(ibv_device* device, std::vector<RdmaPort>& ports) {
     if (ibv_query_port(context.get(), number, &found) != 0) continue;
     port.number = number;
     port.state = ibv_port_state_str(found.state);
-    if (port.state.starts_with(kStatePrefix)) port.state.erase(0, kStatePrefix.size());
     port.active = found.state == IBV_PORT_ACTIVE;
     port.link_layer = found.link_layer == IBV_LINK_LAYER_ETHERNET ? "Ethernet" : "InfiniBand";
     port.gigabits_per_second = gigabits_per_lane(found.active_speed) * lanes(found.active_width);

@@ -10,7 +10,7 @@ namespace godwit::fabric {
 struct RdmaPort {
   std::string device = {};      // "mlx5_0"; libfabric's domains have this name.
   uint8_t number = 0;           // Of the device's ports, from 1.
-  std::string state = {};       // As the kernel says it: "ACTIVE", "DOWN", "INIT", ...
+  std::string state = {};       // In libibverbs' words: "active", "down", "init", ...
   bool active = false;          // Whether it carries traffic.
   std::string link_layer = {};  // "InfiniBand", "Ethernet" (RoCE).
   double gigabits_per_second = 0;

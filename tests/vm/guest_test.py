@@ -186,7 +186,7 @@ class Ways(Rig):
     def test_the_doctor_tells_the_ports_of_the_devices(self):
         ports = {row["device"]: row for row in self.json("doctor", node=self.b)["rdma_ports"]}
         self.assertLessEqual({"rxe1", "rxe2"}, set(ports))
-        self.assertEqual((ports["rxe1"]["state"], ports["rxe1"]["link_layer"]), ("ACTIVE", "Ethernet"))
+        self.assertEqual((ports["rxe1"]["state"], ports["rxe1"]["link_layer"]), ("active", "Ethernet"))
         self.assertGreater(ports["rxe1"]["gigabits_per_second"], 0)
 
     def test_a_region_tours_every_kind_of_memory(self):
