@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -232,7 +233,7 @@ TEST(Busy, EraseDoesNotWait) {
 }
 
 TEST(BrokenConnection, WriteIsSentOnceMoreOnAFreshOne) {
-  int asked = 0;
+  std::atomic<int> asked = 0;  // Counted by the daemon's thread.
   FakeDaemon daemon(with_handles([&](FakeDaemon& self, Connection connection, const Request& request) -> Bytes {
     if (++asked > 1) return done(self, request.request());
     self.hang_up(connection);
@@ -240,7 +241,7 @@ TEST(BrokenConnection, WriteIsSentOnceMoreOnAFreshOne) {
   }));
   const ClientPtr client = open_client();
   EXPECT_EQ(godwit_region_write(open_region(client, daemon).get(), 0, "x", 1), GODWIT_OK);
-  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(asked.load(), 2);
 }
 
 TEST(BrokenConnection, WriteIsNotSentAThirdTime) {
