@@ -116,13 +116,17 @@ int numa_node_here() {
 // Whether `a` is on a better port of this machine than `b`; of what is no RDMA device, never.
 bool is_on_better_port(const fi_info& a, const fi_info& b) {
   static const std::vector<RdmaPort> ports = rdma_ports();
-  const auto port_of = [](const fi_info& info) {
+  const int here = numa_node_here();
+  const auto best_port_of = [&](const fi_info& info) {
     const char* device = info.domain_attr->name;
-    return std::find_if(ports.begin(), ports.end(), [&](const RdmaPort& port) { return device && port.device == device; });
+    const RdmaPort* best = nullptr;
+    for (const RdmaPort& port : ports)
+      if (device && port.device == device && (!best || is_better(port, *best, here))) best = &port;
+    return best;
   };
-  const auto port_a = port_of(a);
-  const auto port_b = port_of(b);
-  return port_a != ports.end() && port_b != ports.end() && is_better(*port_a, *port_b, numa_node_here());
+  const RdmaPort* port_a = best_port_of(a);
+  const RdmaPort* port_b = best_port_of(b);
+  return port_a && port_b && is_better(*port_a, *port_b, here);
 }
 
 ProviderChoice make_choice(const fi_info& info, const ProviderQuery& query) {

@@ -68,12 +68,10 @@ bool may_lock_all() {
 // "verbs: direct", or "verbs: staged, because ...": what a migration would find out by trying, tried on one page.
 std::string way_of(Node& node, pmem::Target& target) {
   std::string text;
-  std::string told;  // The providers that the text has.
-  for (const std::string& listening : node.addresses) {
+  for (const std::string& listening : node.addresses) {  // One a provider.
     auto address = fabric::parse_address(listening);
     auto domain = address ? node.domains.of(*address) : Result<std::shared_ptr<fabric::Domain>>(address.error());
-    if (!domain || told.find((*domain)->provider() + " ") != told.npos) continue;
-    told += (*domain)->provider() + " ";
+    if (!domain) continue;
     text += (text.empty() ? "" : "; ") + (*domain)->provider();
     const auto memory = target.memory({0, std::min<uint64_t>(kPageBytes, target.usage().capacity_bytes)});
     if (memory.empty()) {

@@ -141,6 +141,9 @@ void InboundTable::run_job(std::shared_ptr<fabric::Domain> domain, fabric::Incom
   std::shared_ptr<InboundJob> job;
   const auto ended = converse(*channel, job);
   channel->close();
+  // That one hangs up without an offer is nothing to tell.
+  if (!job && !ended && ended.error().code != Errc::kPeerLost)
+    log::warn("a source that offered nothing: {}", ended.error().text);
   if (job) {
     expire_tokens(job);
     if (!ended && job->state() == model::DestinationState::kReceiving) log::warn("{}: {}", job->describe(), ended.error().text);

@@ -71,8 +71,8 @@ def await_wire():
 def link_down():
     """The switch loses the cable of 10.8.0.2; that end's device says that its port is down.
 
-    Not by taking the end itself down: rdma_rxe (6.1) then breaks the queue pair that makes connections, for ever, with the first packet
-    that it cannot send.
+    Not by taking the end itself down: with rdma_rxe (6.1) no connection could be made to it afterwards. Why is not known; perhaps its
+    queue pair that makes connections does not survive a packet that it cannot send.
     """
     run("ip", "link", "set", "port2", "down")
 
