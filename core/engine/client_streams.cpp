@@ -73,7 +73,7 @@ class ClientStreams::Session {
     const fabric::RemoteMemory window = from_wire(*create.window());
     auto region =
         owner_.store_.create(**target, protocol::text_of(create.name()), create.size_bytes(), [&](objects::Region& made) {
-          return pull_from(channel_, domain_, {&made.target, made.extent}, 0, window, owner_.settings_);
+          return pull_from(channel_, domain_, made.target, made.extent.offset_bytes, window, owner_.settings_);
         });
     if (!region) return std::move(region).error();
     return encoder_.finish(
@@ -89,10 +89,10 @@ class ClientStreams::Session {
     auto access = region.enter(use);
     if (!access) return std::move(access).error();
     if (auto inside = objects::check_range(region, range); !inside) return std::move(inside).error();
-    const objects::Storage storage{&region.target, region.extent};
+    const uint64_t offset_bytes = region.extent.offset_bytes + range.offset_bytes;
     auto moved = use == objects::Use::kWrite
-                     ? pull_from(channel_, domain_, storage, range.offset_bytes, from_wire(*window), owner_.settings_)
-                     : push_to(channel_, domain_, storage, range.offset_bytes, from_wire(*window), owner_.settings_);
+                     ? pull_from(channel_, domain_, region.target, offset_bytes, from_wire(*window), owner_.settings_)
+                     : push_to(channel_, domain_, region.target, offset_bytes, from_wire(*window), owner_.settings_);
     if (!moved) return with_context(region.describe(), std::move(moved).error());
     if (use == objects::Use::kWrite) return encoder_.finish(request, wire::CreateDoneReply(encoder_.builder()));
     return encoder_.finish(request, wire::CreateRegionReadReply(encoder_.builder()));

@@ -158,22 +158,22 @@ void InboundJob::source_lost() {
 
 // Adjacent objects are flushed together: thousands of small ones are few runs.
 Result<> InboundJob::make_durable_locked() {
-  std::map<pmem::Target*, std::vector<Extent>> extents;
+  std::map<pmem::Volume*, std::vector<Extent>> extents;
   for (const auto& sink : sinks_) {
     if (!sink) continue;
     const objects::Storage storage = sink->storage();
-    if (storage.target->survives_restart() && storage.extent.length_bytes > 0)
-      extents[storage.target].push_back(storage.extent);
+    if (storage.volume->survives_restart() && storage.extent.length_bytes > 0)
+      extents[storage.volume].push_back(storage.extent);
   }
   constexpr uint64_t kGapBytes = 4096;  // Flushing a little unused space is cheaper than another call.
-  for (auto& [target, list] : extents) {
+  for (auto& [volume, list] : extents) {
     std::ranges::sort(list, {}, &Extent::offset_bytes);
     for (size_t i = 0; i < list.size();) {
       Extent run = list[i];
       for (++i; i < list.size() && list[i].offset_bytes - (run.offset_bytes + run.length_bytes) <= kGapBytes; ++i)
         run.length_bytes = list[i].offset_bytes + list[i].length_bytes - run.offset_bytes;
-      if (auto durable = target->persist(run); !durable)
-        return with_context(fmt::format("target '{}'", target->name()), std::move(durable).error());
+      if (auto durable = volume->persist(run); !durable)
+        return with_context(volume->describe(), std::move(durable).error());
     }
   }
   return Done{};

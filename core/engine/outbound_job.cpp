@@ -324,7 +324,7 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
   for (const auto& source : sources_) {
     sources.push_back(source.get());
     sizes.push_back(source->size_bytes());
-    survives = survives && source->storage().target->survives_restart();
+    survives = survives && source->storage().volume->survives_restart();
     record.objects.push_back(source->manifest());
   }
   record.source_survives = survives;

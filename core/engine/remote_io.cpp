@@ -17,13 +17,15 @@ enum class Way { kPull, kPush };
 // One transfer: chunks of block_bytes, `window` of them in flight; direct if the memory can be registered, else staged.
 class Transfer {
  public:
-  Transfer(Way way, fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, const objects::Storage& storage,
-           uint64_t offset_bytes, const fabric::RemoteMemory& remote, const EngineSettings& settings)
+  // `memory`: the local bytes, as long as the remote ones; or, if empty, they are at `offset_bytes` of the target.
+  Transfer(Way way, fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, std::span<std::byte> memory,
+           pmem::Target* target, uint64_t offset_bytes, const fabric::RemoteMemory& remote, const EngineSettings& settings)
       : way_(way),
         channel_(channel),
         domain_(std::move(domain)),
-        target_(*storage.target),
-        extent_{storage.extent.offset_bytes + offset_bytes, remote.length_bytes},
+        memory_(memory),
+        target_(target),
+        extent_{offset_bytes, remote.length_bytes},
         remote_(remote),
         settings_(settings),
         chunk_bytes_(
@@ -60,7 +62,7 @@ class Transfer {
   };
 
   Result<> prepare() {
-    if (const auto memory = target_.memory(extent_); !memory.empty()) {
+    if (const auto memory = target_ != nullptr ? target_->memory(extent_) : memory_; !memory.empty()) {
       auto registered = domain_->register_memory(memory, fabric::Access::kLocal);
       if (registered) {
         direct_.emplace(std::move(*registered));
@@ -68,7 +70,7 @@ class Transfer {
       }
       // Staged instead: this kind of mapping cannot be registered, or not so much of it may be locked.
       const Errc code = registered.error().code;
-      if (code != Errc::kUnsupported && code != Errc::kMemory) return std::move(registered).error();
+      if (target_ == nullptr || (code != Errc::kUnsupported && code != Errc::kMemory)) return std::move(registered).error();
     }
     const auto chunks = (extent_.length_bytes + chunk_bytes_ - 1) / chunk_bytes_;
     const auto buffers = static_cast<uint32_t>(std::clamp<uint64_t>(chunks, 1, settings_.window()));
@@ -90,7 +92,7 @@ class Transfer {
       free_.pop_back();
       bytes = ring_->buffer(chunk.buffer).first(chunk.length_bytes);
       if (way_ == Way::kPush)
-        if (auto read = target_.read(extent_.offset_bytes + offset, bytes); !read) return read;
+        if (auto read = target_->read(extent_.offset_bytes + offset, bytes); !read) return read;
     }
     next_ += chunk.length_bytes;
     const fabric::Registration& local = direct_ ? *direct_ : ring_->registration();
@@ -105,14 +107,15 @@ class Transfer {
     if (direct_) return Done{};
     free_.push_back(chunk.buffer);
     if (way_ == Way::kPush) return Done{};
-    return target_.write(extent_.offset_bytes + offset, ring_->buffer(chunk.buffer).first(chunk.length_bytes));
+    return target_->write(extent_.offset_bytes + offset, ring_->buffer(chunk.buffer).first(chunk.length_bytes));
   }
 
   const Way way_;
   fabric::Channel& channel_;
   const std::shared_ptr<fabric::Domain> domain_;
-  pmem::Target& target_;
-  const Extent extent_;
+  const std::span<std::byte> memory_;
+  pmem::Target* const target_;
+  const Extent extent_;  // Within the target.
   const fabric::RemoteMemory remote_;
   const EngineSettings& settings_;
   const uint64_t chunk_bytes_;
@@ -125,14 +128,21 @@ class Transfer {
 
 }  // namespace
 
-Result<> pull_from(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, const objects::Storage& storage,
+Result<> pull_from(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target,
                    uint64_t offset_bytes, const fabric::RemoteMemory& window, const EngineSettings& settings) {
-  return Transfer(Way::kPull, channel, std::move(domain), storage, offset_bytes, window, settings).run();
+  return Transfer(Way::kPull, channel, std::move(domain), {}, &target, offset_bytes, window, settings).run();
 }
 
-Result<> push_to(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, const objects::Storage& storage,
-                 uint64_t offset_bytes, const fabric::RemoteMemory& window, const EngineSettings& settings) {
-  return Transfer(Way::kPush, channel, std::move(domain), storage, offset_bytes, window, settings).run();
+Result<> push_to(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target, uint64_t offset_bytes,
+                 const fabric::RemoteMemory& window, const EngineSettings& settings) {
+  return Transfer(Way::kPush, channel, std::move(domain), {}, &target, offset_bytes, window, settings).run();
+}
+
+Result<> pull_into(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, std::span<std::byte> memory,
+                   const fabric::RemoteMemory& window, const EngineSettings& settings) {
+  if (memory.empty()) return Done{};
+  if (memory.size() != window.length_bytes) return Error{Errc::kInternal, "a window of another length than its memory"};
+  return Transfer(Way::kPull, channel, std::move(domain), memory, nullptr, 0, window, settings).run();
 }
 
 }  // namespace godwit::engine

@@ -15,18 +15,18 @@ Result<std::optional<uint32_t>> Staging::take() {
   return std::optional<uint32_t>{buffer};
 }
 
-Result<pmem::IoQueue*> Staging::queue_of(pmem::Target& target) {
-  auto& queue = queues_[&target];
+Result<pmem::IoQueue*> Staging::queue_of(pmem::Volume& volume) {
+  auto& queue = queues_[&volume];
   if (!queue) {
-    auto opened = target.open_queue(64);
-    if (!opened) return with_context("target '" + target.name() + "'", std::move(opened).error());
+    auto opened = volume.open_queue(64);
+    if (!opened) return with_context(volume.describe(), std::move(opened).error());
     queue = std::move(*opened);
   }
   return queue.get();
 }
 
-Result<> Staging::submit(pmem::Target& target, const pmem::Io& io) {
-  auto queue = queue_of(target);
+Result<> Staging::submit(pmem::Volume& volume, const pmem::Io& io) {
+  auto queue = queue_of(volume);
   if (!queue) return std::move(queue).error();
   for (;;) {
     auto submitted = (*queue)->submit(io);
@@ -51,10 +51,10 @@ void Staging::note(const pmem::IoDone& done) {
 }
 
 Result<std::vector<Staging::Finished>> Staging::reap(bool block) {
-  for (auto& [target, queue] : queues_) {
+  for (auto& [volume, queue] : queues_) {
     // A queue with nothing under way returns at once, whatever is asked of it.
     auto done = queue->wait(block && finished_.empty() && !works_.empty() ? 1 : 0);
-    if (!done) return with_context("target '" + target->name() + "'", std::move(done).error());
+    if (!done) return with_context(volume->describe(), std::move(done).error());
     for (const pmem::IoDone& one : *done) note(one);
   }
   return std::exchange(finished_, {});

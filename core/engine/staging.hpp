@@ -48,8 +48,8 @@ class Staging {
     Result<> outcome = Done{};
     uint32_t failed_object = 0;
   };
-  Result<pmem::IoQueue*> queue_of(pmem::Target& target);
-  Result<> submit(pmem::Target& target, const pmem::Io& io);
+  Result<pmem::IoQueue*> queue_of(pmem::Volume& volume);
+  Result<> submit(pmem::Volume& volume, const pmem::Io& io);
   void note(const pmem::IoDone& done);
 
   const std::shared_ptr<fabric::Domain> domain_;
@@ -58,7 +58,7 @@ class Staging {
   const uint32_t buffers_;
   std::optional<fabric::BufferPool> pool_;
   std::vector<uint32_t> free_;
-  std::map<pmem::Target*, std::unique_ptr<pmem::IoQueue>> queues_;
+  std::map<pmem::Volume*, std::unique_ptr<pmem::IoQueue>> queues_;
   std::map<uint64_t, Work> works_;  // By token.
   std::vector<Finished> finished_;
 };
@@ -79,7 +79,7 @@ Result<> Staging::start(uint64_t token, uint32_t buffer, std::span<const model::
     const pmem::Io io{direction, storage.extent.offset_bytes + piece.extent.offset_bytes, rest.first(piece.extent.length_bytes),
                       token << kPieceBits | i};
     rest = rest.subspan(piece.extent.length_bytes);
-    if (auto submitted = submit(*storage.target, io); !submitted) note({io.token, std::move(submitted).error()});
+    if (auto submitted = submit(*storage.volume, io); !submitted) note({io.token, std::move(submitted).error()});
   }
   return Done{};
 }

@@ -1,8 +1,6 @@
 // Ways: for each object of a job, whether its own memory could be registered (direct) or not (staged): found out by trying.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <memory>
 #include <mutex>
 #include <span>
@@ -26,8 +24,8 @@ class Ways {
     State& state = objects_[object];
     if (!state.tried) {
       state.tried = true;
-      if (const auto memory = storage.target->memory(storage.extent); memory.empty()) {
-        staged_because_ = fmt::format("target '{}' is a {} target", storage.target->name(), to_string(storage.target->kind()));
+      if (const auto memory = storage.volume->memory(storage.extent); memory.empty()) {
+        staged_because_ = storage.volume->why_no_memory();
       } else if (auto registered = domain_->register_memory(memory, access_); registered) {
         state.registration = std::make_unique<fabric::Registration>(std::move(*registered));
       } else {

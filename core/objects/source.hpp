@@ -14,9 +14,9 @@
 
 namespace godwit::objects {
 
-// Where an object's bytes are: one run of a target. (memory() of the target says whether they can be exposed directly.)
+// Where an object's bytes are: one run of a volume. (Its memory() says whether they can be exposed directly.)
 struct Storage {
-  pmem::Target* target;
+  pmem::Volume* volume;
   Extent extent;
 };
 
