@@ -27,7 +27,7 @@ Result<std::unique_ptr<Target>> FileTarget::open(TargetSettings settings) {
 FileTarget::FileTarget(TargetSettings settings, PoolFile file)
     : Target(std::move(settings)),
       file_(std::move(file)),
-      uring_errno_(UringQueue::probe()),
+      uring_errno_(FdQueue::probe()),
       space_(settings_.name, capacity_bytes()),
       syncs_([this] { return sync_data(); }) {}
 
