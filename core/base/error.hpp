@@ -36,6 +36,8 @@ enum class Errc : int32_t {
   kPartial = -23,
   kInternal = -24,
   kInDoubt = -25,
+  kDenied = -26,
+  kChanged = -27,
 };
 
 // One row per code; drives godwit_error_name(), the CLI's exit code and docs/reference.
@@ -60,7 +62,7 @@ struct Error {
 
 // The error with `context: ` in front, for a caller that knows more (which node, which object).
 Error with_context(std::string_view context, Error error);
-// `what: strerror(number)`; ENOSPC and EDQUOT become kNoSpace, ENOMEM kMemory, ENOENT kNotFound, others `code`.
+// `what: strerror(number)`; ENOSPC and EDQUOT become kNoSpace, ENOMEM kMemory, ENOENT kNotFound, EACCES, EPERM, EROFS kDenied, others `code`.
 Error error_from_errno(Errc code, std::string_view what, int number);
 
 }  // namespace godwit

@@ -26,7 +26,8 @@ static_assert(is(Errc::kInvalid, GODWIT_ERR_INVALID) && is(Errc::kNotFound, GODW
               is(Errc::kCancelled, GODWIT_ERR_CANCELLED) && is(Errc::kUnsupported, GODWIT_ERR_UNSUPPORTED) &&
               is(Errc::kCorrupt, GODWIT_ERR_CORRUPT) && is(Errc::kLimit, GODWIT_ERR_LIMIT) &&
               is(Errc::kPartial, GODWIT_ERR_PARTIAL) && is(Errc::kInternal, GODWIT_ERR_INTERNAL) &&
-              is(Errc::kInDoubt, GODWIT_ERR_IN_DOUBT));
+              is(Errc::kInDoubt, GODWIT_ERR_IN_DOUBT) && is(Errc::kDenied, GODWIT_ERR_DENIED) &&
+              is(Errc::kChanged, GODWIT_ERR_CHANGED));
 
 void keep(std::string_view text) noexcept {
   const size_t length = std::min(text.size(), last_error_text.size() - 1);

@@ -85,10 +85,9 @@ Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const s
 Result<> OutboundJob::journal_hand_over() {
   std::vector<journal::MovedRecord> moved;
   if (!request_.copy)
-    for (const auto& source : sources_) {
-      const journal::JobObject object = source->manifest();
-      moved.push_back({object.id, object.epoch + 1, source->name(), request_.destination_address, request_.destination_target});
-    }
+    for (const auto& source : sources_)
+      if (auto record = source->moved_record({request_.destination_address, request_.destination_target, {}}))
+        moved.push_back(std::move(*record));
   return journal_.hand_over(request_.job, moved);
 }
 

@@ -44,13 +44,14 @@ Result<> add_regions(sqlite3* database, std::span<const RegionRecord> regions) {
 
 Result<> add_objects(sqlite3* database, Direction direction, const Id& job, std::span<const JobObject> objects) {
   auto insert = Statement::prepare(database,
-                                   "INSERT INTO object VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,"
-                                   "row_digest(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11))");
+                                   "INSERT INTO object VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
+                                   "row_digest(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12))");
   if (!insert) return std::move(insert).error();
   uint64_t position = 0;
   for (const JobObject& object : objects) {
     auto done = insert->run(uint64_t(direction), job, position++, object.id, object.destination_id, object.epoch, object.name,
-                            object.size_bytes, object.target, object.extent.offset_bytes, object.extent.length_bytes);
+                            object.size_bytes, object.target, object.extent.offset_bytes, object.extent.length_bytes,
+                            uint64_t(object.kind));
     if (!done) return std::move(done).error();
   }
   return Done{};
@@ -58,7 +59,7 @@ Result<> add_objects(sqlite3* database, Direction direction, const Id& job, std:
 
 Result<std::vector<JobObject>> objects_of(sqlite3* database, Direction direction, const Id& job) {
   auto read = Statement::prepare(database,
-                                 "SELECT id,destination_id,epoch,name,size,target,offset,length FROM object "
+                                 "SELECT id,destination_id,epoch,name,size,target,offset,length,kind FROM object "
                                  "WHERE inbound=?1 AND job=?2 ORDER BY position");
   if (!read) return std::move(read).error();
   std::vector<JobObject> objects;
@@ -66,7 +67,8 @@ Result<std::vector<JobObject>> objects_of(sqlite3* database, Direction direction
     if (!row) return std::move(row).error();
     if (!*row) return objects;
     objects.push_back(
-        {read->id(0), read->id(1), read->size(2), read->text(3), read->size(4), read->text(5), {read->size(6), read->size(7)}});
+        {read->id(0), read->id(1), read->size(2), read->text(3), read->size(4), read->text(5), {read->size(6), read->size(7)},
+         static_cast<ObjectKind>(read->size(8))});
   }
 }
 
@@ -274,6 +276,34 @@ Result<std::vector<InboundJob>> Journal::inbound() {
     if (!objects) return std::move(objects).error();
     jobs.push_back({read->id(0), static_cast<InboundState>(read->number(1)), read->text(2), read->text(3), read->id(4),
                     read->number(5) != 0, std::move(*objects), read->id(6)});
+  }
+}
+
+// ---------------------------------------------------------------- staging
+
+Result<> Journal::note_staging(const StagingRecord& staging) {
+  return impl_->transaction([&](sqlite3* db) {
+    return run_once(db, "INSERT OR REPLACE INTO staging VALUES(?1,?2,?3,row_digest(?1,?2,?3))", staging.job,
+                    uint64_t(staging.incoming), staging.directory);
+  });
+}
+
+Result<> Journal::forget_staging(const StagingRecord& staging) {
+  return impl_->transaction([&](sqlite3* db) {
+    return run_once(db, "DELETE FROM staging WHERE job=?1 AND incoming=?2 AND directory=?3", staging.job,
+                    uint64_t(staging.incoming), staging.directory);
+  });
+}
+
+Result<std::vector<StagingRecord>> Journal::stagings() {
+  const std::lock_guard lock(impl_->mutex);
+  auto read = Statement::prepare(impl_->database.get(), "SELECT job,incoming,directory FROM staging");
+  if (!read) return std::move(read).error();
+  std::vector<StagingRecord> stagings;
+  for (auto row = read->run();; row = read->step()) {
+    if (!row) return std::move(row).error();
+    if (!*row) return stagings;
+    stagings.push_back({read->id(0), read->size(1) != 0, read->text(2)});
   }
 }
 

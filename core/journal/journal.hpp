@@ -35,14 +35,25 @@ struct MovedRecord {
   std::string target;
 };
 
+// Numbers are on disk and in messages: append only.
+enum class ObjectKind : uint8_t { kRegion = 0, kFileset = 1 };
+
 struct JobObject {
   Id id;               // At the source.
   Id destination_id;   // The same for a move, new for a copy.
   uint64_t epoch = 0;  // At the source; a move's destination serves epoch + 1, a copy's 1.
   std::string name;    // At the destination.
   uint64_t size_bytes = 0;
-  std::string target;  // At this node, with the extent there.
-  Extent extent;
+  std::string target;  // At this node, with the extent there. Of a fileset: the directory that it is in.
+  Extent extent = {};
+  ObjectKind kind = ObjectKind::kRegion;
+};
+
+// A directory in which a job keeps files out of sight: what a crash leaves there is found by it.
+struct StagingRecord {
+  Id job;
+  bool incoming = false;  // At the destination; else at the source of a move.
+  std::string directory;  // That it is in.
 };
 
 enum class OutboundState : uint8_t { kStarted = 0, kHandedOver = 1, kDone = 2 };
@@ -107,6 +118,12 @@ class Journal {
   Result<> own_inbound(const Id& job, std::span<const RegionRecord> regions);
   // No such job: nothing to do, no error.
   Result<> forget_inbound(const Id& job);
+
+  // Directories of jobs; twice the same, or none of it: no error.
+  Result<> note_staging(const StagingRecord& staging);
+  Result<> forget_staging(const StagingRecord& staging);
+  Result<std::vector<StagingRecord>> stagings();
+
   Result<std::vector<InboundJob>> inbound();
 
  private:

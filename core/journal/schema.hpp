@@ -8,8 +8,8 @@
 
 namespace godwit::journal {
 
-// Grows with every change that an older release could misread. 1 was never released.
-inline constexpr int64_t kSchemaVersion = 2;
+// Grows with every change that an older release could misread. 1 and 2 were never released.
+inline constexpr int64_t kSchemaVersion = 3;
 
 inline constexpr const char* kSchema = R"(
 CREATE TABLE node(id BLOB NOT NULL PRIMARY KEY, digest INTEGER NOT NULL) WITHOUT ROWID;
@@ -26,8 +26,10 @@ CREATE TABLE inbound(job BLOB NOT NULL PRIMARY KEY, state INTEGER NOT NULL, sour
   digest INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE object(inbound INTEGER NOT NULL, job BLOB NOT NULL, position INTEGER NOT NULL, id BLOB NOT NULL,
   destination_id BLOB NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, target TEXT NOT NULL,
-  offset INTEGER NOT NULL, length INTEGER NOT NULL, digest INTEGER NOT NULL,
+  offset INTEGER NOT NULL, length INTEGER NOT NULL, kind INTEGER NOT NULL, digest INTEGER NOT NULL,
   PRIMARY KEY(inbound, job, position)) WITHOUT ROWID;
+CREATE TABLE staging(job BLOB NOT NULL, incoming INTEGER NOT NULL, directory TEXT NOT NULL, digest INTEGER NOT NULL,
+  PRIMARY KEY(job, incoming, directory)) WITHOUT ROWID;
 )";
 
 // Each finds what must not be there: one row if the journal is damaged.
@@ -38,7 +40,8 @@ inline constexpr std::array kDamageQueries{
     "SELECT 1 FROM outbound WHERE digest<>row_digest(job,state,is_move,source_survives,address,target,node,objects)",
     "SELECT 1 FROM inbound WHERE digest<>row_digest(job,state,source_address,target,pool,target_survives,node,objects)",
     "SELECT 1 FROM object WHERE "
-    "digest<>row_digest(inbound,job,position,id,destination_id,epoch,name,size,target,offset,length)",
+    "digest<>row_digest(inbound,job,position,id,destination_id,epoch,name,size,target,offset,length,kind)",
+    "SELECT 1 FROM staging WHERE digest<>row_digest(job,incoming,directory)",
     // A right digest says that nothing was lost, not that the writer knew our limits: numbers that no release writes would
     // reach the space of another region.
     "SELECT 1 FROM node WHERE typeof(id)<>'blob' OR length(id)<>16 OR id=zeroblob(16)",
@@ -47,7 +50,8 @@ inline constexpr std::array kDamageQueries{
     "SELECT 1 FROM moved WHERE typeof(id)<>'blob' OR length(id)<>16",
     "SELECT 1 FROM outbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1,2)",
     "SELECT 1 FROM inbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1)",
-    "SELECT 1 FROM object WHERE inbound NOT IN (0,1) OR typeof(id)<>'blob' OR length(id)<>16 OR "
+    "SELECT 1 FROM staging WHERE typeof(job)<>'blob' OR length(job)<>16 OR incoming NOT IN (0,1)",
+    "SELECT 1 FROM object WHERE inbound NOT IN (0,1) OR kind NOT IN (0,1) OR typeof(id)<>'blob' OR length(id)<>16 OR "
     "offset NOT BETWEEN 0 AND 1<<62 OR length NOT BETWEEN 0 AND (1<<62)-offset OR size NOT BETWEEN 0 AND length",
     "SELECT 1 FROM outbound o WHERE objects<>(SELECT count(*) FROM object WHERE inbound=0 AND job=o.job)",
     "SELECT 1 FROM inbound i WHERE objects<>(SELECT count(*) FROM object WHERE inbound=1 AND job=i.job)",

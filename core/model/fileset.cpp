@@ -5,7 +5,7 @@
 namespace godwit::model {
 namespace {
 
-constexpr uint64_t kBytesMax = uint64_t{1} << 62;
+constexpr uint64_t kBytesMax = uint64_t{1} << 60;
 constexpr size_t kNameBytesMax = 255;
 constexpr size_t kLinkBytesMax = 4095;
 constexpr size_t kXattrBytesMax = 65536;
@@ -81,7 +81,7 @@ Result<> check(const Fileset& fileset) {
       before = i;
     }
     const uint64_t data = entry.data_bytes();
-    if (data > kBytesMax - bytes) return wrong(i, "there are more than 2^62 bytes");
+    if (data > kBytesMax - bytes) return wrong(i, "there are more than 2^60 bytes");
     bytes += data;
   }
   return Done{};

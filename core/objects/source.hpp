@@ -20,18 +20,26 @@ struct Storage {
   Extent extent;
 };
 
+using journal::ObjectKind;
+
 // One object at its source. One job owns it; its streams read storage() from several threads.
 class Source {
  public:
   virtual ~Source() = default;
+  virtual ObjectKind kind() const { return ObjectKind::kRegion; }
   virtual std::string describe() const = 0;
   virtual uint64_t size_bytes() const = 0;
   virtual Storage storage() const = 0;
   // What the destination is offered, and the journal keeps.
   virtual journal::JobObject manifest() const = 0;
   virtual std::optional<journal::RegionRecord> record() const = 0;
-  // The name it has here; empty: none.
-  virtual std::string name() const = 0;
+  // What the journal keeps of a move, so that requests for the object are told where it went.
+  virtual std::optional<journal::MovedRecord> moved_record(const Moved& moved) const = 0;
+  // What it is made of, for a destination that has to know before the bytes come. Errors: kLimit, too long.
+  virtual Result<std::vector<std::byte>> listing() const { return std::vector<std::byte>{}; }
+  // The destination takes it, and wants the data of these entries of the listing (empty: of all): size_bytes() and storage()
+  // are right from here on.
+  virtual void accepted(const std::vector<bool>&) {}
 
   // Stops its writers; blocks until they have left. Errors: kTimeout, then they go on.
   virtual Result<> quiesce(Deadline deadline) = 0;
@@ -50,6 +58,10 @@ class Sink {
   virtual std::string describe() const = 0;
   virtual Storage storage() const = 0;
   virtual std::optional<journal::RegionRecord> record() const = 0;
+  // Every byte has landed: makes whole, and durable, what storage() does not hold. Blocks. Errors: kIo, kNoSpace, kExists.
+  virtual Result<> finish() { return Done{}; }
+  // Adds to the journal's record what a restart has to know of it; after finish().
+  virtual void note(journal::JobObject&) const {}
   // It has arrived, and the journal has it: serve it.
   virtual void adopt() = 0;
   // It has not: free the space.
@@ -72,11 +84,13 @@ class RegionSource final : public Source {
     return {region_->id,         region_->id,
             region_->epoch,      new_name_.value_or(region_->name),
             region_->size_bytes, region_->target.name(),
-            region_->extent};
+            region_->extent,     ObjectKind::kRegion};
   }
   // Before the job starts: the name at the destination.
   void rename(std::string name) { new_name_ = std::move(name); }
-  std::string name() const override { return region_->name; }
+  std::optional<journal::MovedRecord> moved_record(const Moved& moved) const override {
+    return journal::MovedRecord{region_->id, region_->epoch + 1, region_->name, moved.address, moved.target};
+  }
   std::optional<journal::RegionRecord> record() const override { return RegionStore::record_of(*region_); }
   Result<> quiesce(Deadline deadline) override { return region_->quiesce(deadline); }
   Result<> stop(Deadline deadline) override { return region_->stop(deadline); }

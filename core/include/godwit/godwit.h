@@ -56,7 +56,9 @@ enum {
   GODWIT_ERR_LIMIT = -22,
   GODWIT_ERR_PARTIAL = -23,
   GODWIT_ERR_INTERNAL = -24,
-  GODWIT_ERR_IN_DOUBT = -25
+  GODWIT_ERR_IN_DOUBT = -25,
+  GODWIT_ERR_DENIED = -26,
+  GODWIT_ERR_CHANGED = -27
 };
 
 /* The last failure of this thread: "" if there was none. Valid until the thread's next call. */

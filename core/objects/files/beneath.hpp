@@ -1,0 +1,33 @@
+// Beneath: opening what lies below a directory, and nothing else, whatever names, links or races a stranger plants.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <string>
+
+#include "base/result.hpp"
+#include "pmem/unique_fd.hpp"
+
+namespace godwit::objects {
+
+using pmem::UniqueFd;
+
+// Symbolic links on the way: followed as long as they stay below the directory, or refused. The last component is opened as
+// the flags say (O_NOFOLLOW).
+enum class Links : uint8_t { kInside, kNone };
+
+// Opens `path`, relative to the directory `root` and below it, of any length, by openat2(2). `flags` and `mode` as for open(2);
+// O_CLOEXEC and O_NOCTTY are added. An empty path is the directory itself. Blocks for the disk. Any thread.
+// Errors: kNotFound; kDenied, not permitted, or it leads outside; kUnsupported, a kernel before 5.6; kExists with O_EXCL; kIo.
+// `what` is named in the text.
+Result<UniqueFd> open_beneath(int root, const std::string& path, int flags, Links links, const std::string& what,
+                              mode_t mode = 0);
+// As the error of `number`, with `what` in front; ELOOP and EXDEV, which openat2 gives for a way outside, are kDenied.
+Error file_error(const std::string& what, int number);
+
+// Removes `name` and all that is below it, following nothing. Goes on past what cannot be removed, and then fails.
+// `name` that is not there: no error. Errors: kDenied, kIo.
+Result<> remove_tree(int directory, const std::string& name);
+
+}  // namespace godwit::objects

@@ -1,0 +1,200 @@
+#include "objects/files/fileset_sink.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/log.hpp"
+#include "base/units.hpp"
+#include "objects/files/rename.hpp"
+#include "objects/files/tree_writer.hpp"
+#include "objects/files/update.hpp"
+
+namespace godwit::objects {
+namespace {
+
+// Fits into the journal's numbers with a bit to spare.
+constexpr uint64_t kInodeMask = (uint64_t{1} << 60) - 1;
+
+Result<> check_room(int fd, uint64_t bytes, const std::string& shown) {
+  struct statvfs status{};
+  if (fstatvfs(fd, &status) != 0) return Done{};
+  const uint64_t free_bytes = static_cast<uint64_t>(status.f_bavail) * status.f_frsize;
+  if (bytes <= free_bytes) return Done{};
+  return Error{Errc::kNoSpace, fmt::format("'{}' has {} free; {} are needed", log::printable(shown), format_size(free_bytes),
+                                           format_size(bytes))};
+}
+
+}  // namespace
+
+std::string incoming_name(const Id& job) { return ".godwit-" + to_string(job) + ".in"; }
+
+Result<std::shared_ptr<IncomingDirectory>> IncomingDirectory::make(journal::Journal& journal, const Id& job,
+                                                                   RootedDirectory place) {
+  if (auto noted = journal.note_staging({job, true, place.path}); !noted) return std::move(noted).error();
+  std::shared_ptr<IncomingDirectory> made(new IncomingDirectory(journal, job, std::move(place)));
+  const std::string name = incoming_name(job);
+  const std::string what = "'" + log::printable(made->place_.path) + "'";
+  Result<UniqueFd> fd = Error{Errc::kIo, ""};
+  if (mkdirat(made->place_.fd.get(), name.c_str(), S_IRWXU) != 0)
+    fd = file_error(what, errno);
+  else
+    fd = open_beneath(made->place_.fd.get(), name, O_RDONLY | O_DIRECTORY, Links::kNone, what);
+  if (!fd) {
+    made->leave();
+    return std::move(fd).error();
+  }
+  made->fd_ = std::move(*fd);
+  return made;
+}
+
+std::shared_ptr<IncomingDirectory> IncomingDirectory::find(journal::Journal& journal, const Id& job, RootedDirectory place) {
+  std::shared_ptr<IncomingDirectory> found(new IncomingDirectory(journal, job, std::move(place)));
+  auto fd = open_beneath(found->place_.fd.get(), incoming_name(job), O_RDONLY | O_DIRECTORY, Links::kNone, "");
+  if (fd) found->fd_ = std::move(*fd);
+  return found;
+}
+
+void IncomingDirectory::leave() {
+  if (trees_ > 0 && --trees_ > 0) return;
+  if (auto gone = remove_tree(place_.fd.get(), incoming_name(job_)); !gone) {
+    log::error("'{}' keeps '{}': {}", log::printable(place_.path), incoming_name(job_), gone.error().text);
+    return;
+  }
+  if (auto forgotten = journal_.forget_staging({job_, true, place_.path}); !forgotten)
+    log::error("{}", forgotten.error().text);
+}
+
+// What the volume's queues write, and read back. Thread-safe: constant.
+class SinkFiles final : public VolumeFiles {
+ public:
+  SinkFiles(std::shared_ptr<IncomingDirectory> its_incoming, model::Fileset its_files)
+      : incoming(std::move(its_incoming)),
+        files(std::move(its_files)),
+        writer(incoming->fd(), files, incoming->place().path) {}
+
+  const std::shared_ptr<IncomingDirectory> incoming;
+  const model::Fileset files;
+  const TreeWriter writer;
+
+  std::string describe(uint32_t entry) const override { return writer.describe(entry); }
+  Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction direction) override {
+    if (direction == pmem::Io::Direction::kWrite) return writer.create(entry);
+    return open_beneath(incoming->fd(), path_of(files, entry), O_RDONLY | O_NOFOLLOW, Links::kNone, describe(entry));
+  }
+  Result<> finished(uint32_t entry, int fd, pmem::Io::Direction direction) override {
+    return direction == pmem::Io::Direction::kWrite ? writer.dress(entry, fd) : Done{};
+  }
+};
+
+FilesetSink::FilesetSink(std::shared_ptr<IncomingDirectory> incoming, const journal::JobObject& object)
+    : incoming_(std::move(incoming)),
+      name_(object.name),
+      replaces_((object.extent.offset_bytes & 1) != 0),
+      inode_(object.extent.offset_bytes >> 1) {
+  incoming_->enter();
+}
+
+FilesetSink::~FilesetSink() = default;
+
+std::string FilesetSink::describe() const {
+  return fmt::format("'{}/{}'", log::printable(incoming_->place().path), log::printable(name_));
+}
+
+Result<std::unique_ptr<FilesetSink>> FilesetSink::make(std::shared_ptr<IncomingDirectory> incoming, model::Fileset files,
+                                                       bool update, std::shared_ptr<FileVolume> volume) {
+  std::unique_ptr<FilesetSink> sink(new FilesetSink(std::move(incoming), files.entries[0].name));
+  const RootedDirectory& place = sink->incoming_->place();
+  struct stat status{};
+  const bool exists = fstatat(place.fd.get(), sink->name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  if (exists && !update)
+    return Error{Errc::kExists, sink->describe() + " is there already; --update brings it up to date"};
+  const size_t received = files.entries.size();
+  if (exists) {
+    auto wanted = compare(place.fd.get(), sink->name_, place.path, files);
+    if (!wanted) return std::move(wanted).error();
+    sink->wanted_ = std::move(*wanted);
+    sink->replaces_ = true;
+  }
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < received; ++i)
+    if (sink->wanted_.empty() || sink->wanted_[i]) bytes += files.entries[i].data_bytes();
+  if (auto room = check_room(place.fd.get(), bytes, place.path); !room) return std::move(room).error();
+
+  sink->files_ = std::make_shared<SinkFiles>(sink->incoming_, std::move(files));
+  const auto make_all = [&]() -> Result<> {
+    if (auto made = sink->files_->writer.make_frame(sink->wanted_); !made) return made;
+    if (sink->wanted_.empty()) return Done{};
+    return link_unwanted(place.fd.get(), sink->incoming_->fd(), sink->files_->files, received, sink->wanted_,
+                         sink->files_->writer);
+  };
+  if (auto made = make_all(); !made) {
+    if (auto gone = remove_tree(sink->incoming_->fd(), sink->name_); !gone) log::error("{}", gone.error().text);
+    return std::move(made).error();
+  }
+  sink->incoming_->enter();
+  sink->volume_ = std::move(volume);
+  sink->extent_ = sink->volume_->add(sink->files_, sink->files_->files, sink->wanted_);
+  if (!sink->wanted_.empty()) sink->wanted_.resize(received);
+  return sink;
+}
+
+uint64_t FilesetSink::top_inode(int directory) const {
+  struct stat status{};
+  return fstatat(directory, name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 ? status.st_ino & kInodeMask : 0;
+}
+
+Result<> FilesetSink::finish() {
+  if (auto completed = files_->writer.complete(); !completed) return completed;
+  if (auto durable = files_->writer.make_durable(); !durable) return durable;
+  if (!replaces_ && top_inode(incoming_->place().fd.get()) != 0)
+    return Error{Errc::kExists, describe() + " has come to be there meanwhile"};
+  inode_ = top_inode(incoming_->fd());
+  return Done{};
+}
+
+void FilesetSink::note(journal::JobObject& object) const {
+  object.extent = {inode_ << 1 | (replaces_ ? 1 : 0), object.size_bytes};
+}
+
+// Whatever happens here happens again after a crash: each step leaves a state from which it goes on.
+void FilesetSink::adopt() {
+  const int place = incoming_->place().fd.get();
+  const int from = incoming_->fd();
+  const uint64_t there = top_inode(place);
+  const bool is_shown = from < 0 || top_inode(from) == 0 || (there != 0 && there == inode_);
+  if (!is_shown) {
+    Result<> shown = Error{Errc::kExists, ""};
+    if (there == 0)
+      shown = rename_new(from, name_, place, name_);
+    else if (replaces_)
+      shown = exchange(from, name_, place, name_);
+    if (!shown && shown.error().code == Errc::kUnsupported) {
+      // One after the other, on a file system that knows no better: the old tree waits where the new one came from.
+      const std::string old = name_.substr(0, 200) + ".godwit-old";
+      shown = rename_new(place, name_, from, old);
+      if (shown) shown = rename_new(from, name_, place, name_);
+    }
+    if (!shown) {
+      // Somebody has taken the name since the decision, which is not taken back: both stay.
+      const std::string other = name_.substr(0, 200) + incoming_name(random_id()).substr(0, 16);
+      const auto kept = rename_new(from, name_, place, other);
+      log::error("{} could not be shown ({}); it is at '{}/{}'{}", describe(), shown.error().text,
+                 log::printable(incoming_->place().path), log::printable(other), kept ? "" : ": " + kept.error().text);
+      if (!kept) return;  // Its directory stays, with all that it holds.
+    }
+  }
+  if (fsync(place) != 0) log::error("{}: {}", describe(), file_error("fsync of its directory", errno).text);
+  incoming_->leave();
+}
+
+void FilesetSink::drop() {
+  files_.reset();
+  incoming_->leave();
+}
+
+}  // namespace godwit::objects

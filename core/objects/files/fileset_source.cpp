@@ -1,0 +1,202 @@
+#include "objects/files/fileset_source.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.hpp"
+#include "objects/files/rename.hpp"
+#include "protocol/fileset_codec.hpp"
+
+namespace godwit::objects {
+namespace {
+
+// Whether somebody has the file open for writing (or mapped so): a read lease is to be had only where nobody has. Where leases
+// are not to be had at all, a lock of the whole file, as HDF5 and others take one, tells.
+bool has_writer(int fd) {
+  if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+  }
+  if (errno == EAGAIN) return true;
+  if (flock(fd, LOCK_SH | LOCK_NB) != 0) return errno == EWOULDBLOCK;
+  (void)flock(fd, LOCK_UN);
+  return false;
+}
+
+}  // namespace
+
+std::string outgoing_name(const Id& job) { return ".godwit-" + to_string(job) + ".out"; }
+
+// What the volume's queues open and read. Thread-safe: constant.
+class SourceFiles final : public VolumeFiles {
+ public:
+  SourceFiles(std::shared_ptr<RootedDirectory> directory, Walked its_walked, bool force)
+      : walked(std::move(its_walked)), directory_(std::move(directory)), force_(force) {}
+
+  const Walked walked;
+
+  std::string describe(uint32_t entry) const override {
+    return fmt::format("'{}/{}'", log::printable(directory_->path), log::printable(path_of(walked.files, entry)));
+  }
+
+  Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction) override {
+    // O_NONBLOCK: it may have become a FIFO.
+    auto fd = open_beneath(directory_->fd.get(), path_of(walked.files, entry), O_RDONLY | O_NONBLOCK | O_NOFOLLOW, Links::kNone,
+                           describe(entry));
+    if (!fd) return fd;
+    if (auto same = check(entry, fd->get()); !same) return std::move(same).error();
+    if (!force_ && has_writer(fd->get()))
+      return Error{Errc::kChanged, describe(entry) + " is open for writing; close it, or read it all the same with --force"};
+    return fd;
+  }
+
+  Result<> finished(uint32_t entry, int fd, pmem::Io::Direction) override { return check(entry, fd); }
+
+ private:
+  Result<> check(uint32_t entry, int fd) const {
+    struct stat status{};
+    if (fstat(fd, &status) != 0) return file_error(describe(entry), errno);
+    if (S_ISREG(status.st_mode) && state_of(status) == walked.states[entry]) return Done{};
+    return Error{Errc::kChanged, describe(entry) + " changed while it was read"};
+  }
+
+  const std::shared_ptr<RootedDirectory> directory_;
+  const bool force_;
+};
+
+FilesetSource::FilesetSource(journal::Journal& journal, const Id& job, RootedDirectory directory, std::string name)
+    : journal_(journal),
+      job_(job),
+      directory_(std::make_shared<RootedDirectory>(std::move(directory))),
+      name_(std::move(name)) {}
+
+FilesetSource::~FilesetSource() = default;
+
+Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& roots, journal::Journal& journal, const Id& job,
+                                                           const std::string& path, const FilesetOptions& options,
+                                                           std::shared_ptr<FileVolume>& volume,
+                                                           const std::atomic<bool>& cancelled) {
+  auto normal = normal_path(path);
+  if (!normal) return std::move(normal).error();
+  const size_t slash = normal->rfind('/');
+  std::string name = normal->substr(slash + 1);
+  if (!model::is_file_name(name)) return Error{Errc::kInvalid, fmt::format("'{}' cannot be migrated", log::printable(*normal))};
+  const std::string parent = slash == 0 ? "/" : normal->substr(0, slash);
+  // The tree may itself be a root: then the directory that it is in need not be below one.
+  auto directory = roots.open_parent(*normal, RootUse::kRead);
+  if (!directory) return std::move(directory).error();
+  if (options.move)
+    if (auto writable = roots.open(parent, RootUse::kWrite); !writable)
+      return with_context("a move removes the source, which", std::move(writable).error());
+  auto walked = walk(directory->fd.get(), name, options.walk, directory->path, cancelled);
+  if (!walked) return std::move(walked).error();
+  if (options.move && walked->left_out > 0)
+    return Error{Errc::kInvalid, fmt::format("'{}' has {} files that would be left out, and a move removes them: copy it",
+                                             log::printable(*normal), walked->left_out)};
+  if (!volume) volume = std::make_shared<FileVolume>(FileVolume::mode_for(directory->fd.get()));
+  std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, std::move(*directory), std::move(name)));
+  source->files_ = std::make_shared<SourceFiles>(source->directory_, std::move(*walked), options.force);
+  source->volume_ = volume;
+  return source;
+}
+
+Result<std::unique_ptr<FilesetSource>> FilesetSource::open_again(const FileRoots& roots, journal::Journal& journal,
+                                                                 const Id& job, const journal::JobObject& object) {
+  auto directory = roots.open(object.target, RootUse::kWrite);
+  if (!directory) return with_context(fmt::format("job {} moves '{}'", to_string(job), object.name), std::move(directory).error());
+  std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, std::move(*directory), object.name));
+  source->hidden_ = true;
+  return source;
+}
+
+const Walked& FilesetSource::walked() const { return files_->walked; }
+
+std::string FilesetSource::describe() const {
+  return fmt::format("'{}/{}'", log::printable(directory_->path), log::printable(name_));
+}
+
+uint64_t FilesetSource::size_bytes() const {
+  if (extent_.length_bytes > 0 || !files_) return extent_.length_bytes;
+  uint64_t bytes = 0;
+  for (const model::FileEntry& entry : files_->walked.files.entries) bytes += entry.data_bytes();
+  return bytes;
+}
+
+journal::JobObject FilesetSource::manifest() const {
+  journal::JobObject object{id_, id_, 0, name_, size_bytes(), directory_->path, {}};
+  object.kind = journal::ObjectKind::kFileset;
+  return object;
+}
+
+Result<std::vector<std::byte>> FilesetSource::listing() const { return protocol::encode(files_->walked.files); }
+
+void FilesetSource::accepted(const std::vector<bool>& wanted) {
+  extent_ = volume_->add(files_, files_->walked.files, wanted);
+}
+
+Result<> FilesetSource::hide() {
+  if (auto noted = journal_.note_staging({job_, false, directory_->path}); !noted) return noted;
+  const std::string outgoing = outgoing_name(job_);
+  if (mkdirat(directory_->fd.get(), outgoing.c_str(), S_IRWXU) != 0 && errno != EEXIST)
+    return file_error(fmt::format("'{}/{}'", directory_->path, outgoing), errno);
+  auto out = open_beneath(directory_->fd.get(), outgoing, O_PATH | O_DIRECTORY, Links::kNone, outgoing);
+  if (!out) return std::move(out).error();
+  if (auto renamed = rename_new(directory_->fd.get(), name_, out->get(), name_); !renamed)
+    return with_context(describe(), std::move(renamed).error());
+  hidden_ = true;
+  return Done{};
+}
+
+Result<> FilesetSource::stop(Deadline) {
+  if (auto hidden = hide(); !hidden) return hidden;
+  auto same = recheck(directory_->fd.get(), files_->walked, outgoing_name(job_) + "/" + name_, directory_->path);
+  if (!same) resume();
+  return same;
+}
+
+void FilesetSource::resume() {
+  if (!hidden_) return;
+  hidden_ = false;
+  put_back_outgoing(directory_->fd.get(), directory_->path, job_);
+  leave_outgoing();
+}
+
+void FilesetSource::finish_move(const Moved&) {
+  if (!hidden_) return;
+  hidden_ = false;
+  if (auto gone = remove_tree(directory_->fd.get(), outgoing_name(job_) + "/" + name_); !gone)
+    log::error("{} has moved, but is not all removed: {}", describe(), gone.error().text);
+  leave_outgoing();
+}
+
+// The last tree of the job in this directory takes the directory of the outgoing with it.
+void FilesetSource::leave_outgoing() {
+  if (unlinkat(directory_->fd.get(), outgoing_name(job_).c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return;
+  if (auto forgotten = journal_.forget_staging({job_, false, directory_->path}); !forgotten)
+    log::error("{}", forgotten.error().text);
+}
+
+void put_back_outgoing(int directory, const std::string& shown, const Id& job) {
+  const std::string outgoing = outgoing_name(job);
+  auto out = open_beneath(directory, outgoing, O_RDONLY | O_DIRECTORY, Links::kNone, outgoing);
+  if (!out) return;
+  const int own = dup(out->get());
+  DIR* stream = own < 0 ? nullptr : fdopendir(own);
+  if (stream == nullptr) return;
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(stream))
+    if (std::string name = entry->d_name; name != "." && name != "..") names.push_back(std::move(name));
+  closedir(stream);
+  for (const std::string& name : names)
+    if (auto renamed = rename_new(out->get(), name, directory, name); !renamed)
+      log::error("'{}' stays in '{}/{}': {}", log::printable(name), log::printable(shown), outgoing, renamed.error().text);
+}
+
+}  // namespace godwit::objects

@@ -1,0 +1,74 @@
+#include "objects/files/fileset_store.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/log.hpp"
+
+namespace godwit::objects {
+
+Result<std::unique_ptr<Source>> FilesetStore::open(const Id& job, const std::string& path, const FilesetOptions& options,
+                                                   std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled) {
+  auto source = FilesetSource::open(roots_, journal_, job, path, options, volume, cancelled);
+  if (!source) return std::move(source).error();
+  return std::unique_ptr<Source>(std::move(*source));
+}
+
+Result<FilesetStore::Reception> FilesetStore::begin_reception(const Id& job, const std::string& directory) {
+  auto place = roots_.open(directory, RootUse::kWrite);
+  if (!place) return std::move(place).error();
+  const auto mode = FileVolume::mode_for(place->fd.get());
+  auto incoming = IncomingDirectory::make(journal_, job, std::move(*place));
+  if (!incoming) return std::move(incoming).error();
+  (*incoming)->enter();  // Until end_reception().
+  return Reception{std::move(*incoming), std::make_shared<FileVolume>(mode)};
+}
+
+Result<std::unique_ptr<FilesetSink>> FilesetStore::expect(const Reception& reception, model::Fileset files, bool update) {
+  return FilesetSink::make(reception.incoming, std::move(files), update, reception.volume);
+}
+
+Result<std::unique_ptr<Source>> FilesetStore::open_again(const Id& job, const journal::JobObject& object) {
+  auto source = FilesetSource::open_again(roots_, journal_, job, object);
+  if (!source) return with_context("bring the directory back to end the job", std::move(source).error());
+  return std::unique_ptr<Source>(std::move(*source));
+}
+
+Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::expect_again(const journal::InboundJob& job) {
+  auto place = roots_.open(job.target, RootUse::kWrite);
+  if (!place)
+    return with_context(fmt::format("job {} is decided or in doubt; bring its directory back", to_string(job.job)),
+                        std::move(place).error());
+  const auto incoming = IncomingDirectory::find(journal_, job.job, std::move(*place));
+  std::vector<std::unique_ptr<Sink>> sinks;
+  for (const journal::JobObject& object : job.objects) sinks.push_back(std::make_unique<FilesetSink>(incoming, object));
+  return sinks;
+}
+
+Result<> FilesetStore::sweep(const std::function<bool(const journal::StagingRecord&)>& known) {
+  auto stagings = journal_.stagings();
+  if (!stagings) return std::move(stagings).error();
+  for (const journal::StagingRecord& staging : *stagings) {
+    if (known(staging)) continue;
+    auto place = roots_.open(staging.directory, RootUse::kWrite);
+    if (!place) {
+      log::warn("what job {} left in '{}' stays: {}", to_string(staging.job), log::printable(staging.directory),
+                place.error().text);
+      continue;
+    }
+    Result<> gone = Done{};
+    if (staging.incoming) {
+      gone = remove_tree(place->fd.get(), incoming_name(staging.job));
+    } else {
+      put_back_outgoing(place->fd.get(), staging.directory, staging.job);
+      if (unlinkat(place->fd.get(), outgoing_name(staging.job).c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+        gone = file_error(outgoing_name(staging.job), errno);
+    }
+    if (gone) gone = journal_.forget_staging(staging);
+    if (!gone) log::error("'{}': {}", log::printable(staging.directory), gone.error().text);
+  }
+  return Done{};
+}
+
+}  // namespace godwit::objects

@@ -1,0 +1,48 @@
+// FilesetStore: filesets that leave this node and come to it, below the directories that its operator allows.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "objects/files/fileset_sink.hpp"
+#include "objects/files/fileset_source.hpp"
+
+namespace godwit::objects {
+
+// Thread-safe.
+class FilesetStore {
+ public:
+  FilesetStore(std::vector<FileRoot> roots, journal::Journal& journal) : roots_(std::move(roots)), journal_(journal) {}
+
+  // As FilesetSource::open(): all filesets of a job share one volume, made with the first.
+  Result<std::unique_ptr<Source>> open(const Id& job, const std::string& path, const FilesetOptions& options,
+                                       std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled);
+
+  // What a job brings to one directory.
+  struct Reception {
+    std::shared_ptr<IncomingDirectory> incoming;
+    std::shared_ptr<FileVolume> volume;
+  };
+  // Errors: as FileRoots::open() and IncomingDirectory::make(). To be ended by end_reception() once all sinks are made.
+  Result<Reception> begin_reception(const Id& job, const std::string& directory);
+  // Errors: as FilesetSink::make().
+  Result<std::unique_ptr<FilesetSink>> expect(const Reception& reception, model::Fileset files, bool update);
+  // If nothing is expected there, its directory goes.
+  void end_reception(const Reception& reception) { reception.incoming->leave(); }
+
+  // After a restart, what the journal's jobs had under way. Errors: kDenied, kNotFound: the directory is not to be had any more,
+  // and the text says that the operator has to bring it back.
+  Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object);
+  Result<std::vector<std::unique_ptr<Sink>>> expect_again(const journal::InboundJob& job);
+  // What jobs left that are not `known` (any more): incoming trees are removed, outgoing ones put back. A directory that is not
+  // to be had is tried again at the next start. Errors: the journal's.
+  Result<> sweep(const std::function<bool(const journal::StagingRecord&)>& known);
+
+ private:
+  const FileRoots roots_;
+  journal::Journal& journal_;
+};
+
+}  // namespace godwit::objects

@@ -1,0 +1,152 @@
+#include "objects/files/tree_writer.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/fail_point.hpp"
+#include "base/log.hpp"
+
+namespace godwit::objects {
+
+using model::FileEntry;
+using model::FileKind;
+
+namespace {
+
+// Fewer files are synced one by one: the rest of their file system is not ours to wait for.
+constexpr size_t kSyncEachMax = 256;
+
+Result<> sync_one(int fd, const std::string& what) {
+  int number = fail_point("files.sync");
+  while (number == 0 && fsync(fd) != 0)
+    if (errno != EINTR) number = errno;
+  if (number == 0) return Done{};
+  Error error = file_error(what, number);
+  if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
+  return error;
+}
+
+}  // namespace
+
+std::string TreeWriter::describe(uint32_t entry) const {
+  return fmt::format("'{}/{}'", log::printable(shown_), log::printable(path_of(files_, entry)));
+}
+
+Result<UniqueFd> TreeWriter::open(uint32_t entry, int flags) const {
+  return open_beneath(root_, path_of(files_, entry), flags | O_NOFOLLOW, Links::kNone, describe(entry));
+}
+
+Result<> TreeWriter::make_frame(const std::vector<bool>& wanted) const {
+  for (uint32_t i = 0; i < files_.entries.size(); ++i) {
+    if (files_.entries[i].kind == FileKind::kRegular && !wanted.empty() && !wanted[i]) continue;
+    if (auto made = make(i); !made) return made;
+  }
+  return Done{};
+}
+
+Result<> TreeWriter::make(uint32_t index) const {
+  const FileEntry& entry = files_.entries[index];
+  if (entry.kind == FileKind::kHardLink) return Done{};
+  if (entry.kind == FileKind::kRegular) {
+    if (!entry.data.empty()) return Done{};
+    auto fd = create(index);
+    if (!fd) return std::move(fd).error();
+    return dress(index, fd->get());
+  }
+  UniqueFd parent;
+  if (entry.parent != model::kNoFile) {
+    auto opened = open(entry.parent, O_PATH | O_DIRECTORY);
+    if (!opened) return std::move(opened).error();
+    parent = std::move(*opened);
+  }
+  const int at = parent ? parent.get() : root_;
+  if (entry.kind == FileKind::kDirectory) {
+    if (mkdirat(at, entry.name.c_str(), S_IRWXU) == 0) return Done{};
+    return file_error(describe(index), errno);
+  }
+  if (symlinkat(entry.link.c_str(), at, entry.name.c_str()) != 0) return file_error(describe(index), errno);
+  if (geteuid() == 0) (void)fchownat(at, entry.name.c_str(), entry.user, entry.group, AT_SYMLINK_NOFOLLOW);
+  const timespec times[2] = {{0, UTIME_OMIT}, {entry.modified.seconds, static_cast<long>(entry.modified.nanoseconds)}};
+  (void)utimensat(at, entry.name.c_str(), times, AT_SYMLINK_NOFOLLOW);  // Not every file system keeps a link's.
+  return Done{};
+}
+
+Result<UniqueFd> TreeWriter::create(uint32_t index) const {
+  const FileEntry& entry = files_.entries[index];
+  auto fd = open_beneath(root_, path_of(files_, index), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, Links::kNone, describe(index),
+                         S_IRUSR | S_IWUSR);
+  if (!fd) return fd;
+  const bool ends_in_hole = entry.size_bytes > 0 && (entry.data.empty() || entry.data.back().offset_bytes +
+                                                                                   entry.data.back().length_bytes !=
+                                                                               entry.size_bytes);
+  if (ends_in_hole && ftruncate(fd->get(), static_cast<off_t>(entry.size_bytes)) != 0)
+    return file_error(describe(index), errno);
+  return fd;
+}
+
+Result<> TreeWriter::dress(uint32_t index, int fd) const {
+  const FileEntry& entry = files_.entries[index];
+  if (geteuid() == 0 && fchown(fd, entry.user, entry.group) != 0) return file_error(describe(index), errno);
+  for (const model::Xattr& xattr : entry.xattrs)
+    if (fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0) != 0)
+      return file_error(fmt::format("attribute {} of {}", log::printable(xattr.name), describe(index)), errno);
+  // An ACL has its say in the mode: the mode comes after. Nobody gets another's rights by a file that travelled.
+  const mode_t rights = entry.mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX);
+  if (fchmod(fd, rights) != 0) return file_error(describe(index), errno);
+  const timespec times[2] = {{0, UTIME_OMIT}, {entry.modified.seconds, static_cast<long>(entry.modified.nanoseconds)}};
+  if (futimens(fd, times) != 0) return file_error(describe(index), errno);
+  return Done{};
+}
+
+Result<> TreeWriter::complete() const {
+  for (uint32_t i = 0; i < files_.entries.size(); ++i) {
+    if (files_.entries[i].kind != FileKind::kHardLink) continue;
+    const std::string from = path_of(files_, files_.entries[i].same_as);
+    auto from_directory = open(files_.entries[files_.entries[i].same_as].parent, O_PATH | O_DIRECTORY);
+    auto to_directory = open(files_.entries[i].parent, O_PATH | O_DIRECTORY);
+    if (!from_directory) return std::move(from_directory).error();
+    if (!to_directory) return std::move(to_directory).error();
+    if (linkat(from_directory->get(), files_.entries[files_.entries[i].same_as].name.c_str(), to_directory->get(),
+               files_.entries[i].name.c_str(), 0) != 0)
+      return file_error(describe(i), errno);
+  }
+  for (uint32_t i = static_cast<uint32_t>(files_.entries.size()); i-- > 0;) {
+    if (files_.entries[i].kind != FileKind::kDirectory) continue;
+    auto fd = open(i, O_RDONLY | O_DIRECTORY);
+    if (!fd) return std::move(fd).error();
+    if (auto dressed = dress(i, fd->get()); !dressed) return dressed;
+  }
+  return Done{};
+}
+
+Result<> TreeWriter::make_durable() const {
+  if (files_.entries.size() > kSyncEachMax) {
+    int number = fail_point("files.sync");
+    if (number == 0 && syncfs(root_) != 0) number = errno;
+    if (number == 0) return Done{};
+    Error error = file_error("the file system of '" + log::printable(shown_) + "'", number);
+    if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
+    return error;
+  }
+  for (uint32_t i = 0; i < files_.entries.size(); ++i) {
+    const FileKind kind = files_.entries[i].kind;
+    if (kind != FileKind::kDirectory && kind != FileKind::kRegular) continue;
+    // Without the right to read it, it can still be synced as part of its file system.
+    auto fd = open(i, O_RDONLY | O_NONBLOCK);
+    if (!fd && fd.error().code == Errc::kDenied) {
+      if (syncfs(root_) != 0) return file_error(describe(i), errno);
+      return Done{};
+    }
+    if (!fd) return std::move(fd).error();
+    if (auto synced = sync_one(fd->get(), describe(i)); !synced) return synced;
+  }
+  return sync_one(root_, "'" + log::printable(shown_) + "'");
+}
+
+}  // namespace godwit::objects

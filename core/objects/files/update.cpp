@@ -1,0 +1,93 @@
+#include "objects/files/update.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <unordered_map>
+
+#include "base/log.hpp"
+#include "objects/files/walk.hpp"
+
+namespace godwit::objects {
+
+using model::FileEntry;
+using model::FileKind;
+using model::Fileset;
+
+namespace {
+
+bool is_directory(const FileEntry& entry) { return entry.kind == FileKind::kDirectory; }
+
+bool is_same(const FileEntry& comes, const FileEntry& is) {
+  const bool same_owner = geteuid() != 0 || (comes.user == is.user && comes.group == is.group);
+  return comes.kind == FileKind::kRegular && (is.kind == FileKind::kRegular || is.kind == FileKind::kHardLink) &&
+         comes.size_bytes == is.size_bytes && comes.modified == is.modified &&
+         (comes.mode & 01777) == (is.mode & 01777) && comes.xattrs == is.xattrs && same_owner;
+}
+
+Result<UniqueFd> open_parent(int root, const std::string& path, const std::string& what) {
+  const size_t slash = path.rfind('/');
+  return open_beneath(root, slash == std::string::npos ? "" : path.substr(0, slash), O_PATH | O_DIRECTORY, Links::kNone, what);
+}
+
+}  // namespace
+
+Result<std::vector<bool>> compare(int place, const std::string& name, const std::string& shown, Fileset& files) {
+  const std::atomic<bool> never{false};
+  auto there = walk(place, name, {{}, true, false}, shown, never);
+  if (!there) return std::move(there).error();
+  std::unordered_map<std::string, uint32_t> coming;  // Ways of the entries that come.
+  for (uint32_t i = 0; i < files.entries.size(); ++i) coming.emplace(path_of(files, i), i);
+  std::vector<bool> wanted(files.entries.size(), true);
+  for (uint32_t i = 0; i < there->files.entries.size(); ++i) {
+    FileEntry& is = there->files.entries[i];
+    const std::string path = path_of(there->files, i);
+    if (is.kind == FileKind::kHardLink) {  // What it links to says how large it is.
+      is.size_bytes = there->files.entries[is.same_as].size_bytes;
+      is.data = there->files.entries[is.same_as].data;
+      is.xattrs = there->files.entries[is.same_as].xattrs;
+    }
+    if (const auto found = coming.find(path); found != coming.end()) {
+      const FileEntry& comes = files.entries[found->second];
+      if (is_directory(comes) != is_directory(is))
+        return Error{Errc::kExists, fmt::format("'{}/{}' is {} at the destination, and {} at the source", log::printable(shown),
+                                                log::printable(path), is_directory(is) ? "a directory" : "none",
+                                                is_directory(comes) ? "a directory" : "none")};
+      if (is_same(comes, is)) wanted[found->second] = false;
+      continue;
+    }
+    FileEntry stays = is;
+    if (stays.kind == FileKind::kHardLink) stays.kind = FileKind::kRegular;
+    stays.same_as = model::kNoFile;
+    stays.parent = coming.at(path.substr(0, path.rfind('/')));  // Parents come first; the top is in both.
+    coming.emplace(path, static_cast<uint32_t>(files.entries.size()));
+    files.entries.push_back(std::move(stays));
+    wanted.push_back(false);
+  }
+  return wanted;
+}
+
+Result<> link_unwanted(int place, int stage, const Fileset& files, size_t received, std::vector<bool>& wanted,
+                       const TreeWriter& writer) {
+  for (uint32_t i = 0; i < files.entries.size(); ++i) {
+    const FileEntry& entry = files.entries[i];
+    if (wanted[i] || entry.kind != FileKind::kRegular) continue;
+    const std::string path = path_of(files, i);
+    auto from = open_parent(place, path, writer.describe(i));
+    if (!from) return std::move(from).error();
+    auto to = open_parent(stage, path, writer.describe(i));
+    if (!to) return std::move(to).error();
+    if (linkat(from->get(), entry.name.c_str(), to->get(), entry.name.c_str(), 0) == 0) continue;
+    if (i >= received) return file_error(writer.describe(i), errno);
+    wanted[i] = true;
+    if (!entry.data.empty()) continue;
+    auto made = writer.create(i);
+    if (!made) return std::move(made).error();
+    if (auto dressed = writer.dress(i, made->get()); !dressed) return dressed;
+  }
+  return Done{};
+}
+
+}  // namespace godwit::objects
