@@ -48,6 +48,7 @@ Result<> Daemon::open_storage() {
     targets.push_back(std::move(*target));
   }
   node.store = std::make_unique<objects::RegionStore>(std::move(targets), *node.journal);
+  node.filesets = std::make_unique<objects::FilesetStore>(node.settings.file_roots, *node.journal);
   return node.store->load();
 }
 
@@ -60,15 +61,20 @@ Result<> Daemon::open_services() {
   node.settings.engine.on_thread_start = pin;
   const engine::EngineSettings& settings = node.settings.engine;
   node.workers = std::make_unique<WorkerPool>(static_cast<uint32_t>(node.settings.workers), pin);
-  node.jobs = std::make_unique<engine::JobTable>(settings, *node.store, *node.journal, node.domains, [this](const Id& job) {
-    for (const auto& service : services_) service->job_ended(job);
-  });
-  node.inbound = std::make_unique<engine::InboundTable>(settings, *node.store, *node.journal);
+  node.jobs = std::make_unique<engine::JobTable>(settings, *node.store, *node.filesets, *node.journal, node.domains,
+                                                 [this](const Id& job) {
+                                                   for (const auto& service : services_) service->job_ended(job);
+                                                 });
+  node.inbound = std::make_unique<engine::InboundTable>(settings, *node.store, *node.filesets, *node.journal);
   node.streams =
       std::make_unique<engine::ClientStreams>(settings, static_cast<uint32_t>(node.settings.client_streams_max), *node.store);
   // What was decided before the crash comes first: nobody is served a region that has gone.
   if (auto recovered = node.jobs->recover(); !recovered) return recovered;
   if (auto recovered = node.inbound->recover(); !recovered) return recovered;
+  const auto is_known = [&node](const journal::StagingRecord& staging) {
+    return staging.incoming ? node.inbound->find(staging.job) != nullptr : node.jobs->find(staging.job) != nullptr;
+  };
+  if (auto swept = node.filesets->sweep(is_known); !swept) return swept;
 
   for (const std::string& listen : node.settings.listen) {
     auto service = Service::open(node, listen);

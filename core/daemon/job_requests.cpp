@@ -38,14 +38,59 @@ Requests::Reply Requests::migrate(uint64_t request, const wire::MigrateRequest& 
   wanted.name = protocol::text_of(migrate.name());
   wanted.regions.reserve(migrate.regions()->size());
   for (const wire::Id* id : *migrate.regions()) wanted.regions.push_back(protocol::from_wire(*id));
-  // The destination may have to ask us back: it is given the address of its own provider, if we listen there.
-  std::vector<std::string> addresses = node_.addresses;
-  const std::string provider = wanted.destination_address.substr(0, wanted.destination_address.find("://"));
-  std::stable_partition(addresses.begin(), addresses.end(),
-                        [&](const std::string& address) { return address.starts_with(provider + "://"); });
-  auto job = node_.jobs->submit(wanted, addresses);
+  auto job = node_.jobs->submit(wanted, own_addresses(wanted.destination_address));
   if (!job) return std::move(job).error();
   return job_status(request, *job);
+}
+
+std::vector<std::string> Requests::own_addresses(const std::string& destination) const {
+  std::vector<std::string> addresses = node_.addresses;
+  const std::string provider = destination.substr(0, destination.find("://"));
+  std::stable_partition(addresses.begin(), addresses.end(),
+                        [&](const std::string& address) { return address.starts_with(provider + "://"); });
+  return addresses;
+}
+
+Requests::Reply Requests::migrate_files(uint64_t request, const wire::MigrateFilesRequest& migrate) {
+  if (migrate.paths() == nullptr || migrate.destination() == nullptr || migrate.directory() == nullptr)
+    return Error{Errc::kProtocol, "the migrate request lacks its paths or its destination"};
+  engine::MigrateFilesRequest wanted;
+  wanted.destination_address = migrate.destination()->str();
+  wanted.directory = migrate.directory()->str();
+  wanted.options.move = migrate.move();
+  wanted.options.force = migrate.force();
+  wanted.options.walk.xattrs = migrate.xattrs();
+  wanted.options.walk.skip_special = migrate.skip_special();
+  wanted.update = migrate.update();
+  wanted.verify = migrate.verify();
+  wanted.dry_run = migrate.dry_run();
+  wanted.block_bytes = migrate.block_bytes();
+  wanted.streams = migrate.streams();
+  for (const flatbuffers::String* path : *migrate.paths()) wanted.paths.push_back(path->str());
+  if (migrate.rules() != nullptr)
+    for (const wire::FileRuleEntry* rule : *migrate.rules())
+      wanted.options.walk.rules.push_back({rule->take(), protocol::text_of(rule->pattern())});
+  auto job = node_.jobs->submit(wanted, own_addresses(wanted.destination_address));
+  if (!job) return std::move(job).error();
+  return job_status(request, *job);
+}
+
+Requests::Reply Requests::job_files(uint64_t request, const wire::JobFilesRequest& wanted) {
+  constexpr uint32_t kPageMax = 10'000;
+  const Id id = protocol::from_wire(wanted.job());
+  const auto job = node_.jobs->find(id);
+  if (!job) return unknown_job(id);
+  const auto [planned, total] = job->planned();
+  auto& builder = encoder_.builder();
+  std::vector<flatbuffers::Offset<wire::JobFile>> files;
+  const uint32_t limit = std::min(wanted.limit() == 0 ? kPageMax : wanted.limit(), kPageMax);
+  for (size_t i = wanted.first(); i < planned.size() && files.size() < limit; ++i) {
+    const auto path = builder.CreateVector(reinterpret_cast<const uint8_t*>(planned[i].path.data()), planned[i].path.size());
+    files.push_back(wire::CreateJobFile(builder, path, static_cast<uint8_t>(planned[i].kind), planned[i].comes ? 1 : 0,
+                                        planned[i].bytes));
+  }
+  const auto list = builder.CreateVector(files);
+  return encoder_.finish(request, wire::CreateJobFilesReply(builder, list, total));
 }
 
 bool Requests::job_runs(const wire::JobRequest& request) {

@@ -39,6 +39,10 @@ class Requests {
   Reply persist(uint64_t request, const wire::RegionPersistRequest& persist);
   Reply erase(uint64_t request, const wire::RegionEraseRequest& erase);
   Reply migrate(uint64_t request, const wire::MigrateRequest& migrate);
+  Reply migrate_files(uint64_t request, const wire::MigrateFilesRequest& migrate);
+  Reply job_files(uint64_t request, const wire::JobFilesRequest& files);
+  // Where this node listens, first where a peer of `destination`'s provider reaches it: it may have to ask us back.
+  std::vector<std::string> own_addresses(const std::string& destination) const;
   Reply list_jobs(uint64_t request);
   Reply job_results(uint64_t request, const wire::JobResultsRequest& results);
   Reply decision(uint64_t request, const wire::DecisionRequest& decision);

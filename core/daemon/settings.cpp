@@ -97,6 +97,17 @@ Result<> read_targets(const json& list, const std::string& path, const std::stri
   return Done{};
 }
 
+Result<> read_file_roots(const json& list, const std::string& origin, Settings& settings) {
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string here = fmt::format("file_roots[{}].path", i);
+    auto path = objects::normal_path(list[i].at("path"));
+    if (!path) return at(origin, here, path.error().text);
+    const std::string access = list[i].value("access", "read-write");
+    settings.file_roots.push_back({std::move(*path), access != "write", access != "read"});
+  }
+  return Done{};
+}
+
 // The size in `value`, within the bounds of its row: the schema checks those of numbers, not of sizes that are written as text.
 Result<uint64_t> size_within(const SettingRow& row, const json& value, const std::string& origin, const std::string& path) {
   auto size = size_of(value);
@@ -169,6 +180,8 @@ Result<Settings> parse_settings(const std::string& json_text, const std::string&
   if (auto read = read_table(document, origin, settings); !read) return std::move(read).error();
   if (document.contains("targets"))
     if (auto read = read_targets(document["targets"], "targets", origin, settings); !read) return std::move(read).error();
+  if (document.contains("file_roots"))
+    if (auto read = read_file_roots(document["file_roots"], origin, settings); !read) return std::move(read).error();
   if (document.contains("transfer_manager"))
     if (auto read = read_transfer_manager(document["transfer_manager"], "transfer_manager", origin, settings); !read)
       return std::move(read).error();

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "engine/settings.hpp"
+#include "objects/files/file_roots.hpp"
 #include "pmem/target.hpp"
 
 namespace godwit::daemon {
@@ -15,6 +16,7 @@ struct Settings {
   std::string state_dir;
   std::vector<std::string> listen{"tcp://127.0.0.1:7411"};
   std::vector<pmem::TargetSettings> targets;
+  std::vector<objects::FileRoot> file_roots;
   engine::EngineSettings engine;
   std::string log_level = "info";
   std::string pinning = "numa";  // "none", "numa" or "core".

@@ -95,6 +95,15 @@ json target_schema() {
            {{"capacity", size}, {"path", {{"type", "string"}, {"minLength", 1}}}, {"prefault", {{"type", "boolean"}}}}}}}}}};
 }
 
+json file_root_schema() {
+  return {{"type", "object"},
+          {"required", {"path"}},
+          {"additionalProperties", false},
+          {"properties",
+           {{"path", {{"type", "string"}, {"pattern", "^/"}}},
+            {"access", {{"type", "string"}, {"enum", {"read", "write", "read-write"}}}}}}};
+}
+
 json transfer_manager_schema() {
   return {{"type", "object"},
           {"additionalProperties", false},
@@ -117,6 +126,7 @@ json settings_schema() {
   json properties{{"state_dir", {{"type", "string"}, {"minLength", 1}}},
                   {"listen", {{"type", "array"}, {"minItems", 1}, {"items", {{"type", "string"}, {"minLength", 1}}}}},
                   {"targets", targets},
+                  {"file_roots", {{"type", "array"}, {"items", file_root_schema()}}},
                   {"transfer_manager", transfer_manager_schema()},
                   {"providers",
                    {{"type", "array"},
@@ -140,7 +150,8 @@ std::string settings_as_markdown() {
       "| key | type | default | bounds | meaning |\n|---|---|---|---|---|\n"
       "| `state_dir` | text | required | | directory of the journal; one daemon a directory |\n"
       "| `listen` | list of text | `[\"tcp://127.0.0.1:7411\"]` | | addresses to listen at; the first is the node's |\n"
-      "| `targets` | list of objects | `[]` | | see below |\n";
+      "| `targets` | list of objects | `[]` | | see below |\n"
+      "| `file_roots` | list of objects | `[]` | | directories below which files may be migrated; see below |\n";
   for (const SettingRow& row : kTable) {
     const char* type = "";
     std::string bounds;

@@ -7,6 +7,7 @@
 
 #include "base/fail_point.hpp"
 #include "base/log.hpp"
+#include "engine/verify.hpp"
 
 namespace godwit::engine {
 
@@ -96,26 +97,28 @@ Result<> InboundJob::join_streams(Deadline deadline) {
 OutcomeAnswer InboundJob::prepare(std::span<const uint32_t> failed) {
   const std::lock_guard lock(mutex_);
   if (machine_.state != DestinationState::kReceiving) return feed_locked(DestinationEvent::kPrepare);
-  for (const uint32_t object : failed) {
-    if (object >= sinks_.size() || !sinks_[object]) continue;
-    sinks_[object]->drop();
-    sinks_[object].reset();
-  }
   Result<> fit = stream_outcome_;
   if (fit && (!transfer_ || streams_ > 0 || !transfer_->all_landed()))
     fit = Error{Errc::kProtocol, "the source asks for the cutover before every block has arrived"};
-  OutcomeAnswer ways;
-  if (transfer_) {
-    ways.blocks_direct = transfer_->counters.blocks_direct;
-    ways.blocks_staged = transfer_->counters.blocks_staged;
-    ways.staged_because = transfer_->ways.staged_because();
+  const auto transfer = std::exchange(transfer_, nullptr);
+  if (transfer) transfer->ways.close();  // No RMA can reach the bytes from here on.
+  std::vector<bool> stays(sinks_.size(), true);
+  for (const uint32_t object : failed)
+    if (object < stays.size()) stays[object] = false;
+  if (fit) fit = make_durable_locked(stays);
+  // Before objects are dropped: a block may hold bytes of those and of others.
+  if (fit && transfer && !transfer->digests.empty()) fit = verify_blocks(*transfer);
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    if (stays[i]) continue;
+    sinks_[i]->drop();
+    sinks_[i].reset();
   }
-  transfer_.reset();  // Nothing is registered any more: no RMA can reach the bytes from here on.
-  if (fit) fit = make_durable_locked();
   OutcomeAnswer answer = feed_locked(fit ? DestinationEvent::kPrepare : DestinationEvent::kPrepareUnfit);
-  answer.blocks_direct = ways.blocks_direct;
-  answer.blocks_staged = ways.blocks_staged;
-  answer.staged_because = std::move(ways.staged_because);
+  if (transfer) {
+    answer.blocks_direct = transfer->counters.blocks_direct;
+    answer.blocks_staged = transfer->counters.blocks_staged;
+    answer.staged_because = transfer->ways.staged_because();
+  }
   if (!fit && answer.error == Errc{}) {
     answer.error = fit.error().code;
     answer.text = fit.error().text;
@@ -156,11 +159,13 @@ void InboundJob::source_lost() {
   (void)feed_locked(DestinationEvent::kSourceLost);  // Nobody is there to be answered.
 }
 
-// Adjacent objects are flushed together: thousands of small ones are few runs.
-Result<> InboundJob::make_durable_locked() {
+// Those that stay. Adjacent objects are flushed together: thousands of small ones are few runs.
+Result<> InboundJob::make_durable_locked(const std::vector<bool>& stays) {
   std::map<pmem::Volume*, std::vector<Extent>> extents;
-  for (const auto& sink : sinks_) {
-    if (!sink) continue;
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    if (!stays[i]) continue;
+    const auto& sink = sinks_[i];
+    if (auto finished = sink->finish(); !finished) return finished;
     const objects::Storage storage = sink->storage();
     if (storage.volume->survives_restart() && storage.extent.length_bytes > 0)
       extents[storage.volume].push_back(storage.extent);
@@ -213,7 +218,10 @@ bool InboundJob::perform_locked(DestinationAction action, DestinationState befor
       journal::InboundJob prepared = record_;
       prepared.objects.clear();
       for (size_t i = 0; i < sinks_.size(); ++i)
-        if (sinks_[i]) prepared.objects.push_back(record_.objects[i]);
+        if (sinks_[i]) {
+          prepared.objects.push_back(record_.objects[i]);
+          sinks_[i]->note(prepared.objects.back());
+        }
       auto written = journal_.prepare_inbound(prepared);
       if (written) return true;
       (void)feed_locked(DestinationEvent::kAbort);  // Nothing has been promised yet.

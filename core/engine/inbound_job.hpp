@@ -68,7 +68,7 @@ class InboundJob {
   OutcomeAnswer feed_locked(model::DestinationEvent event);
   bool perform_locked(model::DestinationAction action, model::DestinationState before, OutcomeAnswer& answer);
   void stop_streams(std::unique_lock<std::mutex>& lock);
-  Result<> make_durable_locked();
+  Result<> make_durable_locked(const std::vector<bool>& stays);
   Result<> journal_owner_locked();
   void free_locked();
 

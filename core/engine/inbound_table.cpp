@@ -19,9 +19,11 @@ void say_last(fabric::Channel& channel, std::span<const std::byte> message) {
 
 }  // namespace
 
-InboundTable::InboundTable(const EngineSettings& settings, objects::RegionStore& store, journal::Journal& journal)
+InboundTable::InboundTable(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
+                           journal::Journal& journal)
     : settings_(settings),
       store_(store),
+      filesets_(filesets),
       journal_(journal),
       job_threads_("inbound job", settings.inbound_max, settings.on_thread_start),
       stream_threads_("inbound stream", settings.inbound_max * 4, settings.on_thread_start) {}
@@ -44,19 +46,12 @@ Result<> InboundTable::recover() {
   if (!records) return std::move(records).error();
   for (journal::InboundJob& record : *records) {
     const bool owner = record.state == journal::InboundState::kOwner;
-    std::vector<std::unique_ptr<objects::Sink>> sinks;
     const bool survived = record.target_survives;
-    if (!owner && survived) {
-      auto target = store_.target(record.target);
-      if (!target || (*target)->pool_id() != record.pool)
-        return Error{Errc::kCorrupt, fmt::format("job {} is prepared on target '{}', whose pool is not configured any more; "
-                                                 "configure it again",
-                                                 to_string(record.job), record.target)};
-      for (const journal::JobObject& object : record.objects) {
-        auto region = store_.expect_again(**target, object, object.epoch + 1);
-        if (!region) return std::move(region).error();
-        sinks.push_back(std::make_unique<objects::RegionSink>(store_, std::move(*region)));
-      }
+    std::vector<std::unique_ptr<objects::Sink>> sinks;
+    if (survived) {
+      auto recovered = recover_sinks(record);
+      if (!recovered) return std::move(recovered).error();
+      sinks = std::move(*recovered);
     }
     const Id id = record.job;
     auto machine = model::recover_destination(!owner, owner, survived);
@@ -66,6 +61,30 @@ Result<> InboundTable::recover() {
     jobs_.emplace(id, std::move(job));
   }
   return Done{};
+}
+
+// What has arrived is shown: regions are in the catalogue then, filesets may have been about to.
+Result<std::vector<std::unique_ptr<objects::Sink>>> InboundTable::recover_sinks(const journal::InboundJob& record) {
+  const bool owner = record.state == journal::InboundState::kOwner;
+  std::vector<std::unique_ptr<objects::Sink>> sinks;
+  if (!record.objects.empty() && record.objects.front().kind == objects::ObjectKind::kFileset) {
+    auto recovered = filesets_.expect_again(record);
+    if (!recovered || !owner) return recovered;
+    for (const auto& sink : *recovered) sink->adopt();
+    return sinks;
+  }
+  if (owner) return sinks;
+  auto target = store_.target(record.target);
+  if (!target || (*target)->pool_id() != record.pool)
+    return Error{Errc::kCorrupt, fmt::format("job {} is prepared on target '{}', whose pool is not configured any more; "
+                                             "configure it again",
+                                             to_string(record.job), record.target)};
+  for (const journal::JobObject& object : record.objects) {
+    auto region = store_.expect_again(**target, object, object.epoch + 1);
+    if (!region) return std::move(region).error();
+    sinks.push_back(std::make_unique<objects::RegionSink>(store_, std::move(*region)));
+  }
+  return sinks;
 }
 
 std::shared_ptr<InboundJob> InboundTable::find(const Id& job) const {
@@ -183,6 +202,7 @@ Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<Inboun
         continue;
       }
       if (auto sent = channel.send(*reply); !sent) return sent;
+      if (!job) continue;  // A dry run: that was all.
       if (auto received = receive_blocks(channel, *job); !received) {
         log::warn("{}: {}", job->describe(), received.error().text);
         job->source_lost();  // The space is free when the source hears of it, and tries again.
@@ -234,44 +254,14 @@ OutcomeAnswer InboundTable::decide(const protocol::Decoded& message, std::shared
   return {wire::Outcome::unknown, Errc::kProtocol, "this message has no place on a job's connection"};
 }
 
-// What an offer reserves. An object that is refused has an answer, but no sink.
-struct InboundTable::Reservation {
-  journal::InboundJob record;
-  std::vector<std::unique_ptr<objects::Sink>> sinks;
-  std::vector<uint64_t> sizes;  // Of the sinks, in bytes.
-  std::vector<wire::ObjectAnswer> answers;
-  std::string first_error;
-};
-
-InboundTable::Reservation InboundTable::reserve(const wire::OfferRequest& offer, const Id& id, pmem::Target& target) {
-  Reservation reserved;
-  reserved.record = {
-      id, journal::InboundState::kPrepared, offer.source()->str(), target.name(), target.pool_id(), target.survives_restart(),
-      {}, protocol::from_wire(offer.node())};
-  uint64_t total_bytes = 0;
-  for (const wire::ObjectOffer* object : *offer.objects()) {
-    const Id source_id = protocol::from_wire(object->id());
-    const Id its_id = offer.copy() ? random_id() : source_id;
-    const uint64_t epoch = offer.copy() ? 0 : object->epoch();  // It is served here as epoch + 1.
-    std::string name = protocol::text_of(object->name());
-    // A copy within this node cannot have its original's name: it has none.
-    if (offer.copy() && !name.empty() && store_.find(source_id).region && store_.find(source_id).region->name == name)
-      name.clear();
-    auto region = object->size_bytes() > (uint64_t{1} << 62) - total_bytes
-                      ? Result<objects::RegionPtr>(Error{Errc::kNoSpace, "the job's sizes add up to more than 2^62 bytes"})
-                      : store_.expect(target, id, its_id, epoch + 1, name, object->size_bytes());
-    if (!region) {
-      if (reserved.first_error.empty()) reserved.first_error = region.error().text;
-      reserved.answers.emplace_back(protocol::to_wire(its_id), static_cast<int32_t>(region.error().code));
-      continue;
-    }
-    total_bytes += object->size_bytes();
-    reserved.answers.emplace_back(protocol::to_wire(its_id), 0);
-    reserved.record.objects.push_back({source_id, its_id, epoch, name, object->size_bytes(), target.name(), (*region)->extent});
-    reserved.sizes.push_back(object->size_bytes());
-    reserved.sinks.push_back(std::make_unique<objects::RegionSink>(store_, std::move(*region)));
-  }
-  return reserved;
+Result<Reservation> InboundTable::reserve(fabric::Channel& channel, const wire::OfferRequest& offer, const Id& id) {
+  bool files = false;
+  bool regions = false;
+  for (const wire::ObjectOffer* object : *offer.objects())
+    (object->kind() == static_cast<uint8_t>(objects::ObjectKind::kFileset) ? files : regions) = true;
+  if (files && regions) return Error{Errc::kProtocol, "a job is of regions or of filesets, not of both"};
+  if (files) return reserve_filesets(filesets_, channel, offer, id, settings_);
+  return reserve_regions(store_, offer, id);
 }
 
 Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channel, const protocol::Decoded& message,
@@ -286,19 +276,19 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
                  fmt::format("{} objects; {} are allowed in a job", offer.objects()->size(), settings_.objects_max)};
   if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
     return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
-  auto target = store_.target(offer.target()->str());
-  if (!target) return std::move(target).error();
-
-  Reservation reserved = reserve(offer, id, **target);
+  auto reservation = reserve(channel, offer, id);
+  if (!reservation) return std::move(reservation).error();
+  Reservation& reserved = *reservation;
   std::vector<objects::Sink*> sinks;
   for (const auto& sink : reserved.sinks) sinks.push_back(sink.get());
+  if (offer.dry_run()) return answer_offer(message.request(), reserved, {}, encoder);
   EngineSettings settings = settings_;
   settings.block_bytes = offer.block_bytes();
   job = std::make_shared<InboundJob>(journal_, std::move(reserved.record), std::move(reserved.sinks),
                                      model::DestinationMachine{});
   auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
   job->begin_transfer(std::make_shared<SinkTransfer>(std::move(domain), std::move(sinks),
-                                                     model::plan_blocks(reserved.sizes, offer.block_bytes()), settings));
+                                                     model::plan_blocks(reserved.sizes, offer.block_bytes()), settings, offer.verify()));
   std::vector<wire::Id> tokens;
   {
     const std::lock_guard lock(mutex_);
@@ -309,12 +299,26 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
       tokens.push_back(protocol::to_wire(token));
     }
   }
+  return answer_offer(message.request(), reserved, tokens, encoder);
+}
+
+std::span<const std::byte> InboundTable::answer_offer(uint64_t request, const Reservation& reserved,
+                                                      const std::vector<wire::Id>& tokens, protocol::Encoder& encoder) const {
   auto& builder = encoder.builder();
+  std::vector<flatbuffers::Offset<wire::WantedEntries>> wanted;
+  for (const auto& [object, entries] : reserved.wanted) {
+    std::vector<uint8_t> bits((entries.size() + 7) / 8);
+    for (size_t i = 0; i < entries.size(); ++i)
+      if (entries[i]) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1 << i % 8);
+    wanted.push_back(wire::CreateWantedEntries(builder, object, builder.CreateVector(bits)));
+  }
+  const auto wanted_offset = builder.CreateVector(wanted);
   const auto answers_offset = builder.CreateVectorOfStructs(reserved.answers);
   const auto tokens_offset = builder.CreateVectorOfStructs(tokens);
   const auto error_offset = builder.CreateString(reserved.first_error);
   const wire::Id node = protocol::to_wire(journal_.node_id());
-  return encoder.finish(message.request(), wire::CreateOfferReply(builder, answers_offset, tokens_offset, error_offset, &node));
+  return encoder.finish(
+      request, wire::CreateOfferReply(builder, answers_offset, tokens_offset, error_offset, &node, wanted_offset));
 }
 
 }  // namespace godwit::engine

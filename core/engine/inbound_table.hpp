@@ -12,16 +12,17 @@
 #include "base/thread_group.hpp"
 #include "engine/domains.hpp"
 #include "engine/inbound_job.hpp"
+#include "engine/reservation.hpp"
 #include "engine/settings.hpp"
 #include "fabric/channel.hpp"
-#include "objects/region_store.hpp"
 
 namespace godwit::engine {
 
 // Thread-safe.
 class InboundTable {
  public:
-  InboundTable(const EngineSettings& settings, objects::RegionStore& store, journal::Journal& journal);
+  InboundTable(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
+               journal::Journal& journal);
   ~InboundTable();
 
   // At start: jobs of the journal whose outcome is not known, or not yet heard by the source. Errors: kCorrupt, kIo.
@@ -31,6 +32,8 @@ class InboundTable {
   // Serves a job's further stream likewise. Errors: kNotFound, no job awaits that token; kBusy.
   Result<> serve_stream(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming);
 
+  // Null: unknown.
+  std::shared_ptr<InboundJob> find(const Id& job) const;
   // Those that are prepared and have not heard the decision.
   std::vector<std::shared_ptr<InboundJob>> in_doubt() const;
   void forget_ended();
@@ -44,14 +47,16 @@ class InboundTable {
   Result<> receive_blocks(fabric::Channel& channel, InboundJob& job);
   Result<std::span<const std::byte>> offered(fabric::Channel& channel, const protocol::Decoded& message,
                                              protocol::Encoder& encoder, std::shared_ptr<InboundJob>& job);
-  struct Reservation;
-  Reservation reserve(const wire::OfferRequest& offer, const Id& id, pmem::Target& target);
+  Result<Reservation> reserve(fabric::Channel& channel, const wire::OfferRequest& offer, const Id& id);
+  std::span<const std::byte> answer_offer(uint64_t request, const Reservation& reserved, const std::vector<wire::Id>& tokens,
+                                          protocol::Encoder& encoder) const;
+  Result<std::vector<std::unique_ptr<objects::Sink>>> recover_sinks(const journal::InboundJob& record);
   OutcomeAnswer decide(const protocol::Decoded& message, std::shared_ptr<InboundJob>& job);
-  std::shared_ptr<InboundJob> find(const Id& job) const;
   void expire_tokens(const std::shared_ptr<InboundJob>& job);
 
   const EngineSettings settings_;
   objects::RegionStore& store_;
+  objects::FilesetStore& filesets_;
   journal::Journal& journal_;
   std::atomic<bool> stopping_{false};
 

@@ -12,19 +12,21 @@ namespace {
 
 constexpr size_t kRememberedMax = 1000;
 
-// A region of the journal whose job had been decided: it serves nobody, its space is kept until the job has ended.
-Result<std::unique_ptr<objects::Source>> reopen(objects::RegionStore& store, const journal::JobObject& object, const Id& job) {
-  auto region = store.keep_handed_over(object, job);
-  if (!region) return std::move(region).error();
-  return std::unique_ptr<objects::Source>(std::make_unique<objects::RegionSource>(store, std::move(*region), job));
+Result<> check_transfer(uint64_t block_bytes, uint32_t streams, const std::string& destination) {
+  if (block_bytes != 0 && (block_bytes < 4_KiB || block_bytes > 64_MiB))
+    return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", block_bytes)};
+  if (streams > 64) return Error{Errc::kInvalid, fmt::format("{} streams; 64 are allowed", streams)};
+  if (auto address = fabric::parse_address(destination); !address) return std::move(address).error();
+  return Done{};
 }
 
 }  // namespace
 
-JobTable::JobTable(const EngineSettings& settings, objects::RegionStore& store, journal::Journal& journal, Domains& domains,
-                   std::function<void(const Id&)> on_ended)
+JobTable::JobTable(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
+                   journal::Journal& journal, Domains& domains, std::function<void(const Id&)> on_ended)
     : settings_(settings),
       store_(store),
+      filesets_(filesets),
       journal_(journal),
       domains_(domains),
       on_ended_(std::move(on_ended)),
@@ -52,34 +54,47 @@ void JobTable::stop() {
 Result<> JobTable::recover() {
   auto records = journal_.outbound();
   if (!records) return std::move(records).error();
-  for (const journal::OutboundJob& record : *records) {
-    const bool handed_over = record.state != journal::OutboundState::kStarted;
-    auto machine = model::recover_source(record.is_move, handed_over, record.state == journal::OutboundState::kDone,
-                                         record.source_survives);
-    if (machine.state == model::SourceState::kAborted) {
-      // Nothing had been promised. The regions serve; a destination that asks hears "abort" for an unknown job.
-      if (auto gone = journal_.forget_outbound(record.job); !gone) return gone;
-      continue;
-    }
-    if (!handed_over) {  // The only other copy may be the destination's: let it have it.
-      std::vector<journal::MovedRecord> moved;
-      for (const journal::JobObject& object : record.objects)
+  for (const journal::OutboundJob& record : *records)
+    if (auto recovered = recover_one(record); !recovered) return recovered;
+  return Done{};
+}
+
+Result<> JobTable::recover_one(const journal::OutboundJob& record) {
+  const bool handed_over = record.state != journal::OutboundState::kStarted;
+  const bool done = record.state == journal::OutboundState::kDone;
+  auto machine = model::recover_source(record.is_move, handed_over, done, record.source_survives);
+  // Nothing had been promised. The objects serve; a destination that asks hears "abort" for an unknown job.
+  if (machine.state == model::SourceState::kAborted) return journal_.forget_outbound(record.job);
+  if (!handed_over) {  // The only other copy may be the destination's: let it have it.
+    std::vector<journal::MovedRecord> moved;
+    for (const journal::JobObject& object : record.objects)
+      if (object.kind == objects::ObjectKind::kRegion)
         moved.push_back({object.id, object.epoch + 1, object.name, record.address, record.target});
-      if (auto decided = journal_.hand_over(record.job, moved); !decided) return decided;
-    }
-    std::vector<std::unique_ptr<objects::Source>> sources;
-    if (record.is_move && record.source_survives && record.state == journal::OutboundState::kHandedOver)
-      for (const journal::JobObject& object : record.objects) {
-        if (store_.find(object.id).region) continue;  // Could not be read, and stayed.
-        auto source = reopen(store_, object, record.job);
-        if (!source) return std::move(source).error();
-        sources.push_back(std::move(*source));
-      }
-    auto job = std::make_shared<OutboundJob>(record, std::move(sources), machine, domains_, journal_, settings_, on_ended_);
-    log::info("recovered {}: handed over, waits for the destination", job->describe());
-    const std::lock_guard lock(mutex_);
-    remember_locked(job);
+    if (auto decided = journal_.hand_over(record.job, moved); !decided) return decided;
   }
+  std::vector<std::unique_ptr<objects::Source>> sources;
+  if (record.is_move && record.source_survives) {
+    for (const journal::JobObject& object : record.objects) {
+      if (object.kind == objects::ObjectKind::kFileset) {
+        auto source = filesets_.open_again(record.job, object);
+        if (!source) return std::move(source).error();
+        if (done)
+          (*source)->finish_move({record.address, record.target, {}});
+        else
+          sources.push_back(std::move(*source));
+        continue;
+      }
+      if (done || store_.find(object.id).region) continue;  // The latter could not be read, and stayed.
+      // It serves nobody, and its space is kept until the job has ended.
+      auto region = store_.keep_handed_over(object, record.job);
+      if (!region) return std::move(region).error();
+      sources.push_back(std::make_unique<objects::RegionSource>(store_, std::move(*region), record.job));
+    }
+  }
+  auto job = std::make_shared<OutboundJob>(record, std::move(sources), machine, domains_, journal_, settings_, on_ended_);
+  log::info("recovered {}: handed over, waits for the destination", job->describe());
+  const std::lock_guard lock(mutex_);
+  remember_locked(job);
   return Done{};
 }
 
@@ -103,26 +118,18 @@ Result<> JobTable::check(const MigrateRequest& request, const std::vector<std::s
                  fmt::format("{} regions in one call; {} are allowed", request.regions.size(), settings_.objects_max)};
   if (!request.name.empty() && request.regions.size() != 1)
     return Error{Errc::kInvalid, "a new name can be given to a single region only"};
-  if (request.block_bytes != 0 && (request.block_bytes < 4_KiB || request.block_bytes > 64_MiB))
-    return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", request.block_bytes)};
-  if (request.streams > 64) return Error{Errc::kInvalid, fmt::format("{} streams; 64 are allowed", request.streams)};
+  if (auto valid = check_transfer(request.block_bytes, request.streams, request.destination_address); !valid) return valid;
   if (auto valid = objects::check_name(request.name); !valid) return valid;
   if (std::unordered_set<Id>(request.regions.begin(), request.regions.end()).size() != request.regions.size())
     return Error{Errc::kInvalid, "a region is named twice"};
-  if (auto address = fabric::parse_address(request.destination_address); !address) return std::move(address).error();
   if (std::ranges::find(own_addresses, request.destination_address) != own_addresses.end()) {
     if (auto target = store_.target(request.destination_target); !target) return std::move(target).error();
   }
   return Done{};
 }
 
-Result<Id> JobTable::submit(const MigrateRequest& request, const std::vector<std::string>& own_addresses) {
-  if (auto valid = check(request, own_addresses); !valid) return std::move(valid).error();
-  const bool stays_here = std::ranges::find(own_addresses, request.destination_address) != own_addresses.end();
-  const Id id = random_id();
-  std::vector<std::unique_ptr<objects::Source>> sources;
-  std::vector<ObjectResult> results;
-  std::string first_error;
+OutboundObjects JobTable::open_regions(const MigrateRequest& request, const Id& job, bool stays_here) {
+  OutboundObjects objects;
   for (const Id& region_id : request.regions) {
     ObjectResult result{region_id, region_id, 0, Errc{}};
     const auto found = store_.find(region_id);
@@ -132,37 +139,89 @@ Result<Id> JobTable::submit(const MigrateRequest& request, const std::vector<std
       source = Error{Errc::kInvalid, fmt::format("{} is on target '{}' already: the destination is the source",
                                                  found.region->describe(), request.destination_target)};
     else if (found.region)
-      source = objects::RegionSource::open(store_, found.region, id);
+      source = objects::RegionSource::open(store_, found.region, job);
     else if (!found.moved.address.empty())
       source = Error{Errc::kMoved, fmt::format("region {} has moved to {}", to_string(region_id), found.moved.address)};
     if (source) {
       result.size_bytes = (*source)->size_bytes();
       if (!request.name.empty()) (*source)->rename(request.name);
-      sources.push_back(std::move(*source));
+      objects.sources.push_back(std::move(*source));
     } else {
       result.error = source.error().code;
-      if (first_error.empty()) first_error = source.error().text;
+      if (objects.first_error.empty()) objects.first_error = source.error().text;
     }
-    results.push_back(result);
+    objects.results.push_back(result);
   }
-  if (sources.empty()) return Error{results.front().error, first_error};
+  return objects;
+}
 
-  OutboundRequest job_request{id,
-                              own_addresses.front(),
-                              request.destination_address,
-                              request.destination_target,
-                              request.copy,
-                              request.block_bytes != 0 ? request.block_bytes : settings_.block_bytes,
-                              request.streams != 0 ? request.streams : settings_.streams};
-  auto job = std::make_shared<OutboundJob>(std::move(job_request), std::move(sources), std::move(results),
-                                           std::move(first_error), domains_, journal_, settings_, on_ended_);
+Id JobTable::queue(OutboundRequest request, OutboundObjects objects, OpenObjects open) {
+  if (request.block_bytes == 0) request.block_bytes = settings_.block_bytes;
+  if (request.streams == 0) request.streams = settings_.streams;
+  const Id id = request.job;
+  auto job = std::make_shared<OutboundJob>(std::move(request), std::move(objects), std::move(open), domains_, journal_,
+                                           settings_, on_ended_);
   {
     const std::lock_guard lock(mutex_);
     remember_locked(job);
-    queued_.push_back(job);
+    queued_.push_back(std::move(job));
   }
   queue_changed_.notify_one();
   return id;
+}
+
+Result<Id> JobTable::submit(const MigrateRequest& request, const std::vector<std::string>& own_addresses) {
+  if (auto valid = check(request, own_addresses); !valid) return std::move(valid).error();
+  const bool stays_here = std::ranges::find(own_addresses, request.destination_address) != own_addresses.end();
+  const Id id = random_id();
+  OutboundObjects objects = open_regions(request, id, stays_here);
+  if (objects.sources.empty()) return Error{objects.results.front().error, objects.first_error};
+  return queue({id, own_addresses.front(), request.destination_address, request.destination_target, request.copy,
+                request.block_bytes, request.streams},
+               std::move(objects), {});
+}
+
+Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vector<std::string>& own_addresses) {
+  if (request.paths.empty()) return Error{Errc::kInvalid, "no file to migrate"};
+  if (request.paths.size() > settings_.objects_max)
+    return Error{Errc::kLimit, fmt::format("{} paths in one call; {} are allowed", request.paths.size(), settings_.objects_max)};
+  if (auto valid = check_transfer(request.block_bytes, request.streams, request.destination_address); !valid)
+    return std::move(valid).error();
+  std::unordered_set<std::string> names;
+  for (const std::string& path : request.paths) {
+    auto normal = objects::normal_path(path);
+    if (!normal) return std::move(normal).error();
+    if (!names.insert(normal->substr(normal->rfind('/') + 1)).second)
+      return Error{Errc::kInvalid, fmt::format("two paths end in '{}', and would be one at the destination",
+                                               log::printable(normal->substr(normal->rfind('/') + 1)))};
+  }
+  if (auto directory = objects::normal_path(request.directory); !directory)
+    return with_context("the destination's directory", std::move(directory).error());
+  const Id id = random_id();
+  OpenObjects open = [this, id, paths = request.paths, options = request.options](const std::atomic<bool>& cancelled) {
+    OutboundObjects objects;
+    std::shared_ptr<objects::FileVolume> volume;
+    for (const std::string& path : paths) {
+      ObjectResult result;
+      auto source = filesets_.open(id, path, options, volume, cancelled);
+      if (source) {
+        result.source_id = (*source)->manifest().id;
+        result.size_bytes = (*source)->size_bytes();
+        objects.sources.push_back(std::move(*source));
+      } else {
+        result.error = source.error().code;
+        if (objects.first_error.empty()) objects.first_error = source.error().text;
+      }
+      objects.results.push_back(result);
+    }
+    return objects;
+  };
+  OutboundRequest job{id, own_addresses.front(), request.destination_address, request.directory, !request.options.move,
+                      request.block_bytes, request.streams};
+  job.update = request.update;
+  job.verify = request.verify;
+  job.dry_run = request.dry_run;
+  return queue(std::move(job), {}, std::move(open));
 }
 
 void JobTable::work() {

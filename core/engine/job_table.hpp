@@ -14,6 +14,7 @@
 #include "engine/domains.hpp"
 #include "engine/outbound_job.hpp"
 #include "engine/settings.hpp"
+#include "objects/files/fileset_store.hpp"
 #include "objects/region_store.hpp"
 
 namespace godwit::engine {
@@ -28,12 +29,24 @@ struct MigrateRequest {
   std::string name;          // Of a single region at its destination; empty: the one it has.
 };
 
+struct MigrateFilesRequest {
+  std::vector<std::string> paths;  // Absolute.
+  std::string destination_address;
+  std::string directory;  // There.
+  objects::FilesetOptions options = {};
+  bool update = false;
+  bool verify = false;
+  bool dry_run = false;
+  uint64_t block_bytes = 0;  // 0: the setting.
+  uint32_t streams = 0;      // 0: the setting.
+};
+
 // Thread-safe.
 class JobTable {
  public:
   // `on_ended` is called by the job's thread whenever a job has ended or came in doubt.
-  JobTable(const EngineSettings& settings, objects::RegionStore& store, journal::Journal& journal, Domains& domains,
-           std::function<void(const Id&)> on_ended);
+  JobTable(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
+           journal::Journal& journal, Domains& domains, std::function<void(const Id&)> on_ended);
   ~JobTable();
 
   // Jobs of the journal that a crash has cut short; before anything is served. Errors: kCorrupt, kIo.
@@ -44,6 +57,8 @@ class JobTable {
   // node listens, the one to give to the destination first.
   // Errors: kInvalid, kLimit, kNotFound or kBusy (none of the regions can go), the destination is the source.
   Result<Id> submit(const MigrateRequest& request, const std::vector<std::string>& own_addresses);
+  // Queues the job; the trees are walked when it runs. Errors: kInvalid, kLimit.
+  Result<Id> submit(const MigrateFilesRequest& request, const std::vector<std::string>& own_addresses);
   // Null: unknown.
   std::shared_ptr<OutboundJob> find(const Id& job) const;
   // Newest first.
@@ -55,12 +70,16 @@ class JobTable {
   void stop();
 
  private:
+  OutboundObjects open_regions(const MigrateRequest& request, const Id& job, bool stays_here);
+  Result<> recover_one(const journal::OutboundJob& record);
+  Id queue(OutboundRequest request, OutboundObjects objects, OpenObjects open);
   Result<> check(const MigrateRequest& request, const std::vector<std::string>& own_addresses) const;
   void work();
   void remember_locked(const std::shared_ptr<OutboundJob>& job);
 
   const EngineSettings settings_;
   objects::RegionStore& store_;
+  objects::FilesetStore& filesets_;
   journal::Journal& journal_;
   Domains& domains_;
   const std::function<void(const Id&)> on_ended_;

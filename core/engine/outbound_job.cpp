@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <unordered_map>
 
 #include "base/log.hpp"
 
@@ -15,24 +16,37 @@ using model::SourceAction;
 using model::SourceEvent;
 using model::SourceState;
 
-OutboundJob::OutboundJob(OutboundRequest request, std::vector<std::unique_ptr<objects::Source>> sources,
-                         std::vector<ObjectResult> results, std::string first_error, Domains& domains,
+namespace {
+
+// A dry run tells no more than so many files: it is remembered with the job.
+constexpr size_t kPlannedMax = 100'000;
+
+}  // namespace
+
+OutboundJob::OutboundJob(OutboundRequest request, OutboundObjects objects, OpenObjects open, Domains& domains,
                          journal::Journal& journal, const EngineSettings& settings, std::function<void(const Id&)> on_ended)
     : request_(std::move(request)),
       settings_(settings),
+      open_(std::move(open)),
       domains_(domains),
       journal_(journal),
-      on_ended_(std::move(on_ended)),
-      sources_(std::move(sources)),
-      results_(std::move(results)) {
+      on_ended_(std::move(on_ended)) {
   machine_.is_move = !request_.copy;
+  take_objects(std::move(objects));
+  history_.emplace_back(Phase::kPlanning, started_);
+}
+
+void OutboundJob::take_objects(OutboundObjects objects) {
+  const std::lock_guard lock(mutex_);
+  sources_ = std::move(objects.sources);
+  results_ = std::move(objects.results);
+  bytes_total_ = 0;
   for (const ObjectResult& result : results_) {
     if (result.error == Errc{})
       bytes_total_ += result.size_bytes;
     else if (first_error_.code == Errc{})
-      first_error_ = Error{result.error, first_error};
+      first_error_ = Error{result.error, objects.first_error};
   }
-  history_.emplace_back(Phase::kPlanning, started_);
 }
 
 OutboundJob::OutboundJob(const journal::OutboundJob& record, std::vector<std::unique_ptr<objects::Source>> sources,
@@ -78,7 +92,7 @@ JobStatus OutboundJob::status() const {
   const bool partial = status.ended && objects_done_ > 0 && first_error_.code != Errc{};
   if (partial) {
     status.error = Errc::kPartial;
-    status.error_text = fmt::format("{} of {} regions stayed; the first because: {}", results_.size() - objects_done_,
+    status.error_text = fmt::format("{} of {} objects stayed; the first because: {}", results_.size() - objects_done_,
                                     results_.size(), first_error_.text);
   }
   status.bytes_done = counters_.bytes_done;
@@ -164,6 +178,10 @@ void OutboundJob::end(Phase phase) {
 // ---------------------------------------------------------------- the life of a job
 
 void OutboundJob::run() {
+  if (open_) {
+    take_objects(open_(cancelled_));
+    if (sources_.empty()) return fail(first_error_);
+  }
   auto address = fabric::parse_address(request_.destination_address);
   if (!address) return fail(address.error());
   auto domain = domains_.of(*address);
@@ -176,6 +194,7 @@ void OutboundJob::run() {
     (void)feed(SourceEvent::kFailed, &*channel);
     return fail(sent.error());
   }
+  if (request_.dry_run) return end_dry_run();
   enter(Phase::kCutover);
   // Each event leads to the next message, until the machine has ended or the destination is lost.
   const auto ended = feed(SourceEvent::kPassDone, &*channel);
@@ -227,6 +246,22 @@ void OutboundJob::resume_all() {
   sources_.clear();
 }
 
+// Nothing was changed anywhere, and nothing is.
+void OutboundJob::end_dry_run() {
+  resume_all();
+  {
+    const std::lock_guard lock(mutex_);
+    for (const ObjectResult& result : results_)
+      if (result.error == Errc{}) ++objects_done_;
+  }
+  end(Phase::kDone);
+}
+
+std::pair<std::vector<objects::PlannedFile>, uint64_t> OutboundJob::planned() const {
+  const std::lock_guard lock(mutex_);
+  return {planned_, planned_total_};
+}
+
 Result<> OutboundJob::quiesce() {
   enter(Phase::kPreSync);
   const auto deadline = Deadline::after(settings_.quiesce_timeout);
@@ -239,6 +274,7 @@ Result<> OutboundJob::transfer(fabric::Channel& channel) {
   auto tokens = offer(channel);
   if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
   if (sources_.empty()) return first_error_;  // Every object was refused.
+  if (request_.dry_run) return Done{};
   enter(Phase::kSync);
   return send_blocks(channel, *tokens);
 }
@@ -246,12 +282,28 @@ Result<> OutboundJob::transfer(fabric::Channel& channel) {
 Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   auto& builder = encoder_.builder();
   std::vector<flatbuffers::Offset<wire::ObjectOffer>> objects;
+  std::vector<std::byte> listings;  // Of all objects; the destination reads them before it answers.
   for (const auto& source : sources_) {
+    auto listing = source->listing();
+    if (!listing) return with_context(source->describe(), std::move(listing).error());
+    listings.insert(listings.end(), listing->begin(), listing->end());
     const journal::JobObject object = source->manifest();
     const auto name = object.name.empty() ? 0 : builder.CreateString(object.name);
     const wire::Id id = protocol::to_wire(object.id);
-    objects.push_back(wire::CreateObjectOffer(builder, &id, object.epoch, object.size_bytes, name));
+    objects.push_back(wire::CreateObjectOffer(builder, &id, object.epoch, object.size_bytes, name,
+                                              static_cast<uint8_t>(object.kind), listing->size()));
   }
+  std::optional<fabric::Registration> exposed;
+  wire::Window window;
+  if (!listings.empty()) {
+    auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
+    auto registered = domain->register_memory(listings, fabric::Access::kRemoteRead);
+    if (!registered) return with_context("the list of the files", std::move(registered).error());
+    exposed.emplace(std::move(*registered));
+    const fabric::RemoteMemory remote = exposed->remote();
+    window = wire::Window(remote.address, remote.key, remote.length_bytes);
+  }
+  const wire::DigestValue digest = protocol::to_wire(digest_of(listings));
   const auto source = builder.CreateString(request_.source_address);
   const auto target = builder.CreateString(request_.destination_target);
   const auto list = builder.CreateVector(objects);
@@ -259,11 +311,16 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   const wire::Id node = protocol::to_wire(journal_.node_id());
   const uint64_t blocks = bytes_total_ / request_.block_bytes + 1;
   const auto streams = static_cast<uint32_t>(std::min<uint64_t>(request_.streams, blocks));
-  const auto body =
-      wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.block_bytes, streams, list, &node);
+  const auto body = wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.block_bytes, streams, list,
+                                             &node, &window, &digest, request_.update, request_.verify, request_.dry_run);
   const uint64_t number = next_request_++;
   if (auto sent = channel.send(encoder_.finish(number, body)); !sent) return std::move(sent).error();
+  auto tokens = hear_answers(channel, number);
+  if (!tokens && exposed) channel.close();  // The destination may still be reading from what we are about to free.
+  return tokens;
+}
 
+Result<std::vector<Id>> OutboundJob::hear_answers(fabric::Channel& channel, uint64_t number) {
   auto event = channel.wait(Deadline::after(settings_.stall_timeout));
   if (!event) return std::move(event).error();
   const auto* bytes = std::get_if<fabric::Message>(&*event);
@@ -281,6 +338,23 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   return tokens;
 }
 
+namespace {
+
+// Which entries of its objects the destination wants, by object; of one that it does not name, all.
+std::unordered_map<uint32_t, std::vector<bool>> wanted_of(const wire::OfferReply& reply) {
+  std::unordered_map<uint32_t, std::vector<bool>> all;
+  if (reply.wanted() == nullptr) return all;
+  for (const wire::WantedEntries* one : *reply.wanted()) {
+    if (one->bits() == nullptr) continue;
+    std::vector<bool>& wanted = all[one->object()];
+    for (const uint8_t byte : *one->bits())
+      for (int bit = 0; bit < 8; ++bit) wanted.push_back((byte >> bit & 1) != 0);
+  }
+  return all;
+}
+
+}  // namespace
+
 // Objects that the destination refused leave the job, and serve again.
 Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
   if (reply.answers() == nullptr || reply.answers()->size() != sources_.size())
@@ -289,12 +363,25 @@ Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
   const std::lock_guard lock(mutex_);
   std::vector<std::unique_ptr<objects::Source>> accepted;
   size_t index = 0;
+  uint64_t bytes = 0;
+  const auto all_wanted = wanted_of(reply);
   for (ObjectResult& result : results_) {
     if (result.error != Errc{}) continue;  // Was not offered.
     const wire::ObjectAnswer* answer = reply.answers()->Get(static_cast<uint32_t>(index));
     auto& source = sources_[index++];
     if (answer->error() == 0) {
       result.destination_id = protocol::from_wire(answer->destination_id());
+      const auto found = all_wanted.find(static_cast<uint32_t>(index - 1));
+      const std::vector<bool> wanted = found == all_wanted.end() ? std::vector<bool>{} : found->second;
+      if (request_.dry_run) {
+        auto files = source->planned(wanted);
+        planned_total_ += files.size();
+        files.resize(std::min(files.size(), kPlannedMax - planned_.size()));
+        planned_.insert(planned_.end(), std::make_move_iterator(files.begin()), std::make_move_iterator(files.end()));
+      }
+      source->accepted(wanted);
+      result.size_bytes = source->size_bytes();
+      bytes += result.size_bytes;
       accepted.push_back(std::move(source));
       continue;
     }
@@ -302,10 +389,10 @@ Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
     if (first_error_.code == Errc{})
       first_error_ =
           Error{result.error, fmt::format("{}: {}", request_.destination_address, protocol::text_of(reply.first_error()))};
-    bytes_total_ -= result.size_bytes;
     source->resume();
   }
   sources_ = std::move(accepted);
+  bytes_total_ = bytes;
   return Done{};
 }
 

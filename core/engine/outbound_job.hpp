@@ -31,6 +31,9 @@ struct OutboundRequest {
   bool copy = false;
   uint64_t block_bytes = 0;
   uint32_t streams = 0;
+  bool update = false;   // Filesets that are there already are brought up to date.
+  bool verify = false;   // The destination reads back what it stored.
+  bool dry_run = false;  // Both sides look, and nothing is changed.
 };
 
 struct ObjectResult {
@@ -53,14 +56,22 @@ struct JobStatus {
   double seconds = 0;
 };
 
+// The objects of a job; `results` has one entry for each that was asked for: those with an error are not in `sources`.
+struct OutboundObjects {
+  std::vector<std::unique_ptr<objects::Source>> sources = {};
+  std::vector<ObjectResult> results = {};
+  std::string first_error = {};
+};
+// Opens them in the job's own thread, because it takes long. `cancelled` ends it early.
+using OpenObjects = std::function<OutboundObjects(const std::atomic<bool>& cancelled)>;
+
 // Thread-safe. run() is called once, by the job's thread; finish_in_doubt() by the resolver.
 class OutboundJob {
  public:
   // `on_ended` is called, by the thread that drives the job, when it has ended for its user, or came in doubt.
-  // `results` has one entry for each object that was asked for; those with an error are not in `sources`.
-  OutboundJob(OutboundRequest request, std::vector<std::unique_ptr<objects::Source>> sources, std::vector<ObjectResult> results,
-              std::string first_error, Domains& domains, journal::Journal& journal, const EngineSettings& settings,
-              std::function<void(const Id&)> on_ended);
+  // `open`: gives the objects when the job runs, in place of `objects`; may be empty.
+  OutboundJob(OutboundRequest request, OutboundObjects objects, OpenObjects open, Domains& domains, journal::Journal& journal,
+              const EngineSettings& settings, std::function<void(const Id&)> on_ended);
   // From the journal, after a restart. `sources` are the objects that survived.
   OutboundJob(const journal::OutboundJob& record, std::vector<std::unique_ptr<objects::Source>> sources,
               model::SourceMachine machine, Domains& domains, journal::Journal& journal, const EngineSettings& settings,
@@ -71,6 +82,8 @@ class OutboundJob {
   JobStatus status() const;
   std::vector<ObjectResult> results() const;
   std::string report_json() const;
+  // Of a dry run that has ended: what it would do with the first 100,000 files; and how many there are.
+  std::pair<std::vector<objects::PlannedFile>, uint64_t> planned() const;
   model::Decision decision() const;
   // The resolver has something to do: in doubt, or done and the destination has not heard of the release.
   bool unfinished() const;
@@ -86,9 +99,12 @@ class OutboundJob {
     wire::Outcome outcome;
     Error error;
   };
+  void take_objects(OutboundObjects objects);
+  void end_dry_run();
   Result<> transfer(fabric::Channel& channel);
   Result<> quiesce();
   Result<std::vector<Id>> offer(fabric::Channel& channel);
+  Result<std::vector<Id>> hear_answers(fabric::Channel& channel, uint64_t number);
   Result<> take_answers(const wire::OfferReply& reply);
   Result<> send_blocks(fabric::Channel& channel, const std::vector<Id>& tokens);
   void settle_failed_objects(const SourceTransfer& transfer);
@@ -107,6 +123,7 @@ class OutboundJob {
 
   const OutboundRequest request_;
   const EngineSettings settings_;
+  const OpenObjects open_;
   Domains& domains_;
   journal::Journal& journal_;
   const std::function<void(const Id&)> on_ended_;
@@ -135,6 +152,8 @@ class OutboundJob {
   uint64_t destination_blocks_staged_ = 0;
   std::string destination_staged_because_;
   uint32_t streams_used_ = 0;
+  std::vector<objects::PlannedFile> planned_;
+  uint64_t planned_total_ = 0;
   Clock::time_point started_ = Clock::now();
   Clock::time_point ended_{};
   std::vector<std::pair<model::Phase, Clock::time_point>> history_;

@@ -143,6 +143,7 @@ Result<> SinkStream::arrived(uint32_t block, const Result<>& outcome) {
     finish(block, Errc::kDigest);
     return Done{};
   }
+  if (!transfer_.digests.empty()) transfer_.digests[block] = landing.announced.digest;
   if (!landing.staged) {
     finish(block, Errc{});
     return Done{};
@@ -155,7 +156,10 @@ Result<> SinkStream::finish_writes() {
   auto finished = staging_.reap(landing_.size() == window_ && staging_.under_way() == window_);
   if (!finished) return std::move(finished).error();
   for (const Staging::Finished& write : *finished) {
-    if (!write.outcome) return with_context(transfer_.sinks[write.failed_object]->describe(), write.outcome.error());
+    if (!write.failures.empty()) {
+      auto& [object, error] = write.failures.front();
+      return with_context(transfer_.sinks[object]->describe(), error);
+    }
     finish(static_cast<uint32_t>(write.token), Errc{});
   }
   return Done{};

@@ -20,14 +20,16 @@ namespace godwit::engine {
 
 // What the streams of an inbound job share.
 struct SinkTransfer {
+  // `verify`: every block's digest is kept, to be compared once more (verify.hpp).
   SinkTransfer(std::shared_ptr<fabric::Domain> its_domain, std::vector<objects::Sink*> its_sinks, model::BlockPlan its_plan,
-               const EngineSettings& its_settings)
+               const EngineSettings& its_settings, bool verify)
       : domain(its_domain),
         sinks(std::move(its_sinks)),
         plan(std::move(its_plan)),
         settings(its_settings),
         ways(its_domain, fabric::Access::kLocal, sinks.size()),
-        blocks(plan.size()) {}
+        blocks(plan.size()),
+        digests(verify ? plan.size() : 0) {}
 
   const std::shared_ptr<fabric::Domain> domain;
   const std::vector<objects::Sink*> sinks;
@@ -39,6 +41,7 @@ struct SinkTransfer {
 
   enum class BlockState : uint8_t { kAbsent, kUnderWay, kLanded };
   std::vector<std::atomic<BlockState>> blocks;
+  std::vector<Digest> digests;  // Of the blocks that have landed; each is written by the stream that landed it.
   bool all_landed() const;
 };
 

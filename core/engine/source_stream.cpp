@@ -113,16 +113,23 @@ Result<bool> SourceStream::finish_reads() {
     const auto block = static_cast<uint32_t>(read.token);
     const uint32_t buffer = in_flight_[block].buffer;
     const auto bytes = staging_.buffer(buffer).first(transfer_.plan.block_bytes(block));
-    if (!read.outcome) {
-      transfer_.fail_object(read.failed_object,
-                            with_context(transfer_.sources[read.failed_object]->describe(), std::move(read.outcome).error()));
-      std::ranges::fill(bytes, std::byte{0});
+    for (auto& [object, error] : read.failures) {
+      zero_pieces(block, object, bytes);
+      transfer_.fail_object(object, with_context(transfer_.sources[object]->describe(), std::move(error)));
     }
     const fabric::BufferPool& pool = staging_.pool();
     if (auto said = announce(block, pool.registration().remote(), pool.remote_offset_bytes(buffer), bytes); !said)
       return std::move(said).error();
   }
   return !finished->empty();
+}
+
+// What could not be read; other objects of the block are not its victims.
+void SourceStream::zero_pieces(uint32_t block, uint32_t object, std::span<std::byte> bytes) const {
+  for (const model::Piece& piece : transfer_.plan.pieces(block)) {
+    if (piece.object == object) std::ranges::fill(bytes.first(piece.extent.length_bytes), std::byte{0});
+    bytes = bytes.subspan(piece.extent.length_bytes);
+  }
 }
 
 Result<> SourceStream::announce(uint32_t block, const fabric::RemoteMemory& window, uint64_t remote_offset_bytes,

@@ -72,6 +72,7 @@ class SourceStream {
   Result<> last_words(Result<> lost);
   Result<bool> start_block();
   Result<bool> finish_reads();
+  void zero_pieces(uint32_t block, uint32_t object, std::span<std::byte> bytes) const;
   Result<> announce(uint32_t block, const fabric::RemoteMemory& window, uint64_t remote_offset_bytes,
                     std::span<const std::byte> bytes);
   Result<> hear(const fabric::ChannelEvent& event);

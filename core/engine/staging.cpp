@@ -41,12 +41,10 @@ void Staging::note(const pmem::IoDone& done) {
   const uint64_t token = done.token >> kPieceBits;
   const auto found = works_.find(token);
   Work& work = found->second;
-  if (!done.outcome && work.outcome) {
-    work.outcome = done.outcome;
-    work.failed_object = work.pieces[done.token & ((uint64_t{1} << kPieceBits) - 1)].object;
-  }
+  if (!done.outcome)
+    work.failures.emplace_back(work.pieces[done.token & ((uint64_t{1} << kPieceBits) - 1)].object, done.outcome.error());
   if (--work.left > 0) return;
-  finished_.push_back({token, std::move(work.outcome), work.failed_object});
+  finished_.push_back({token, std::move(work.failures)});
   works_.erase(found);
 }
 

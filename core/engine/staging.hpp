@@ -33,9 +33,7 @@ class Staging {
 
   struct Finished {
     uint64_t token;
-    // Errors: of the first piece that failed; `failed_object` is its object.
-    Result<> outcome;
-    uint32_t failed_object;
+    std::vector<std::pair<uint32_t, Error>> failures;  // By object: why a piece of it failed.
   };
   uint32_t under_way() const { return static_cast<uint32_t>(works_.size()); }
   // What has finished; blocks until something has if `block` and something is under way.
@@ -45,8 +43,7 @@ class Staging {
   struct Work {
     std::vector<model::Piece> pieces;
     uint32_t left = 0;
-    Result<> outcome = Done{};
-    uint32_t failed_object = 0;
+    std::vector<std::pair<uint32_t, Error>> failures;
   };
   Result<pmem::IoQueue*> queue_of(pmem::Volume& volume);
   Result<> submit(pmem::Volume& volume, const pmem::Io& io);

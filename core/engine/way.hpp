@@ -35,6 +35,12 @@ class Ways {
     return state.registration.get();
   }
 
+  // Deregisters all: no RMA reaches the objects any more.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    for (State& state : objects_) state.registration.reset();
+  }
+
   // Why something was staged; empty: nothing was.
   std::string staged_because() const {
     const std::lock_guard lock(mutex_);

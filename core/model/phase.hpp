@@ -27,7 +27,8 @@ bool is_final(Phase phase);
 constexpr bool may_follow(Phase from, Phase to) {
   switch (from) {  // No default: -Wswitch catches a new phase.
     case Phase::kPlanning: return to == Phase::kPreSync || to == Phase::kPaused || to == Phase::kFailed;
-    case Phase::kPreSync: return to == Phase::kSync || to == Phase::kPaused || to == Phase::kFailed;
+    // A dry run is done when both sides have looked.
+    case Phase::kPreSync: return to == Phase::kSync || to == Phase::kPaused || to == Phase::kFailed || to == Phase::kDone;
     case Phase::kSync:
       return to == Phase::kCutover || to == Phase::kValidation || to == Phase::kPaused || to == Phase::kFailed ||
              to == Phase::kRolledBack;

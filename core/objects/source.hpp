@@ -9,6 +9,7 @@
 #include "base/deadline.hpp"
 #include "base/result.hpp"
 #include "journal/journal.hpp"
+#include "model/fileset.hpp"
 #include "objects/region_store.hpp"
 #include "pmem/target.hpp"
 
@@ -21,6 +22,14 @@ struct Storage {
 };
 
 using journal::ObjectKind;
+
+// What a job would do with one entry of an object's listing.
+struct PlannedFile {
+  std::string path;
+  model::FileKind kind;
+  bool comes;  // Its data, or itself, are not at the destination yet.
+  uint64_t bytes;
+};
 
 // One object at its source. One job owns it; its streams read storage() from several threads.
 class Source {
@@ -37,8 +46,10 @@ class Source {
   virtual std::optional<journal::MovedRecord> moved_record(const Moved& moved) const = 0;
   // What it is made of, for a destination that has to know before the bytes come. Errors: kLimit, too long.
   virtual Result<std::vector<std::byte>> listing() const { return std::vector<std::byte>{}; }
-  // The destination takes it, and wants the data of these entries of the listing (empty: of all): size_bytes() and storage()
-  // are right from here on.
+  // The entries of the listing, if the destination wants these of them (empty: all).
+  virtual std::vector<PlannedFile> planned(const std::vector<bool>&) const { return {}; }
+  // The destination takes it, and wants the data of these entries of the listing (empty: of all; of those that it does not
+  // name, too): size_bytes() and storage() are right from here on.
   virtual void accepted(const std::vector<bool>&) {}
 
   // Stops its writers; blocks until they have left. Errors: kTimeout, then they go on.

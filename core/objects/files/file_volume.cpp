@@ -21,7 +21,7 @@ Extent FileVolume::add(std::shared_ptr<VolumeFiles> files, const model::Fileset&
   const Extent extent{length_bytes_, 0};
   Files added{std::move(files), std::vector<OpenFile>(fileset.entries.size())};
   for (uint32_t i = 0; i < fileset.entries.size(); ++i) {
-    if (!wanted.empty() && !wanted[i]) continue;
+    if (i < wanted.size() && !wanted[i]) continue;
     for (const Extent& data : fileset.entries[i].data) {
       runs_.push_back({length_bytes_, data.offset_bytes, static_cast<uint32_t>(filesets_.size()), i});
       length_bytes_ += data.length_bytes;

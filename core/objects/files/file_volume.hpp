@@ -36,7 +36,7 @@ class FileVolume final : public pmem::Volume {
   // How the files of the directory `fd` are read and written best.
   static pmem::FdQueue::Mode mode_for(int fd);
 
-  // Before the first queue: adds the data of those entries of the fileset for which `wanted` says so (empty: of all). Both stay
+  // Before the first queue: adds the data of those entries of the fileset but those that `wanted` says no of. Both stay
   // as long as the volume. The run of them within the volume.
   Extent add(std::shared_ptr<VolumeFiles> files, const model::Fileset& fileset, const std::vector<bool>& wanted);
 

@@ -105,26 +105,36 @@ std::string FilesetSink::describe() const {
   return fmt::format("'{}/{}'", log::printable(incoming_->place().path), log::printable(name_));
 }
 
+Result<FilesetSink::Plan> FilesetSink::plan(const RootedDirectory& place, model::Fileset& files, bool update) {
+  const std::string& name = files.entries[0].name;
+  struct stat status{};
+  Plan plan;
+  plan.replaces = fstatat(place.fd.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  if (plan.replaces && !update)
+    return Error{Errc::kExists, fmt::format("'{}/{}' is there already; --update brings it up to date",
+                                            log::printable(place.path), log::printable(name))};
+  const size_t received = files.entries.size();
+  if (plan.replaces) {
+    auto wanted = compare(place.fd.get(), name, place.path, files);
+    if (!wanted) return std::move(wanted).error();
+    plan.wanted = std::move(*wanted);
+  }
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < received; ++i)
+    if (plan.wanted.empty() || plan.wanted[i]) bytes += files.entries[i].data_bytes();
+  if (auto room = check_room(place.fd.get(), bytes, place.path); !room) return std::move(room).error();
+  return plan;
+}
+
 Result<std::unique_ptr<FilesetSink>> FilesetSink::make(std::shared_ptr<IncomingDirectory> incoming, model::Fileset files,
                                                        bool update, std::shared_ptr<FileVolume> volume) {
   std::unique_ptr<FilesetSink> sink(new FilesetSink(std::move(incoming), files.entries[0].name));
   const RootedDirectory& place = sink->incoming_->place();
-  struct stat status{};
-  const bool exists = fstatat(place.fd.get(), sink->name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-  if (exists && !update)
-    return Error{Errc::kExists, sink->describe() + " is there already; --update brings it up to date"};
   const size_t received = files.entries.size();
-  if (exists) {
-    auto wanted = compare(place.fd.get(), sink->name_, place.path, files);
-    if (!wanted) return std::move(wanted).error();
-    sink->wanted_ = std::move(*wanted);
-    sink->replaces_ = true;
-  }
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < received; ++i)
-    if (sink->wanted_.empty() || sink->wanted_[i]) bytes += files.entries[i].data_bytes();
-  if (auto room = check_room(place.fd.get(), bytes, place.path); !room) return std::move(room).error();
-
+  auto plan = FilesetSink::plan(place, files, update);
+  if (!plan) return std::move(plan).error();
+  sink->replaces_ = plan->replaces;
+  sink->wanted_ = std::move(plan->wanted);
   sink->files_ = std::make_shared<SinkFiles>(sink->incoming_, std::move(files));
   const auto make_all = [&]() -> Result<> {
     if (auto made = sink->files_->writer.make_frame(sink->wanted_); !made) return made;

@@ -44,6 +44,13 @@ class SinkFiles;
 // One thread at a time, but for the queues of its volume.
 class FilesetSink final : public Sink {
  public:
+  // What has to be done at `place` for `files`, to which is appended what stays there (update.hpp); changes nothing.
+  struct Plan {
+    bool replaces = false;
+    std::vector<bool> wanted = {};  // By entry; empty: all.
+  };
+  // Errors: as make().
+  static Result<Plan> plan(const RootedDirectory& place, model::Fileset& files, bool update);
   // Makes the tree, without its data: directories, links and files that are empty. With `update`, a tree of that name that is
   // there already gives what is the same: wanted() tells what is not. Errors: kExists, without `update` or where the two tops
   // are of different kinds; kDenied; kNoSpace, also where the data would not fit; kIo; then nothing is left.

@@ -116,8 +116,6 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open_again(const FileRoots
   return source;
 }
 
-const Walked& FilesetSource::walked() const { return files_->walked; }
-
 std::string FilesetSource::describe() const {
   return fmt::format("'{}/{}'", log::printable(directory_->path), log::printable(name_));
 }
@@ -136,6 +134,14 @@ journal::JobObject FilesetSource::manifest() const {
 }
 
 Result<std::vector<std::byte>> FilesetSource::listing() const { return protocol::encode(files_->walked.files); }
+
+std::vector<PlannedFile> FilesetSource::planned(const std::vector<bool>& wanted) const {
+  const model::Fileset& files = files_->walked.files;
+  std::vector<PlannedFile> planned;
+  for (uint32_t i = 0; i < files.entries.size(); ++i)
+    planned.push_back({path_of(files, i), files.entries[i].kind, i >= wanted.size() || wanted[i], files.entries[i].data_bytes()});
+  return planned;
+}
 
 void FilesetSource::accepted(const std::vector<bool>& wanted) {
   extent_ = volume_->add(files_, files_->walked.files, wanted);

@@ -44,6 +44,7 @@ class FilesetSource final : public Source {
   std::optional<journal::RegionRecord> record() const override { return std::nullopt; }
   std::optional<journal::MovedRecord> moved_record(const Moved&) const override { return std::nullopt; }
   Result<std::vector<std::byte>> listing() const override;
+  std::vector<PlannedFile> planned(const std::vector<bool>& wanted) const override;
   void accepted(const std::vector<bool>& wanted) override;
   Result<> quiesce(Deadline) override { return Done{}; }
   // A move: takes the tree out of sight, and looks whether it still is what was read. Errors: kChanged; kDenied; kIo; then it
@@ -51,8 +52,6 @@ class FilesetSource final : public Source {
   Result<> stop(Deadline deadline) override;
   void resume() override;
   void finish_move(const Moved& moved) override;
-
-  const Walked& walked() const;
 
  private:
   FilesetSource(journal::Journal& journal, const Id& job, RootedDirectory directory, std::string name);

@@ -29,6 +29,14 @@ Result<std::unique_ptr<FilesetSink>> FilesetStore::expect(const Reception& recep
   return FilesetSink::make(reception.incoming, std::move(files), update, reception.volume);
 }
 
+Result<std::vector<bool>> FilesetStore::look(const std::string& directory, model::Fileset files, bool update) const {
+  auto place = roots_.open(directory, RootUse::kWrite);
+  if (!place) return std::move(place).error();
+  auto plan = FilesetSink::plan(*place, files, update);
+  if (!plan) return std::move(plan).error();
+  return std::move(plan->wanted);
+}
+
 Result<std::unique_ptr<Source>> FilesetStore::open_again(const Id& job, const journal::JobObject& object) {
   auto source = FilesetSource::open_again(roots_, journal_, job, object);
   if (!source) return with_context("bring the directory back to end the job", std::move(source).error());

@@ -32,6 +32,9 @@ class FilesetStore {
   // If nothing is expected there, its directory goes.
   void end_reception(const Reception& reception) { reception.incoming->leave(); }
 
+  // What expect() would want, by entry (empty: all); changes nothing. Errors: as begin_reception() and expect().
+  Result<std::vector<bool>> look(const std::string& directory, model::Fileset files, bool update) const;
+
   // After a restart, what the journal's jobs had under way. Errors: kDenied, kNotFound: the directory is not to be had any more,
   // and the text says that the operator has to bring it back.
   Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object);

@@ -25,7 +25,7 @@ TEST(Phase, NumberOfANewerPeerHasANameToo) { EXPECT_EQ(to_string(phase(200)), "u
 TEST(Phase, TableIsThis) {
   const std::map<Phase, std::set<Phase>> followers = {
       {Phase::kPlanning, {Phase::kPreSync, Phase::kPaused, Phase::kFailed}},
-      {Phase::kPreSync, {Phase::kSync, Phase::kPaused, Phase::kFailed}},
+      {Phase::kPreSync, {Phase::kSync, Phase::kPaused, Phase::kFailed, Phase::kDone}},
       {Phase::kSync, {Phase::kCutover, Phase::kValidation, Phase::kPaused, Phase::kFailed, Phase::kRolledBack}},
       {Phase::kCutover, {Phase::kValidation, Phase::kCleanup, Phase::kInDoubt, Phase::kFailed, Phase::kRolledBack}},
       {Phase::kValidation, {Phase::kCutover, Phase::kCleanup, Phase::kFailed, Phase::kRolledBack}},

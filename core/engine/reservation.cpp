@@ -1,0 +1,131 @@
+#include "engine/reservation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/remote_io.hpp"
+#include "protocol/fileset_codec.hpp"
+
+namespace godwit::engine {
+namespace {
+
+// What the filesets of a job are made of, in bytes: some millions of files.
+constexpr uint64_t kListingsBytesMax = 1_GiB;
+
+void refuse(Reservation& reserved, const Id& destination_id, const Error& error) {
+  if (reserved.first_error.empty()) reserved.first_error = error.text;
+  reserved.answers.emplace_back(protocol::to_wire(destination_id), static_cast<int32_t>(error.code));
+}
+
+// The listings of all objects, one after the other.
+Result<std::vector<std::byte>> pull_listings(fabric::Channel& channel, const wire::OfferRequest& offer,
+                                             const EngineSettings& settings) {
+  uint64_t bytes = 0;
+  for (const wire::ObjectOffer* object : *offer.objects()) {
+    if (object->listing_bytes() > kListingsBytesMax - bytes)
+      return Error{Errc::kLimit, "the lists of the files are longer than 1 GiB: migrate a part at a time"};
+    bytes += object->listing_bytes();
+  }
+  if (offer.listings() == nullptr || offer.listings_digest() == nullptr || offer.listings()->length_bytes() != bytes)
+    return Error{Errc::kProtocol, "the offer's window is of another length than its lists of files"};
+  std::vector<std::byte> listings(bytes);
+  auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
+  const fabric::RemoteMemory window{offer.listings()->address(), offer.listings()->key(), bytes};
+  if (auto pulled = pull_into(channel, std::move(domain), listings, window, settings); !pulled)
+    return with_context("the list of the files", std::move(pulled).error());
+  if (digest_of(listings) != protocol::from_wire(*offer.listings_digest()))
+    return Error{Errc::kDigest, "the list of the files has arrived damaged"};
+  return listings;
+}
+
+}  // namespace
+
+Result<Reservation> reserve_regions(objects::RegionStore& store, const wire::OfferRequest& offer, const Id& job) {
+  auto found = store.target(offer.target()->str());
+  if (!found) return std::move(found).error();
+  pmem::Target& target = **found;
+  Reservation reserved;
+  reserved.record = {
+      job, journal::InboundState::kPrepared, offer.source()->str(), target.name(), target.pool_id(), target.survives_restart(),
+      {},  protocol::from_wire(offer.node())};
+  uint64_t total_bytes = 0;
+  for (const wire::ObjectOffer* object : *offer.objects()) {
+    const Id source_id = protocol::from_wire(object->id());
+    const Id its_id = offer.copy() ? random_id() : source_id;
+    const uint64_t epoch = offer.copy() ? 0 : object->epoch();  // It is served here as epoch + 1.
+    std::string name = protocol::text_of(object->name());
+    // A copy within this node cannot have its original's name: it has none.
+    if (offer.copy() && !name.empty() && store.find(source_id).region && store.find(source_id).region->name == name)
+      name.clear();
+    auto region = object->size_bytes() > (uint64_t{1} << 62) - total_bytes
+                      ? Result<objects::RegionPtr>(Error{Errc::kNoSpace, "the job's sizes add up to more than 2^62 bytes"})
+                      : store.expect(target, job, its_id, epoch + 1, name, object->size_bytes());
+    if (!region) {
+      refuse(reserved, its_id, region.error());
+      continue;
+    }
+    total_bytes += object->size_bytes();
+    reserved.answers.emplace_back(protocol::to_wire(its_id), 0);
+    reserved.record.objects.push_back(
+        {source_id, its_id, epoch, name, object->size_bytes(), target.name(), (*region)->extent, objects::ObjectKind::kRegion});
+    reserved.sizes.push_back(object->size_bytes());
+    reserved.sinks.push_back(std::make_unique<objects::RegionSink>(store, std::move(*region)));
+  }
+  return reserved;
+}
+
+Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Channel& channel, const wire::OfferRequest& offer,
+                                     const Id& job, const EngineSettings& settings) {
+  auto listings = pull_listings(channel, offer, settings);
+  if (!listings) return std::move(listings).error();
+  Reservation reserved;
+  const std::string directory = offer.target()->str();
+  std::optional<objects::FilesetStore::Reception> reception;
+  if (!offer.dry_run()) {
+    auto begun = filesets.begin_reception(job, directory);
+    if (!begun) return std::move(begun).error();
+    reception.emplace(std::move(*begun));
+  }
+  reserved.record = {job, journal::InboundState::kPrepared, offer.source()->str(), directory, Id{}, true, {},
+                     protocol::from_wire(offer.node())};
+  auto rest = std::span<const std::byte>(*listings);
+  for (uint32_t i = 0; i < offer.objects()->size(); ++i) {
+    const wire::ObjectOffer& object = *offer.objects()->Get(i);
+    const Id source_id = protocol::from_wire(object.id());
+    const Id its_id = random_id();
+    auto files = protocol::decode_fileset(rest.first(object.listing_bytes()));
+    rest = rest.subspan(object.listing_bytes());
+    if (!files) {
+      refuse(reserved, its_id, files.error());
+      continue;
+    }
+    const std::string name = files->entries[0].name;
+    Result<std::vector<bool>> wanted = std::vector<bool>{};
+    if (reception) {
+      auto sink = filesets.expect(*reception, std::move(*files), offer.update());
+      if (sink) {
+        wanted = (*sink)->wanted();
+        const uint64_t bytes = (*sink)->storage().extent.length_bytes;
+        reserved.record.objects.push_back(
+            {source_id, its_id, 0, name, bytes, directory, {}, objects::ObjectKind::kFileset});
+        reserved.sizes.push_back(bytes);
+        reserved.sinks.push_back(std::move(*sink));
+      } else {
+        wanted = std::move(sink).error();
+      }
+    } else {
+      wanted = filesets.look(directory, std::move(*files), offer.update());
+    }
+    if (!wanted) {
+      refuse(reserved, its_id, wanted.error());
+      continue;
+    }
+    reserved.answers.emplace_back(protocol::to_wire(its_id), 0);
+    if (!wanted->empty()) reserved.wanted.emplace_back(i, std::move(*wanted));
+  }
+  if (reception) filesets.end_reception(*reception);
+  return reserved;
+}
+
+}  // namespace godwit::engine

@@ -1,0 +1,36 @@
+// Reservation: what a destination sets aside for the objects that it is offered.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/settings.hpp"
+#include "fabric/channel.hpp"
+#include "journal/journal.hpp"
+#include "objects/files/fileset_store.hpp"
+#include "objects/region_store.hpp"
+#include "objects/source.hpp"
+#include "protocol/codec.hpp"
+
+namespace godwit::engine {
+
+// An object that is refused has an answer, but no sink.
+struct Reservation {
+  journal::InboundJob record = {};
+  std::vector<std::unique_ptr<objects::Sink>> sinks = {};
+  std::vector<uint64_t> sizes = {};  // Of the sinks, in bytes.
+  std::vector<wire::ObjectAnswer> answers = {};
+  std::vector<std::pair<uint32_t, std::vector<bool>>> wanted = {};  // Of filesets, by object: entries whose data have to come.
+  std::string first_error = {};
+};
+
+// Errors: kNotFound, no such target.
+Result<Reservation> reserve_regions(objects::RegionStore& store, const wire::OfferRequest& offer, const Id& job);
+
+// Reads from the source what the filesets are made of; then makes their trees out of sight, or, for a dry run, only looks.
+// Blocks for both. Errors: those of the channel; kProtocol; kDigest; kLimit; the directory's (objects/files/file_roots.hpp).
+Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Channel& channel, const wire::OfferRequest& offer,
+                                     const Id& job, const EngineSettings& settings);
+
+}  // namespace godwit::engine
