@@ -91,6 +91,7 @@ void Daemons::start(int which, const DaemonSettings& settings) {
   const nlohmann::json config{
       {"state_dir", node.directory},
       {"listen", {listen}},
+      {"file_roots", {{{"path", directory_}}}},
       {"targets",
        {{{"name", "dram"}, {"type", "dram"}, {"config", dram}}, {{"name", "pmem"}, {"type", "pmem"}, {"config", pmem}}}}};
   std::ofstream(node.directory + "/godwitd.json") << config.dump(2);

@@ -27,6 +27,7 @@ constexpr Question kQuestions[] = {
     {"migrate", "migrations end to end, beside the raw loop", measure_migrate, "4KiB,64KiB,1MiB,16MiB,256MiB,1GiB"},
     {"io", "one client thread: small and large reads and writes", measure_io, "1GiB"},
     {"regions", "many 4 KiB regions moved in one call", measure_regions, "4KiB"},
+    {"files", "one large file, and many small ones, beside rsync and tar", measure_files, "64KiB,1GiB"},
     {"memory", "a daemon's memory beyond its regions during a migration", measure_memory, "1GiB"},
 };
 

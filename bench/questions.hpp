@@ -15,6 +15,8 @@ void measure_migrate(const Settings& settings, Report& report);
 void measure_io(const Settings& settings, Report& report);
 // regions.cpp: how many small regions a second does one migration move?
 void measure_regions(const Settings& settings, Report& report);
+// files.cpp: how fast do files reach another node, beside that and beside the usual tools?
+void measure_files(const Settings& settings, Report& report);
 // memory.cpp: how much memory does a daemon use beyond the regions it holds?
 void measure_memory(const Settings& settings, Report& report);
 

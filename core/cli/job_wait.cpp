@@ -43,43 +43,46 @@ Json report_of(godwit_migration* migration) {
   return json.is_discarded() ? Json(nullptr) : json;
 }
 
-void print_results(const Session& session, godwit_migration* migration, int outcome) {
+void print_results(const Session& session, godwit_migration* migration, int outcome, const Wording& wording) {
   Array<godwit_migrate_result> results;
   check(godwit_migration_results(migration, results.out(), results.out_count()));
   uint64_t arrived = 0;
   uint64_t bytes = 0;
   Json list = Json::array();
+  size_t index = 0;
   for (const auto& result : results.items()) {
+    const std::string name = index < wording.names.size() ? printable(wording.names[index]) : to_text(result.source_id);
+    ++index;
     if (session.json) list.push_back(to_json(result));
     if (result.error == GODWIT_OK) {
       ++arrived;
       bytes += result.size_bytes;
     } else if (!session.json) {
-      fmt::print(stderr, "godwit: region {} stayed: {}\n", to_text(result.source_id), godwit_error_meaning(result.error));
+      fmt::print(stderr, "godwit: {} {} stayed: {}\n", wording.one, name, godwit_error_meaning(result.error));
     }
   }
   if (session.json) {
     print_json({{"job", id_of(migration)},
                 {"error", error_name(outcome)},
-                {"regions", results.items().size()},
-                {"regions_arrived", arrived},
+                {wording.many, results.items().size()},
+                {wording.many + "_arrived", arrived},
                 {"bytes", bytes},
                 {"results", list},
                 {"report", report_of(migration)}});
     return;
   }
-  print(fmt::format("{} of {} regions arrived, {} (job {})\n", arrived, results.items().size(),
+  print(fmt::format("{} of {} {} arrived, {} (job {})\n", arrived, results.items().size(), wording.many,
                     format_size(static_cast<double>(bytes)), id_of(migration)));
 }
 
 }  // namespace
 
-int wait_and_report(Session& session, godwit_migration* migration) {
+int wait_and_report(Session& session, godwit_migration* migration, const Wording& wording) {
   std::string text;
   const int outcome = wait_with_progress(session, migration, text);
   int done = 0;
   check(godwit_migration_test(migration, &done, nullptr));
-  if (done != 0) print_results(session, migration, outcome);
+  if (done != 0) print_results(session, migration, outcome, wording);
   if (outcome == GODWIT_OK) return 0;
   throw Failure(outcome, text);
 }

@@ -63,7 +63,7 @@ int migrate(Session& session, MigrateOptions options) {
   return 0;
 }
 
-void add_options(CLI::App* app, MigrateOptions& options) {
+void add_region_options(CLI::App* app, MigrateOptions& options) {
   app->add_option("REGION", options.regions, "Ids or names");
   app->add_flag("--all", options.all, "Every region of the node");
   app->add_option("--from-target", options.from_target, "Every region on this target")->type_name("NAME");
@@ -89,8 +89,9 @@ void add_migrate_commands(Menu& menu) {
       menu.command(group, "region", "Move regions (or copy them) to another node or target",
                    example + "\n  godwit migrate region --all --from tcp://n1:7411 --to tcp://n2:7411 --target keep --dry-run");
   const auto options = std::make_shared<MigrateOptions>();
-  add_options(app, *options);
+  add_region_options(app, *options);
   menu.on_run(app, [&session, options] { return migrate(session, *options); });
+  add_migrate_files_command(menu, group);
 }
 
 }  // namespace godwit::cli

@@ -196,16 +196,6 @@ int godwit_migrate(godwit_client* client, const char* source, const godwit_regio
     const Result<Id> job = Migration::start(client->client, *where, *plan);
     if (!job) return job.error();
     Migration migration = migration_of(client->client, *where, *job, options);
-    const Result<> ended = migration.wait(milliseconds(0));
-    if (results == nullptr) return ended;
-    // A part that failed is best told region by region, so that the results are given then too.
-    if (!ended && ended.error().code != Errc::kPartial) return ended;
-    const auto all = migration.results();
-    if (!all) return ended ? Result<>(all.error()) : ended;
-    const auto copy = copy_for_c(*all);
-    if (!copy) return copy.error();
-    *results = *copy;
-    *result_count = all->size();
-    return ended;
+    return wait_for_results(migration, results, result_count);
   });
 }

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "client/fileset.hpp"
 #include "client/lane.hpp"
 #include "client/to_c.hpp"
 
@@ -115,6 +116,26 @@ Result<std::string> Migration::report() {
   const Result<Reply> reply = ask_results(0, 0);
   if (!reply) return reply.error();
   return protocol::text_of(reply->body<wire::JobResultsReply>()->report());
+}
+
+Result<uint64_t> Migration::planned(const std::function<bool(const godwit_planned_file&)>& each) {
+  auto total = planned_files(client_, source_, job_, each);
+  if (!total) return about(std::move(total).error());
+  return total;
+}
+
+Result<> wait_for_results(Migration& migration, godwit_migrate_result** results, size_t* result_count) {
+  const Result<> ended = migration.wait(milliseconds(0));
+  if (results == nullptr) return ended;
+  // A part that failed is best told object by object, so that the results are given then too.
+  if (!ended && ended.error().code != Errc::kPartial) return ended;
+  const auto all = migration.results();
+  if (!all) return ended ? Result<>(all.error()) : ended;
+  const auto copy = copy_for_c(*all);
+  if (!copy) return copy.error();
+  *results = *copy;
+  *result_count = all->size();
+  return ended;
 }
 
 }  // namespace godwit::client

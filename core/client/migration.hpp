@@ -1,6 +1,7 @@
 // Migration: a client's handle to a job of a source node.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ class Migration {
   // In the order of the plan. Errors: kBusy, it has not ended.
   Result<std::vector<godwit_migrate_result>> results();
   Result<std::string> report();
+  // As planned_files().
+  Result<uint64_t> planned(const std::function<bool(const godwit_planned_file&)>& each);
 
  private:
   Result<JobState> ask(milliseconds wait, bool cancel);
@@ -63,5 +66,8 @@ class Migration {
   const godwit_progress_callback progress_;  // May be NULL.
   void* const progress_context_;
 };
+
+// Waits for it, and gives its results for C, which may be NULL both; also after kPartial. Errors: as Migration::wait().
+Result<> wait_for_results(Migration& migration, godwit_migrate_result** results, size_t* result_count);
 
 }  // namespace godwit::client

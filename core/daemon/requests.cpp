@@ -39,7 +39,7 @@ bool Requests::waits_for_disk(const protocol::Decoded& message) const {
   if (const auto* persist = message.body<wire::RegionPersistRequest>()) return on_disk(persist->id());
   // An erase waits for accesses under way, and for the catalogue.
   return message.body<wire::RegionEraseRequest>() != nullptr || message.body<wire::DoctorRequest>() != nullptr ||
-         message.body<wire::MigrateRequest>() != nullptr;
+         message.body<wire::MigrateRequest>() != nullptr || message.body<wire::MigrateFilesRequest>() != nullptr;
 }
 
 std::span<const std::byte> Requests::refuse(uint64_t request, Error error) {
@@ -74,6 +74,8 @@ Requests::Reply Requests::dispatch(const protocol::Decoded& message) {
       return job_status(request, protocol::from_wire(job.job()));
     }
     case wire::Body::JobListRequest: return list_jobs(request);
+    case wire::Body::MigrateFilesRequest: return migrate_files(request, *message.body<wire::MigrateFilesRequest>());
+    case wire::Body::JobFilesRequest: return job_files(request, *message.body<wire::JobFilesRequest>());
     case wire::Body::JobResultsRequest: return job_results(request, *message.body<wire::JobResultsRequest>());
     case wire::Body::DecisionRequest: return decision(request, *message.body<wire::DecisionRequest>());
     default: return Error{Errc::kProtocol, fmt::format("'{}' is no request", wire::EnumNameBody(message.type()))};

@@ -1,5 +1,6 @@
 """A real godwitd for tests in Python: its own directory, a free port, gone at the end whatever happens."""
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -25,11 +26,13 @@ class Node:
                                            "targets": targets, **(more or {})}))
         self.start()
 
-    def start(self):
+    def start(self, environment=None):
+        """`environment` adds to ours, this time."""
         self.ready.unlink(missing_ok=True)
         with (self.path / "log").open("a") as log:
             self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.wrapper, self.binaries / "godwitd",
-                                             "--config", self.config, "--ready-file", self.ready], stderr=log)
+                                             "--config", self.config, "--ready-file", self.ready], stderr=log,
+                                            env={**os.environ, **(environment or {})})
         deadline = time.monotonic() + READY_SECONDS
         while not self.ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -38,6 +41,9 @@ class Node:
                 raise RuntimeError(f"godwitd did not start:\n{log}")
             time.sleep(0.01)
         self.address = self.ready.read_text().splitlines()[0]
+        # The same after each restart: jobs in doubt look for it there.
+        config = json.loads(self.config.read_text())
+        self.config.write_text(json.dumps({**config, "listen": [self.address]}))
 
     def kill(self):
         self.process.kill()

@@ -1,4 +1,4 @@
-/* godwit.h: the C API of Godwit, which moves memory regions between the nodes of a cluster while code uses them.
+/* godwit.h: the C API of Godwit, which moves memory regions and files between the nodes of a cluster while code uses them.
  *
  * Conventions, for every function unless it says otherwise:
  * - Returns GODWIT_OK (0) or a negative GODWIT_ERR_*; on failure outputs are untouched, and godwit_last_error() tells the
@@ -247,6 +247,64 @@ GODWIT_API int godwit_region_migrate(godwit_region* region, godwit_target* desti
 GODWIT_API int godwit_migrate(godwit_client* client, const char* source, const godwit_region_id* regions, size_t count,
                               const char* destination, const char* destination_target, const godwit_migrate_options* options,
                               godwit_migrate_result** results, size_t* result_count);
+
+/* ------------------------------------------------------------------ filesets */
+
+/* Paths are absolute paths of a node, NUL-ended bytes of any encoding; "." components are dropped, ".." is refused. Both nodes'
+ * operators say below which directories files may be read and written (`file_roots` in the daemon's configuration). */
+
+/* The first rule that matches decides; what none matches is taken. A pattern as of fnmatch(3): with a '/' for the whole path
+ * below the migrated directory ("cache/x*"), without one for the name alone ("*.tmp"). */
+typedef struct godwit_file_rule {
+  int take; /* 0: leave it out, and all that is below it */
+  const char* pattern;
+} godwit_file_rule;
+
+typedef struct godwit_fileset_options {
+  int move;         /* remove the source once the destination has it durably. Default: copy */
+  int update;       /* what is at the destination already is brought up to date: only files of another size, time of modification
+                       or mode travel; what is only there stays. Default: EXISTS */
+  int verify;       /* the destination reads back from its medium what it stored, before the cutover */
+  int dry_run;      /* only look, at both ends; godwit_fileset_planned() then says what would be done */
+  int force;        /* also read files that somebody has open for writing. Default: CHANGED */
+  int xattrs;       /* user.* extended attributes and POSIX ACLs travel too */
+  int skip_special; /* leave out devices, sockets and FIFOs. Default: UNSUPPORTED */
+  const godwit_file_rule* rules;
+  size_t rule_count;
+  uint64_t block_bytes; /* as in godwit_migrate_options */
+  uint32_t streams;
+  godwit_progress_callback progress;
+  void* progress_context;
+} godwit_fileset_options;
+#define GODWIT_FILESET_OPTIONS_INIT \
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* Starts to copy (or move) `count` files and directory trees of the node at `source` into `directory` of the node at
+ * `destination`, and returns; each path becomes directory/its-last-component there. A tree is made out of sight and becomes
+ * visible by one rename when every byte has been verified and is durable: all of it, or nothing, also after a crash. Modes
+ * (without set-user-id and set-group-id), times of modification, symbolic links, hard links within a tree and holes are kept;
+ * owners if the destination's daemon is root. Paths that cannot go are reported each; the others go. Wait, cancel and ask for
+ * results with the godwit_migration_* functions. Errors: INVALID; LIMIT (more than 100,000 paths). Of the job and its results:
+ * DENIED, below no root, or no permission; NOT_FOUND; EXISTS; NO_SPACE; CHANGED, a file changed while it was read, or is open for
+ * writing; UNSUPPORTED, a special file; IO. options may be NULL. */
+GODWIT_API int godwit_fileset_migrate_start(godwit_client* client, const char* source, const char* const* paths, size_t count,
+                                            const char* destination, const char* directory,
+                                            const godwit_fileset_options* options, godwit_migration** migration);
+/* Starts, waits; results as godwit_migrate(), in the order of the paths. Errors: as start, and as godwit_migration_wait(). */
+GODWIT_API int godwit_fileset_migrate(godwit_client* client, const char* source, const char* const* paths, size_t count,
+                                      const char* destination, const char* directory, const godwit_fileset_options* options,
+                                      godwit_migrate_result** results, size_t* result_count);
+
+typedef struct godwit_planned_file {
+  const char* path; /* below `directory`; valid during the call */
+  char kind[16];    /* "directory", "file", "symlink" or "hard link" */
+  int comes;        /* 0: it is there already, and the same */
+  uint64_t bytes;   /* of data (holes do not count) */
+} godwit_planned_file;
+/* Calls `each` for the first 100,000 files of a dry run that has ended; a nonzero return ends that. *total: how many there are;
+ * may be NULL. Errors: BUSY, not ended yet. */
+GODWIT_API int godwit_fileset_planned(godwit_migration* migration, int (*each)(const godwit_planned_file* file, void* context),
+                                      void* context, uint64_t* total);
 
 /* ------------------------------------------------------------------ jobs */
 

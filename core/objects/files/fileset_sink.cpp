@@ -102,7 +102,7 @@ FilesetSink::FilesetSink(std::shared_ptr<IncomingDirectory> incoming, const jour
 FilesetSink::~FilesetSink() = default;
 
 std::string FilesetSink::describe() const {
-  return fmt::format("'{}/{}'", log::printable(incoming_->place().path), log::printable(name_));
+  return fmt::format("fileset '{}/{}'", log::printable(incoming_->place().path), log::printable(name_));
 }
 
 Result<FilesetSink::Plan> FilesetSink::plan(const RootedDirectory& place, model::Fileset& files, bool update) {

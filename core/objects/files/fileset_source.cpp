@@ -117,7 +117,7 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open_again(const FileRoots
 }
 
 std::string FilesetSource::describe() const {
-  return fmt::format("'{}/{}'", log::printable(directory_->path), log::printable(name_));
+  return fmt::format("fileset '{}/{}'", log::printable(directory_->path), log::printable(name_));
 }
 
 uint64_t FilesetSource::size_bytes() const {
@@ -128,9 +128,7 @@ uint64_t FilesetSource::size_bytes() const {
 }
 
 journal::JobObject FilesetSource::manifest() const {
-  journal::JobObject object{id_, id_, 0, name_, size_bytes(), directory_->path, {}};
-  object.kind = journal::ObjectKind::kFileset;
-  return object;
+  return {id_, id_, 0, name_, size_bytes(), directory_->path, {0, size_bytes()}, ObjectKind::kFileset};
 }
 
 Result<std::vector<std::byte>> FilesetSource::listing() const { return protocol::encode(files_->walked.files); }

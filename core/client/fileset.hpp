@@ -1,0 +1,32 @@
+// Fileset: a client's way to start a migration of files, and to hear what a dry run found.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/id.hpp"
+#include "base/result.hpp"
+#include "client/client.hpp"
+#include "fabric/address.hpp"
+#include "godwit/godwit.h"
+
+namespace godwit::client {
+
+// What to migrate, checked already. The strings that `options` points to are those of the caller.
+struct FilesetPlan {
+  std::vector<std::string> paths;
+  std::string destination;
+  std::string directory;
+  godwit_fileset_options options;
+};
+
+// Blocks; can also fail as Lane::ask. Asked for once: after kPeerLost and kTimeout, the list of jobs tells whether it was started.
+// Errors: kInvalid, kLimit.
+Result<Id> start_filesets(Client& client, const fabric::Address& source, const FilesetPlan& plan);
+
+// Calls `each` until it returns false. The total. Blocks. Errors: kNotFound, no such job; as Lane::ask.
+Result<uint64_t> planned_files(Client& client, const fabric::Address& source, const Id& job,
+                               const std::function<bool(const godwit_planned_file&)>& each);
+
+}  // namespace godwit::client
