@@ -35,12 +35,7 @@ double copy_with_godwit(Nodes& nodes, const Settings& settings, const std::strin
   godwit_fileset_options options = GODWIT_FILESET_OPTIONS_INIT;
   options.block_bytes = settings.block_bytes;
   options.streams = settings.streams;
-  const char* path = tree.c_str();
-  return seconds_of([&] {
-    const int error = godwit_fileset_migrate(nodes.client().get(), nodes.source().c_str(), &path, 1, nodes.destination().c_str(),
-                                             into.c_str(), &options, nullptr, nullptr);
-    if (error != GODWIT_OK) throw std::runtime_error(godwit_last_error());
-  });
+  return seconds_of([&] { nodes.client().migrate_files(nodes.source(), {tree}, nodes.destination(), into, options); });
 }
 
 // One way to copy, and the seconds it took each time.

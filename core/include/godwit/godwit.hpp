@@ -27,6 +27,7 @@ namespace godwit {
 inline namespace api {  // So that these names are never taken for those inside the library.
 
 using ClientOptions = godwit_client_options;
+using FilesetOptions = godwit_fileset_options;
 using JobInfo = godwit_job_info;
 using MigrateResult = godwit_migrate_result;
 using Progress = godwit_progress;
@@ -372,6 +373,20 @@ class Client {
       if (error.code() != GODWIT_ERR_PARTIAL) throw;
     }
     return migration.results();
+  }
+  // Copies (or moves) files and directory trees of the node at `source` into a directory of another, and waits. One result a
+  // path, in their order; throws only if none arrived. `options.progress` must not throw.
+  std::vector<MigrateResult> migrate_files(const std::string& source, const std::vector<std::string>& paths,
+                                           const std::string& destination, const std::string& directory,
+                                           const FilesetOptions& options = GODWIT_FILESET_OPTIONS_INIT) const {
+    std::vector<const char*> c_paths;
+    for (const std::string& path : paths) c_paths.push_back(path.c_str());
+    MigrateResult* results = nullptr;
+    size_t count = 0;
+    const int error = godwit_fileset_migrate(handle_.get(), source.c_str(), c_paths.data(), c_paths.size(), destination.c_str(),
+                                             directory.c_str(), &options, &results, &count);
+    if (error != GODWIT_ERR_PARTIAL) detail::check(error);
+    return detail::take(results, count);
   }
   // A job by its id, at its source node.
   Migration migration(const std::string& source, const std::string& job_id) const {
