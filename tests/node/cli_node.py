@@ -1,12 +1,15 @@
 """A real godwitd for tests in Python: its own directory, a free port, gone at the end whatever happens."""
 import json
+import os
 import pathlib
 import signal
 import subprocess
 import tempfile
 import time
 
-READY_SECONDS = 20
+# GODWIT_TEST_PATIENCE multiplies how long tests wait, for instrumented programs and emulated processors.
+PATIENCE = int(os.environ.get("GODWIT_TEST_PATIENCE", "1"))
+READY_SECONDS = 20 * PATIENCE
 
 
 class Node:
@@ -45,7 +48,7 @@ class Node:
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(20 * PATIENCE)
 
     def close(self):
         if self.process.poll() is None:
