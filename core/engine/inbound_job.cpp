@@ -86,6 +86,11 @@ void InboundJob::stream_left(const Result<>& outcome) {
   if (--streams_ == 0) streams_left_.notify_all();
 }
 
+Result<> InboundJob::stream_outcome() const {
+  const std::lock_guard lock(mutex_);
+  return stream_outcome_;
+}
+
 Result<> InboundJob::join_streams(Deadline deadline) {
   std::unique_lock lock(mutex_);
   if (!streams_left_.wait_until(lock, deadline.time(), [this] { return streams_ == 0; }))

@@ -45,6 +45,8 @@ class InboundJob {
   std::shared_ptr<SinkTransfer> transfer() const;
   void stream_entered();
   void stream_left(const Result<>& outcome);
+  // The first error of a stream that has left.
+  Result<> stream_outcome() const;
   // Blocks until no stream runs. Errors: kTimeout; or the first stream's error.
   Result<> join_streams(Deadline deadline);
 

@@ -72,12 +72,16 @@ class OutboundJob {
   std::vector<ObjectResult> results() const;
   std::string report_json() const;
   model::Decision decision() const;
-  // The resolver has something to do: in doubt, or done and the destination has not heard of the release.
+  // The resolver has something to do: run() has left it in doubt, or done and the destination has not heard of the release.
   bool unfinished() const;
 
   void cancel() { cancelled_ = true; }
   // Everything from the first byte to the end, or until the outcome depends on a peer that is lost. Blocks.
-  void run();
+  void run() {
+    drive();
+    const std::lock_guard lock(mutex_);
+    running_ = false;
+  }
   // Tries to reach the destination and to end a job in doubt. Blocks for at most a few seconds.
   void finish_in_doubt();
 
@@ -86,6 +90,7 @@ class OutboundJob {
     wire::Outcome outcome;
     Error error;
   };
+  void drive();
   Result<> transfer(fabric::Channel& channel);
   Result<> quiesce();
   Result<std::vector<Id>> offer(fabric::Channel& channel);
@@ -128,6 +133,7 @@ class OutboundJob {
   Error first_error_{Errc{}, {}};
   uint64_t bytes_total_ = 0;
   uint64_t objects_done_ = 0;
+  bool running_ = true;          // run() has yet to return: the resolver keeps away.
   bool unreleased_ = true;       // The journal still has the job: the destination may have a record too.
   bool journal_failed_ = false;  // The hand-over may or may not be on disk.
   std::string staged_because_;
