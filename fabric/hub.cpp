@@ -1,6 +1,8 @@
 // Hub: opening and closing; the loop is in hub_loop.cpp, sending in hub_transfer.cpp.
 #include "fabric/hub.hpp"
 
+#include <charconv>
+
 #include "base/id.hpp"
 #include "fabric/hub_impl.hpp"
 
@@ -66,6 +68,17 @@ void Hub::Impl::release(ConnectionId id) {
   graveyard_.push_back(std::move(found->second));
   connections_.erase(found);
   if (failing_ == id) failing_.reset();
+}
+
+Result<Address> Hub::Impl::listen(const std::string& location) {
+  auto address = connector_->listen(location);
+  if (!address || (address->provider != "tcp" && !address->provider.starts_with("tcp;"))) return address;
+  auto parts = split_host_port(address->location);
+  if (!parts) return std::move(parts).error();
+  uint16_t port = 0;
+  std::from_chars(parts->second.data(), parts->second.data() + parts->second.size(), port);
+  half_open_.emplace(port, core_.settings().handshake_timeout);
+  return address;
 }
 
 Result<ConnectionId> Hub::Impl::connect(const Address& address, const Hello& hello, Deadline deadline) {

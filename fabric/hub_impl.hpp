@@ -4,11 +4,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "fabric/connector.hpp"
+#include "fabric/half_open.hpp"
 #include "fabric/hub.hpp"
 #include "fabric/hub_core.hpp"
 
@@ -21,7 +23,7 @@ class Hub::Impl {
   Result<> open();
 
   // hub.cpp
-  Result<Address> listen(const std::string& location) { return connector_->listen(location); }
+  Result<Address> listen(const std::string& location);
   Result<ConnectionId> connect(const Address& address, const Hello& hello, Deadline deadline);
   Result<ConnectionId> accept(Incoming::State& incoming);
   void close(ConnectionId id);
@@ -81,6 +83,7 @@ class Hub::Impl {
   HubCore core_;
   std::unique_ptr<Connector> connector_;
   ConnectorEvents events_;
+  std::optional<HalfOpen> half_open_;  // While we listen where peers come as sockets.
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> graveyard_;  // Closed inside a handler's call; its message may still be looked at.
   uint64_t next_id_ = 0;

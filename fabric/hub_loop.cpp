@@ -301,6 +301,7 @@ void Hub::Impl::fail(HubHandler& handler, ConnectionId id, const Error& reason) 
 
 Clock::time_point Hub::Impl::next_check() const {
   auto next = checked_ + core_.settings().heartbeat / 4;
+  if (half_open_) next = std::min(next, half_open_->next());
   for (const auto& [number, connection] : connections_) {
     if (connection->phase == Connection::Phase::kOpening) next = std::min(next, connection->give_up);
     if (connection->failure) next = checked_;
@@ -314,6 +315,7 @@ void Hub::Impl::check_clocks(HubHandler& handler) {
   std::vector<std::pair<ConnectionId, Error>> failed;
   const bool due = now >= checked_ + settings.heartbeat / 4;
   if (due) checked_ = now;
+  if (half_open_ && now >= half_open_->next()) half_open_->sweep();
   for (const auto& [number, owner] : connections_) {
     Connection& connection = *owner;
     if (!connection.outgoing.empty() && connection.sends == 0) pump(connection);

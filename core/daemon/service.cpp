@@ -28,6 +28,7 @@ Result<std::unique_ptr<Service>> Service::open(Node& node, const std::string& li
   fabric::HubSettings settings;
   settings.heartbeat = std::chrono::minutes(1);
   settings.peer_timeout = std::chrono::minutes(10);
+  settings.handshake_timeout = node.settings.engine.connect_timeout;
   settings.receive_buffers = 4;  // A client waits for its answer; there may be a thousand of them.
   auto hub = fabric::Hub::open(*domain, settings);
   if (!hub) return with_context("listen " + listen, std::move(hub).error());

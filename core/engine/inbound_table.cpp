@@ -145,9 +145,8 @@ Result<> InboundTable::run_stream(std::shared_ptr<fabric::Domain> domain, fabric
   auto outcome = SinkStream(*channel, *transfer).run();
   if (outcome) return outcome;
   if (outcome.error().code == Errc::kPeerLost) return Done{};
-  // Stopped because of another stream: that one knows why, and the source may hear us first.
-  if (outcome.error().code == Errc::kCancelled)
-    if (auto first = job.stream_outcome(); !first) outcome = std::move(first);
+  // Stopped because of another stream: that one knows why, and the source may hear it here first.
+  if (auto why = job.stream_outcome(); outcome.error().code == Errc::kCancelled && !why) outcome = why;
   log::warn("{}: a stream failed: {}", job.describe(), outcome.error().text);
   protocol::Encoder encoder;
   say_last(*channel, encoder.error(0, outcome.error()));

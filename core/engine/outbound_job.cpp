@@ -61,7 +61,8 @@ OutboundJob::OutboundJob(const journal::OutboundJob& record, std::vector<std::un
       journalled_(true),
       sources_(std::move(sources)),
       machine_(machine),
-      phase_(Phase::kInDoubt) {
+      phase_(Phase::kInDoubt),
+      running_(false) {
   for (const journal::JobObject& object : record.objects) {
     results_.push_back({object.id, object.destination_id, object.size_bytes, Errc::kInDoubt});
     bytes_total_ += object.size_bytes;
@@ -117,7 +118,7 @@ model::Decision OutboundJob::decision() const {
 
 bool OutboundJob::unfinished() const {
   const std::lock_guard lock(mutex_);
-  return !journal_failed_ && (phase_ == Phase::kInDoubt || (machine_.state == SourceState::kDone && unreleased_));
+  return !running_ && !journal_failed_ && (phase_ == Phase::kInDoubt || (machine_.state == SourceState::kDone && unreleased_));
 }
 
 std::string OutboundJob::report_json() const {
@@ -177,7 +178,7 @@ void OutboundJob::end(Phase phase) {
 
 // ---------------------------------------------------------------- the life of a job
 
-void OutboundJob::run() {
+void OutboundJob::drive() {
   if (open_) {
     take_objects(open_(cancelled_));
     if (sources_.empty()) return fail(first_error_);

@@ -85,12 +85,16 @@ class OutboundJob {
   // Of a dry run that has ended: what it would do with the first 100,000 files; and how many there are.
   std::pair<std::vector<objects::PlannedFile>, uint64_t> planned() const;
   model::Decision decision() const;
-  // The resolver has something to do: in doubt, or done and the destination has not heard of the release.
+  // The resolver has something to do: run() has left it in doubt, or done and the destination has not heard of the release.
   bool unfinished() const;
 
   void cancel() { cancelled_ = true; }
   // Everything from the first byte to the end, or until the outcome depends on a peer that is lost. Blocks.
-  void run();
+  void run() {
+    drive();
+    const std::lock_guard lock(mutex_);
+    running_ = false;
+  }
   // Tries to reach the destination and to end a job in doubt. Blocks for at most a few seconds.
   void finish_in_doubt();
 
@@ -101,6 +105,7 @@ class OutboundJob {
   };
   void take_objects(OutboundObjects objects);
   void end_dry_run();
+  void drive();
   Result<> transfer(fabric::Channel& channel);
   Result<> quiesce();
   Result<std::vector<Id>> offer(fabric::Channel& channel);
@@ -145,6 +150,7 @@ class OutboundJob {
   Error first_error_{Errc{}, {}};
   uint64_t bytes_total_ = 0;
   uint64_t objects_done_ = 0;
+  bool running_ = true;          // run() has yet to return: the resolver keeps away.
   bool unreleased_ = true;       // The journal still has the job: the destination may have a record too.
   bool journal_failed_ = false;  // The hand-over may or may not be on disk.
   std::string staged_because_;

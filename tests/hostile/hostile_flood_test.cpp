@@ -1,6 +1,7 @@
 // Many bad peers at once: the daemon stays up, its memory bounded, and others are served meanwhile.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <span>
 #include <thread>
 
 #include "fabric/endpoint_name.hpp"
@@ -24,15 +27,20 @@ using Clock = std::chrono::steady_clock;
 namespace fabric = godwit::fabric;
 namespace wire = godwit::wire;
 
+sockaddr_in socket_address(const std::string& address) {
+  const auto parts = *fabric::split_host_port(fabric::parse_address(address)->location);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  inet_pton(AF_INET, parts.first.c_str(), &to.sin_addr);
+  to.sin_port = htons(static_cast<uint16_t>(std::stoi(parts.second)));
+  return to;
+}
+
 // Sockets that never become a connection of ours: silent ones, and ones that send a byte of nothing each second. Those that the
 // daemon gives up are opened again.
 class HalfOpenFlood {
  public:
-  HalfOpenFlood(const std::string& address, size_t count) : sockets_(count, -1) {
-    const auto parts = *fabric::split_host_port(fabric::parse_address(address)->location);
-    to_.sin_family = AF_INET;
-    inet_pton(AF_INET, parts.first.c_str(), &to_.sin_addr);
-    to_.sin_port = htons(static_cast<uint16_t>(std::stoi(parts.second)));
+  HalfOpenFlood(const std::string& address, size_t count) : to_(socket_address(address)), sockets_(count, -1) {
     thread_ = std::thread([this] { run(); });
     while (opened_ < count) std::this_thread::sleep_for(1ms);
   }
@@ -67,11 +75,43 @@ class HalfOpenFlood {
     ++opened_;
   }
 
-  sockaddr_in to_{};
+  const sockaddr_in to_;
   std::vector<int> sockets_;
   std::atomic<size_t> opened_{0};
   std::atomic<bool> stop_{false};
   std::thread thread_;
+};
+
+// What libfabric's tcp sends first: 32 bytes that say that 24 follow, which are our hello. They follow not.
+constexpr unsigned char kHalfRequest[32] = {3, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+
+// Sockets that stay as they are, whatever the daemon does.
+class Strangers {
+ public:
+  Strangers(const std::string& address, size_t count) : sockets_(count, -1) {
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    const sockaddr_in to = socket_address(address);
+    for (int& each : sockets_) {
+      each = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      EXPECT_EQ(connect(each, reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
+    }
+  }
+  ~Strangers() {
+    for (const int each : sockets_) close(each);
+  }
+  Strangers(const Strangers&) = delete;
+  Strangers& operator=(const Strangers&) = delete;
+  // To those that still take them.
+  void send(std::span<const unsigned char> bytes) {
+    for (const int each : sockets_)
+      [[maybe_unused]] const auto sent = ::send(each, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+
+ private:
+  std::vector<int> sockets_;
 };
 
 class Flood : public Hostile {
@@ -110,10 +150,60 @@ TEST_F(Flood, OfHalfOpenConnectionsLeavesOthersHalfTheirRate) {
   std::ranges::nth_element(ratios, ratios.begin() + 3);
   EXPECT_GE(ratios[3], 0.5);
   EXPECT_LT(resident_bytes(), before_bytes + (64 << 20));
-  // libfabric has no deadline for who is silent from the start, but notices who leaves.
+  // Those that are not given up leave.
   const auto end = Clock::now() + 20s;
   while (descriptors() > before_descriptors + 10 && Clock::now() < end) std::this_thread::sleep_for(100ms);
   EXPECT_LE(descriptors(), before_descriptors + 10);
+}
+
+// connect_timeout_ms is 5 s. Whoever was there before, and says nothing either, is no stranger.
+class HalfOpen : public Flood {
+ protected:
+  // Until the daemon holds as many descriptors as before; an honest client is served all the time, `each_second` is called.
+  void ends_them(ptrdiff_t before_descriptors, const std::function<void()>& each_second) {
+    HostilePeer client = control();
+    const wire::Id id = region_id();
+    const auto end = Clock::now() + 20s;
+    auto next = Clock::now();
+    size_t slowest_ms = 0;
+    while (descriptors() > before_descriptors + 1 && Clock::now() < end) {  // One more: the client.
+      const auto begin = Clock::now();
+      ASSERT_EQ(client.refusal_of(wire::CreateRegionReadRequest(client.builder(), &id, 0, 4096)), Errc{});
+      slowest_ms = std::max(slowest_ms, static_cast<size_t>((Clock::now() - begin) / 1ms));
+      if (begin >= next) {
+        each_second();
+        next = begin + 1s;
+      }
+      std::this_thread::sleep_for(50ms);
+    }
+    EXPECT_LE(descriptors(), before_descriptors + 1);
+    EXPECT_LT(slowest_ms, 1'500u);
+  }
+};
+
+TEST_F(HalfOpen, SilentSocketsEndAfterTheDeadline) {
+  HostilePeer idle = control();
+  const auto before_descriptors = descriptors();
+  const Strangers strangers(address(), 1'000);
+  while (descriptors() < before_descriptors + 1'000) std::this_thread::sleep_for(10ms);
+  ends_them(before_descriptors, [] {});
+  const wire::Id id = region_id();
+  EXPECT_EQ(idle.refusal_of(wire::CreateRegionReadRequest(idle.builder(), &id, 0, 4096)), Errc{});
+}
+
+TEST_F(HalfOpen, SocketsThatSendAByteASecondEndAfterTheDeadline) {
+  const auto before_descriptors = descriptors();
+  Strangers strangers(address(), 200);
+  size_t sent = 0;
+  ends_them(before_descriptors, [&] { strangers.send({&kHalfRequest[sent++ % sizeof(kHalfRequest)], 1}); });
+}
+
+// libfabric waits for the second half of a request, and everything with it.
+TEST_F(HalfOpen, HalfARequestHoldsNobodyUp) {
+  const auto before_descriptors = descriptors();
+  Strangers strangers(address(), 50);
+  strangers.send(kHalfRequest);
+  ends_them(before_descriptors, [] {});
 }
 
 // As many as are served at once, none of which offers anything.

@@ -19,7 +19,7 @@ import hosts
 BINARIES = pathlib.Path(os.environ["GODWIT_BIN"])
 MIB = 1 << 20
 # A peer that is silent for 5 s counts as lost, and a stalled transfer ends after 4 s; the rest is a busy machine's.
-LOST_SECONDS = 20
+LOST_SECONDS = 20 * hosts.cli_node.PATIENCE
 
 
 def until(condition, seconds=LOST_SECONDS):

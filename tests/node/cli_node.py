@@ -7,7 +7,9 @@ import subprocess
 import tempfile
 import time
 
-READY_SECONDS = 20
+# GODWIT_TEST_PATIENCE multiplies how long tests wait, for instrumented programs and emulated processors.
+PATIENCE = int(os.environ.get("GODWIT_TEST_PATIENCE", "1"))
+READY_SECONDS = 20 * PATIENCE
 
 
 class Node:
@@ -51,7 +53,7 @@ class Node:
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(20 * PATIENCE)
 
     def close(self):
         if self.process.poll() is None:

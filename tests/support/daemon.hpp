@@ -38,7 +38,7 @@ struct DaemonOptions {
 // One thread. The process dies with the thread that started it, whatever becomes of the test.
 class Daemon {
  public:
-  // Starts, and waits until it is ready. Throws std::runtime_error, with the log, if it is not within 20 s.
+  // Starts, and waits until it is ready. Throws std::runtime_error, with the log, if it is not within 20 s times patience.
   explicit Daemon(DaemonOptions options = {});
   // kill -9, and removes the directory.
   ~Daemon();

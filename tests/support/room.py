@@ -2,7 +2,8 @@
 """room.py COMMAND...: runs a test in a room of its own, and fails it if it leaves something behind.
 
 The room is a new $TMPDIR, a /dev/shm of its own (where namespaces are allowed) and the tree of processes below. When the test
-has ended, no file may be left in the one or the other, and no process. The exit status is the test's, or 99.
+has ended, no file may be left in the one or the other, and no process. What a sanitizer reports of any of its processes fails
+the test, also of one that is killed or whose status nobody reads. The exit status is the test's, or 99.
 """
 import ctypes
 import os
@@ -13,11 +14,12 @@ import sys
 import tempfile
 import time
 
-LEFT_SOMETHING = 99
+NOT_CLEAN = 99
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 INSIDE = "GODWIT_TEST_ROOM"  # In the environment of a room whose /dev/shm is its own.
 # A daemon whose starter is gone dies by itself, but not in the same instant.
 PATIENCE_SECONDS = 5
+SANITIZERS = ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
 
 prctl = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -73,6 +75,11 @@ def left_processes():
         time.sleep(0.02)
 
 
+def with_reports_in(directory):
+    """The environment with which sanitized processes write what they find into files there, one a process."""
+    return {name: f"{os.environ.get(name, '')}:log_path={directory}/report" for name in SANITIZERS}
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
@@ -80,8 +87,9 @@ def main():
         enter_namespace()
     own_shm = os.environ.pop(INSIDE, None)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    with tempfile.TemporaryDirectory(prefix="godwit-room.") as directory:
-        environment = {**os.environ, "TMPDIR": directory}
+    with tempfile.TemporaryDirectory(prefix="godwit-room.") as directory, \
+            tempfile.TemporaryDirectory(prefix="godwit-reports.") as reports:
+        environment = {**os.environ, **with_reports_in(reports), "TMPDIR": directory}
         status = subprocess.run(sys.argv[1:], env=environment, preexec_fn=die_with_parent).returncode
         left = []
         for pid, command in left_processes().items():
@@ -90,10 +98,13 @@ def main():
         left += [f"file {path}" for path in sorted(pathlib.Path(directory).rglob("*"))]
         if own_shm:
             left += [f"file {path}" for path in sorted(pathlib.Path("/dev/shm").rglob("*"))]
+        found = [report.read_text(errors="replace") for report in sorted(pathlib.Path(reports).iterdir())]
+    for report in found:
+        print(f"a sanitizer reports:\n{report}", flush=True)
     for thing in left:
         print(f"left behind: {thing}", flush=True)
-    if status == 0 and left:
-        status = LEFT_SOMETHING
+    if status == 0 and (left or found):
+        status = NOT_CLEAN
     sys.exit(status if status >= 0 else 128 - status)
 
 
