@@ -5,6 +5,7 @@
 #include "fabric/packet.hpp"
 #include "fuzz.hpp"
 #include "protocol/codec.hpp"
+#include "protocol/fileset_codec.hpp"
 
 namespace godwit::fuzz {
 namespace {
@@ -45,6 +46,11 @@ void each_request(protocol::Encoder& encoder, const Add& add) {
   add(encoder.finish(11, wire::CreateJobRequest(b, &kId, 0, true)));
   add(encoder.finish(12, wire::CreateJobResultsRequest(b, &kId, 0, 10)));
   add(encoder.finish(13, wire::CreateDecisionRequest(b, &kId)));
+  const std::vector<flatbuffers::Offset<flatbuffers::String>> paths{b.CreateString("/scratch/run")};
+  const std::vector<flatbuffers::Offset<wire::FileRuleEntry>> rules{wire::CreateFileRuleEntryDirect(b, false, "*.tmp")};
+  add(encoder.finish(14, wire::CreateMigrateFilesRequestDirect(b, &paths, "tcp://127.0.0.1:1", "/scratch", true, 65536, 2, true,
+                                                               true, true, true, true, true, &rules)));
+  add(encoder.finish(15, wire::CreateJobFilesRequest(b, &kId, 0, 10)));
 }
 
 template <class Add>
@@ -96,6 +102,19 @@ void write_messages(const std::string& root) {
                     "\7\0\0"s);
 }
 
+void write_filesets(const std::string& root) {
+  Folder folder(root + "/filesets");
+  using model::FileKind;
+  model::Fileset files;
+  files.entries.resize(5);
+  files.entries[0] = {FileKind::kDirectory, model::kNoFile, "top", 0755};
+  files.entries[1] = {FileKind::kRegular, 0, "a", 0644, 1, 2, {3, 4}, 10, {{0, 10}}, {}, model::kNoFile, {{"user.x", "y"}}};
+  files.entries[2] = {FileKind::kRegular, 0, "b", 0600, 0, 0, {}, 100, {{10, 20}, {50, 50}}};
+  files.entries[3] = {FileKind::kSymlink, 0, "c", 0777, 0, 0, {}, 0, {}, "../x"};
+  files.entries[4] = {FileKind::kHardLink, 0, "d", 0644, 0, 0, {}, 0, {}, {}, 1};
+  if (auto bytes = protocol::encode(files)) folder.add(*bytes);
+}
+
 void write_handshake(const std::string& root) {
   using namespace fabric;
   Folder folder(root + "/handshake");
@@ -133,6 +152,7 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   const std::string root = argv[1];
   godwit::fuzz::write_messages(root);
+  godwit::fuzz::write_filesets(root);
   godwit::fuzz::write_handshake(root);
   godwit::fuzz::write_storage(root);
   return 0;

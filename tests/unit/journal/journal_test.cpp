@@ -277,5 +277,36 @@ TEST_F(JournalTest, ThreadsMayCallAtOnce) {
   EXPECT_TRUE(journal_->inbound()->empty());
 }
 
+TEST_F(JournalFixture, DirectoriesOfJobsAreFoundAgain) {
+  const StagingRecord in{Id{1, 1}, true, "/scratch/\xff\n"}, out{Id{1, 1}, false, "/scratch"};
+  ASSERT_TRUE(journal_->note_staging(in));
+  ASSERT_TRUE(journal_->note_staging(out));
+  ASSERT_TRUE(journal_->note_staging(out));
+  reopen();
+  auto stagings = journal_->stagings();
+  ASSERT_TRUE(stagings);
+  ASSERT_EQ(stagings->size(), 2U);
+  EXPECT_EQ((*stagings)[1].directory, in.directory);
+  EXPECT_TRUE((*stagings)[1].incoming);
+  ASSERT_TRUE(journal_->forget_staging(in));
+  ASSERT_TRUE(journal_->forget_staging(in));
+  reopen();
+  stagings = journal_->stagings();
+  ASSERT_TRUE(stagings);
+  ASSERT_EQ(stagings->size(), 1U);
+  EXPECT_EQ((*stagings)[0].directory, out.directory);
+}
+
+TEST_F(JournalFixture, TheKindOfAnObjectIsKept) {
+  OutboundJob job = outbound_of(1, 1, 2);
+  job.objects[1].kind = ObjectKind::kFileset;
+  ASSERT_TRUE(journal_->start_outbound(job));
+  reopen();
+  const auto jobs = journal_->outbound();
+  ASSERT_TRUE(jobs);
+  EXPECT_EQ(jobs->at(0).objects[0].kind, ObjectKind::kRegion);
+  EXPECT_EQ(jobs->at(0).objects[1].kind, ObjectKind::kFileset);
+}
+
 }  // namespace
 }  // namespace godwit::journal

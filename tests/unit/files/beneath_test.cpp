@@ -1,0 +1,121 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "directory_fixture.hpp"
+#include "objects/files/file_roots.hpp"
+
+namespace godwit::objects {
+namespace {
+
+class BeneathTest : public DirectoryTest {
+ protected:
+  Result<UniqueFd> read(const std::string& path, Links links) { return open_beneath(fd_.get(), path, O_RDONLY, links, path); }
+  Errc code(const std::string& path, Links links) {
+    auto fd = read(path, links);
+    return fd ? Errc{} : fd.error().code;
+  }
+};
+
+TEST_F(BeneathTest, NoWayLeadsOutside) {
+  write(path_ / "secret", "secret");
+  write(root() / "inside/x", "x");
+  std::filesystem::create_symlink("../secret", root() / "up");
+  std::filesystem::create_symlink(path_ / "secret", root() / "absolute");
+  std::filesystem::create_directory_symlink("..", root() / "inside/back");
+  std::filesystem::create_symlink("/proc/self/root/etc/passwd", root() / "magic");
+  for (const Links links : {Links::kInside, Links::kNone}) {
+    EXPECT_EQ(code("../secret", links), Errc::kDenied);
+    EXPECT_EQ(code("inside/../../secret", links), Errc::kDenied);
+    EXPECT_EQ(code("/etc/passwd", links), Errc::kDenied);
+    EXPECT_EQ(code("up", links), Errc::kDenied);
+    EXPECT_EQ(code("absolute", links), Errc::kDenied);
+    EXPECT_EQ(code("inside/back/../secret", links), Errc::kDenied);
+    EXPECT_EQ(code("magic", links), Errc::kDenied);
+    EXPECT_EQ(code("missing", links), Errc::kNotFound);
+    EXPECT_EQ(code("inside/x", links), Errc{});
+  }
+}
+
+TEST_F(BeneathTest, LinksInsideAreWaysOnlyWhereAllowed) {
+  write(root() / "real/x", "x");
+  std::filesystem::create_directory_symlink("real", root() / "way");
+  EXPECT_EQ(code("way/x", Links::kInside), Errc{});
+  EXPECT_EQ(code("way/x", Links::kNone), Errc::kDenied);
+}
+
+TEST_F(BeneathTest, WaysLongerThanTheKernelTakesAreGoneInSteps) {
+  const std::string name(200, 'd');
+  std::string way;
+  UniqueFd at(dup(fd_.get()));
+  for (int level = 0; level < 60; ++level) {  // 12,000 bytes; PATH_MAX is 4,096.
+    ASSERT_EQ(mkdirat(at.get(), name.c_str(), 0755), 0);
+    at = UniqueFd(openat(at.get(), name.c_str(), O_RDONLY | O_DIRECTORY));
+    way += name + "/";
+  }
+  UniqueFd file(openat(at.get(), "x", O_WRONLY | O_CREAT, 0644));
+  EXPECT_EQ(code(way + "x", Links::kNone), Errc{});
+  EXPECT_EQ(code(way + "y", Links::kNone), Errc::kNotFound);
+  EXPECT_TRUE(remove_tree(fd_.get(), name));
+  EXPECT_TRUE(std::filesystem::is_empty(root()));
+}
+
+// Somebody exchanges a directory for a link to the outside, over and over, while we open and remove below it.
+TEST_F(BeneathTest, ARaceWithALinkIsNeverWon) {
+  write(path_ / "outside/x", "outside");
+  write(root() / "a/x", "inside");
+  std::filesystem::create_directory_symlink(path_ / "outside", root() / "b");
+  std::atomic<bool> stop{false};
+  std::thread swapper([&] {
+    while (!stop) (void)renameat2(fd_.get(), "a", fd_.get(), "b", RENAME_EXCHANGE);
+  });
+  int inside = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    auto fd = read("a/x", i % 2 == 0 ? Links::kInside : Links::kNone);
+    if (!fd) continue;
+    char text[8] = {};
+    ASSERT_GT(::read(fd->get(), text, sizeof text - 1), 0);
+    ASSERT_STREQ(text, "inside");
+    ++inside;
+  }
+  stop = true;
+  swapper.join();
+  EXPECT_GT(inside, 0);
+  EXPECT_TRUE(remove_tree(fd_.get(), "a"));
+  EXPECT_TRUE(remove_tree(fd_.get(), "b"));
+  EXPECT_TRUE(std::filesystem::exists(path_ / "outside/x"));
+}
+
+TEST_F(BeneathTest, ATreeIsRemovedWithoutFollowingAnything) {
+  write(path_ / "outside/x", "stays");
+  write(root() / "tree/sub/x", "x");
+  std::filesystem::create_directory_symlink(path_ / "outside", root() / "tree/link");
+  std::filesystem::permissions(root() / "tree/sub", std::filesystem::perms::owner_read);
+  EXPECT_TRUE(remove_tree(fd_.get(), "tree"));
+  EXPECT_TRUE(remove_tree(fd_.get(), "tree"));  // Not there any more.
+  EXPECT_FALSE(std::filesystem::exists(root() / "tree"));
+  EXPECT_TRUE(std::filesystem::exists(path_ / "outside/x"));
+}
+
+TEST_F(BeneathTest, PathsAreMadeNormalOrRefused) {
+  EXPECT_EQ(*normal_path("/a//./b/"), "/a/b");
+  EXPECT_EQ(*normal_path("/"), "/");
+  for (const std::string path : {"", "a", "/a/../b", "/..", std::string("/a\0b", 4).c_str()})
+    if (path != "/a") EXPECT_FALSE(normal_path(path)) << path;
+  EXPECT_FALSE(normal_path(std::string("/a\0b", 4)));
+}
+
+TEST_F(BeneathTest, TheLongestRootDecides) {
+  std::filesystem::create_directories(root() / "closed/open");
+  const FileRoots roots({{root(), true, false}, {root() / "closed/open", true, true}});
+  EXPECT_TRUE(roots.open(root() / "closed", RootUse::kRead));
+  EXPECT_FALSE(roots.open(root() / "closed", RootUse::kWrite));
+  EXPECT_TRUE(roots.open(root() / "closed/open", RootUse::kWrite));
+  EXPECT_FALSE(roots.open(root().string() + "x", RootUse::kRead));  // Not below it, though it begins with it.
+  EXPECT_FALSE(roots.open(path_, RootUse::kRead));
+}
+
+}  // namespace
+}  // namespace godwit::objects
