@@ -8,8 +8,8 @@
 
 namespace godwit::journal {
 
-// Grows with every change that an older release could misread. 1 was never released.
-inline constexpr int64_t kSchemaVersion = 2;
+// Grows with every change that an older release could misread. 1 and 2 were never released.
+inline constexpr int64_t kSchemaVersion = 3;
 
 inline constexpr const char* kSchema = R"(
 CREATE TABLE node(id BLOB NOT NULL PRIMARY KEY, digest INTEGER NOT NULL) WITHOUT ROWID;
@@ -28,6 +28,9 @@ CREATE TABLE object(inbound INTEGER NOT NULL, job BLOB NOT NULL, position INTEGE
   destination_id BLOB NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, target TEXT NOT NULL,
   offset INTEGER NOT NULL, length INTEGER NOT NULL, digest INTEGER NOT NULL,
   PRIMARY KEY(inbound, job, position)) WITHOUT ROWID;
+CREATE TABLE database(id BLOB NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, backend TEXT NOT NULL, path TEXT NOT NULL,
+  options TEXT NOT NULL, is_created INTEGER NOT NULL, state INTEGER NOT NULL, address TEXT NOT NULL, digest INTEGER NOT NULL,
+  PRIMARY KEY(id, epoch)) WITHOUT ROWID;
 )";
 
 // Each finds what must not be there: one row if the journal is damaged.
@@ -39,6 +42,7 @@ inline constexpr std::array kDamageQueries{
     "SELECT 1 FROM inbound WHERE digest<>row_digest(job,state,source_address,target,pool,target_survives,node,objects)",
     "SELECT 1 FROM object WHERE "
     "digest<>row_digest(inbound,job,position,id,destination_id,epoch,name,size,target,offset,length)",
+    "SELECT 1 FROM database WHERE digest<>row_digest(id,epoch,name,backend,path,options,is_created,state,address)",
     // A right digest says that nothing was lost, not that the writer knew our limits: numbers that no release writes would
     // reach the space of another region.
     "SELECT 1 FROM node WHERE typeof(id)<>'blob' OR length(id)<>16 OR id=zeroblob(16)",
@@ -49,6 +53,8 @@ inline constexpr std::array kDamageQueries{
     "SELECT 1 FROM inbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1)",
     "SELECT 1 FROM object WHERE inbound NOT IN (0,1) OR typeof(id)<>'blob' OR length(id)<>16 OR "
     "offset NOT BETWEEN 0 AND 1<<62 OR length NOT BETWEEN 0 AND (1<<62)-offset OR size NOT BETWEEN 0 AND length",
+    "SELECT 1 FROM database WHERE typeof(id)<>'blob' OR length(id)<>16 OR name='' OR is_created NOT IN (0,1) OR "
+    "state NOT IN (0,1,2) OR (path<>'' AND substr(path,1,1)<>'/')",
     "SELECT 1 FROM outbound o WHERE objects<>(SELECT count(*) FROM object WHERE inbound=0 AND job=o.job)",
     "SELECT 1 FROM inbound i WHERE objects<>(SELECT count(*) FROM object WHERE inbound=1 AND job=i.job)",
     "SELECT 1 FROM object o WHERE inbound=0 AND NOT EXISTS(SELECT 1 FROM outbound WHERE job=o.job)",
