@@ -48,7 +48,9 @@ Result<> Daemon::open_storage() {
     targets.push_back(std::move(*target));
   }
   node.store = std::make_unique<objects::RegionStore>(std::move(targets), *node.journal);
-  return node.store->load();
+  if (auto loaded = node.store->load(); !loaded) return loaded;
+  node.databases = std::make_unique<objects::DatabaseStore>(node.settings.database_root, *node.journal);
+  return node.databases->load(node.settings.databases);
 }
 
 Result<> Daemon::open_services() {
@@ -64,8 +66,8 @@ Result<> Daemon::open_services() {
     for (const auto& service : services_) service->job_ended(job);
   });
   node.inbound = std::make_unique<engine::InboundTable>(settings, *node.store, *node.journal);
-  node.streams =
-      std::make_unique<engine::ClientStreams>(settings, static_cast<uint32_t>(node.settings.client_streams_max), *node.store);
+  node.streams = std::make_unique<engine::ClientStreams>(settings, static_cast<uint32_t>(node.settings.client_streams_max),
+                                                         *node.store, *node.databases);
   // What was decided before the crash comes first: nobody is served a region that has gone.
   if (auto recovered = node.jobs->recover(); !recovered) return recovered;
   if (auto recovered = node.inbound->recover(); !recovered) return recovered;

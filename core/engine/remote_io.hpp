@@ -1,7 +1,9 @@
-// RemoteIo: bytes between a region and memory that a client exposes, by RMA in windows.
+// RemoteIo: bytes between a region, or memory of ours, and memory that a client exposes, by RMA in windows.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 
 #include "engine/settings.hpp"
 #include "fabric/channel.hpp"
@@ -17,5 +19,11 @@ Result<> pull_from(fabric::Channel& channel, std::shared_ptr<fabric::Domain> dom
                    uint64_t offset_bytes, const fabric::RemoteMemory& window, const EngineSettings& settings);
 Result<> push_to(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, const objects::Storage& storage,
                  uint64_t offset_bytes, const fabric::RemoteMemory& window, const EngineSettings& settings);
+
+// The same between `bytes` and the whole of `window`, which is as long.
+Result<> pull_into(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, std::span<std::byte> bytes,
+                   const fabric::RemoteMemory& window, const EngineSettings& settings);
+Result<> push_bytes(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, std::span<std::byte> bytes,
+                    const fabric::RemoteMemory& window, const EngineSettings& settings);
 
 }  // namespace godwit::engine
