@@ -2,11 +2,15 @@
 
 #include <leveldb/cache.h>
 #include <leveldb/db.h>
+#include <leveldb/dumpfile.h>
 #include <leveldb/env.h>
 #include <leveldb/filter_policy.h>
 #include <leveldb/write_batch.h>
 
+#include <charconv>
+#include <fstream>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 
 #include "base/units.hpp"
@@ -44,6 +48,57 @@ struct Native {
   std::unique_ptr<const leveldb::FilterPolicy> filter;
   Silent log;
 };
+
+// The number at the beginning of the text; 0 if there is none.
+uint64_t number_in(std::string_view text) {
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+// Keeps which tables are named, of the text that LevelDB makes of a manifest: lines "  AddFile: LEVEL NUMBER SIZE ..." and
+// "  DeleteFile: LEVEL NUMBER". Keys in it are escaped, so that each line is LevelDB's own.
+class TableNames final : public leveldb::WritableFile {
+ public:
+  leveldb::Status Append(const leveldb::Slice& text) override {
+    pending_.append(text.data(), text.size());
+    for (size_t end; (end = pending_.find('\n')) != std::string::npos; pending_.erase(0, end + 1))
+      take(std::string_view(pending_).substr(0, end));
+    return leveldb::Status::OK();
+  }
+  leveldb::Status Close() override { return leveldb::Status::OK(); }
+  leveldb::Status Flush() override { return leveldb::Status::OK(); }
+  leveldb::Status Sync() override { return leveldb::Status::OK(); }
+  std::set<uint64_t>& tables() { return tables_; }
+
+ private:
+  void take(std::string_view line) {
+    for (const std::string_view word : {"  AddFile: ", "  DeleteFile: "}) {
+      if (!line.starts_with(word)) continue;
+      const size_t number = line.find(' ', word.size());  // After the level.
+      if (number == std::string_view::npos) return;
+      if (word[2] == 'A')
+        tables_.insert(number_in(line.substr(number + 1)));
+      else
+        tables_.erase(number_in(line.substr(number + 1)));
+    }
+  }
+
+  std::string pending_;
+  std::set<uint64_t> tables_;
+};
+
+// The tables of the database, which is closed. Errors: kCorrupt, kIo.
+Result<std::set<uint64_t>> tables_of(const std::string& directory) {
+  std::ifstream current(directory + "/CURRENT");
+  std::string manifest;
+  if (!std::getline(current, manifest) || !manifest.starts_with("MANIFEST-"))
+    return Error{Errc::kCorrupt, directory + "/CURRENT names no manifest"};
+  TableNames names;
+  const auto read = leveldb::DumpFile(leveldb::Env::Default(), directory + "/" + manifest, &names);
+  if (!read.ok()) return error_of(read);
+  return std::move(names.tables());
+}
 
 // LevelDB cannot be copied while it is open: it replaces files when it compacts. A checkpoint closes it, which waits for a
 // compaction to stop, and opens it again; meanwhile everybody waits at the mutex.
@@ -139,17 +194,26 @@ class LevelDbBackend final : public Backend {
   uint64_t bytes() const override { return bytes_of(directory_); }
 
  private:
-  // Nobody changes the files: tables, which never change, get a second name; logs and manifests are copied.
+  // Nobody changes the files: tables, which never change, get a second name; the log and the manifest are copied. Tables that
+  // the manifest does not name, which a compaction leaves when it is stopped, stay behind: their numbers are used again, and
+  // LevelDB then cuts the file to nothing, under both of its names.
   Result<> copy_closed(const std::string& directory) const {
     auto names = files_of(directory_);
     if (!names) return std::move(names).error();
+    auto tables = tables_of(directory_);
+    if (!tables) return std::move(tables).error();
     for (const std::string& name : *names) {
       if (name == "LOCK") continue;
       const std::string from = directory_ + "/" + name, to = directory + "/" + name;
-      auto copied = is_immutable(name) ? link_or_copy(from, to) : copy_file(from, to);
+      auto copied = Result<>(Done{});
+      if (!is_immutable(name))
+        copied = copy_file(from, to);
+      else if (tables->erase(number_in(name)) == 1)
+        copied = link_or_copy(from, to);
       if (!copied) return copied;
     }
-    return Done{};
+    if (tables->empty()) return Done{};
+    return Error{Errc::kCorrupt, directory_ + ": table " + std::to_string(*tables->begin()) + " is missing"};
   }
 
   const std::string directory_;
