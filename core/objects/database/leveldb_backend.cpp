@@ -57,7 +57,7 @@ uint64_t number_in(std::string_view text) {
 }
 
 // Keeps which tables are named, of the text that LevelDB makes of a manifest: lines "  AddFile: LEVEL NUMBER SIZE ..." and
-// "  DeleteFile: LEVEL NUMBER". Keys in it are escaped, so that each line is LevelDB's own.
+// "  RemoveFile: LEVEL NUMBER" (DeleteFile before LevelDB 1.23). Keys in it are escaped, so that each line is LevelDB's own.
 class TableNames final : public leveldb::WritableFile {
  public:
   leveldb::Status Append(const leveldb::Slice& text) override {
@@ -73,7 +73,7 @@ class TableNames final : public leveldb::WritableFile {
 
  private:
   void take(std::string_view line) {
-    for (const std::string_view word : {"  AddFile: ", "  DeleteFile: "}) {
+    for (const std::string_view word : {"  AddFile: ", "  RemoveFile: ", "  DeleteFile: "}) {
       if (!line.starts_with(word)) continue;
       const size_t number = line.find(' ', word.size());  // After the level.
       if (number == std::string_view::npos) return;

@@ -43,10 +43,9 @@ TEST_P(Checkpoint, IsConsistentWhileThreadsWriteAndItCompacts) {
   auto opened = open_backend(kind(), home(), options, Opening::kExistingOrNew);
   ASSERT_TRUE(opened) << opened.error().text;
   backend_ = std::move(*opened);
-  std::atomic<bool> done{false};
   std::atomic<int> written{0};
-  std::thread writer([&] {
-    for (int i = 0; !done; ++i) {
+  std::jthread writer([&](std::stop_token stop) {
+    for (int i = 0; !stop.stop_requested(); ++i) {
       const std::string text = std::to_string(i), filler = "filler " + std::to_string(i % 500);
       const Change changes[] = {{"first", text},
                                 {filler, std::string_view(text.empty() ? "" : "0123456789012345678901234567890123456789")},
@@ -71,8 +70,6 @@ TEST_P(Checkpoint, IsConsistentWhileThreadsWriteAndItCompacts) {
     EXPECT_EQ(first, second);
     EXPECT_GE(std::stoi(first), least);  // What was acknowledged before is in it.
   }
-  done = true;
-  writer.join();
 }
 
 TEST_P(Checkpoint, FilesCalledImmutableAreTheSameInALaterOne) {
