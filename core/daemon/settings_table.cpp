@@ -158,7 +158,8 @@ std::string settings_as_markdown() {
       "| `state_dir` | text | required | | directory of the journal; one daemon a directory |\n"
       "| `listen` | list of text | `[\"tcp://127.0.0.1:7411\"]` | | addresses to listen at; the first is the node's |\n"
       "| `targets` | list of objects | `[]` | | see below |\n"
-      "| `databases` | list of objects | `[]` | | see below |\n"
+      "| `databases` | list of objects | `[]` | | `name`, `backend`, `path` (not of a `map`) and `options` of each: "
+      "[databases](../howto/databases.md) |\n"
       "| `database_root` | text | none | | directory of databases that are made at run time or arrive from other nodes; "
       "without it "
       "they can only be of backend `map` |\n";
