@@ -80,7 +80,8 @@ TEST_F(HostileDatabase, BatchesThatLieAreRefusedByEveryOperation) {
       EXPECT_EQ(work(peer, operation, batch), code) << wire::EnumNameDatabaseOperation(operation) << batch.size();
   // A value that is said to be absent cannot be stored.
   EXPECT_EQ(work(peer, Operation::put, head(3, protocol::kAbsent) + "new"), Errc::kProtocol);
-  EXPECT_EQ(work(peer, Operation::document_load, "1234567"), Errc::kInvalid);  // And no collection either.
+  EXPECT_EQ(work(peer, Operation::document_load, "1234567"), Errc::kProtocol);
+  EXPECT_EQ(work(peer, Operation::document_load, "12345678"), Errc::kInvalid);  // No collection is named.
 }
 
 TEST_F(HostileDatabase, RequestsThatLackWhatTheyNeed) {
