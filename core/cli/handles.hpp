@@ -21,6 +21,7 @@ struct Close {
 using Client = std::unique_ptr<godwit_client, Close<godwit_client_close>>;
 using Target = std::unique_ptr<godwit_target, Close<godwit_target_close>>;
 using Region = std::unique_ptr<godwit_region, Close<godwit_region_close>>;
+using Database = std::unique_ptr<godwit_database, Close<godwit_database_close>>;
 using Migration = std::unique_ptr<godwit_migration, Close<godwit_migration_close>>;
 using Text = std::unique_ptr<char, Close<godwit_free>>;
 

@@ -32,6 +32,11 @@ Json to_json(const godwit_region_info& info) {
           {"target", info.target},  {"address", info.address}, {"epoch", info.epoch}};
 }
 
+Json to_json(const godwit_database_info& info) {
+  return {{"id", to_text(info.id)},  {"name", info.name},   {"backend", info.backend}, {"path", info.path},
+          {"options", info.options}, {"bytes", info.bytes}, {"address", info.address}, {"epoch", info.epoch}};
+}
+
 Json to_json(const godwit_job_info& info) {
   const godwit_progress& progress = info.progress;
   return {{"id", info.id},

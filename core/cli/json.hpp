@@ -14,6 +14,7 @@ std::string to_text(godwit_region_id id);
 
 Json to_json(const godwit_target_info& info);
 Json to_json(const godwit_region_info& info);
+Json to_json(const godwit_database_info& info);
 Json to_json(const godwit_job_info& info);
 Json to_json(const godwit_migrate_result& result);
 // The constant's name, or null for GODWIT_OK.

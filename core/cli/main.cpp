@@ -27,7 +27,7 @@ int main(int argc, char** argv) {
   // that is interrupted then waits for a lock that it holds itself.
   for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
   std::signal(SIGPIPE, SIG_IGN);  // A reader that went away is an error with a text and an exit code.
-  CLI::App app{"godwit: holds memory regions on the nodes of a cluster, and moves them between nodes", "godwit"};
+  CLI::App app{"godwit: holds memory regions and databases on the nodes of a cluster, and moves them between nodes", "godwit"};
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("godwit ") + godwit_version());
   app.require_subcommand(1);
@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   Menu menu(app, session);
   add_target_commands(menu);
   add_region_commands(menu);
+  add_database_commands(menu);
   add_migrate_commands(menu);
   add_job_commands(menu);
   add_node_commands(menu);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "client/client.hpp"
+#include "client/database.hpp"
 #include "client/migration.hpp"
 #include "client/region.hpp"
 #include "fabric/address.hpp"
@@ -23,6 +24,10 @@ struct godwit_target {
 
 struct godwit_region {
   godwit::client::Region region;
+};
+
+struct godwit_database {
+  godwit::client::Database database;
 };
 
 struct godwit_migration {

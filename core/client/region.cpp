@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cstring>
-#include <thread>
 
 #include "client/to_c.hpp"
 #include "client/window.hpp"
@@ -12,19 +11,6 @@ namespace godwit::client {
 namespace {
 
 using fabric::Purpose;
-
-constexpr int kHopsMax = 16;
-constexpr milliseconds kFirstPause{1};
-constexpr milliseconds kLongestPause{50};
-// A transfer slower than this is as good as dead.
-constexpr uint64_t kBytesPerMillisecondMin = 10'000;
-
-// When a call that moves, clears or flushes so many bytes has to end. A number that a daemon will refuse may be any.
-Deadline transfer_deadline(const Client& client, uint64_t bytes) {
-  constexpr uint64_t kBytesMax = uint64_t{1} << 50;
-  return Deadline::after(client.settings().operation_timeout +
-                         milliseconds(std::min(bytes, kBytesMax) / kBytesPerMillisecondMin));
-}
 
 const uint8_t* wire_bytes(std::span<const std::byte> data) { return reinterpret_cast<const uint8_t*>(data.data()); }
 
@@ -99,66 +85,18 @@ Result<Region> Region::find(Client& client, const fabric::Address& address, cons
   return Region(client, protocol::from_wire(entry->id()), address);
 }
 
-fabric::Address Region::address() const {
-  const std::lock_guard lock(mutex_);
-  return address_;
-}
-
-void Region::move_to(const fabric::Address& address) {
-  const std::lock_guard lock(mutex_);
-  address_ = address;
-}
-
-Error Region::about(Error error) const { return with_context("region " + to_string(id_), std::move(error)); }
-
-template <class Attempt>
-Result<Reply> Region::reach(WhenBusy when_busy, Attempt attempt) {
-  const Clock::time_point start = Clock::now();
-  fabric::Address at = address();
-  milliseconds pause = kFirstPause;
-  for (int hops = 0;;) {
-    Result<Reply> reply = attempt(at);
-    if (!reply) return about(std::move(reply).error());
-    const wire::ErrorReply* refusal = reply->refusal();
-    if (refusal == nullptr) return reply;
-    if (refusal->error() == GODWIT_ERR_MOVED) {
-      Result<fabric::Address> next = follow(at, *reply, ++hops);
-      if (!next) return about(std::move(next).error());
-      at = *std::move(next);
-      move_to(at);
-    } else if (refusal->error() == GODWIT_ERR_BUSY && when_busy == WhenBusy::kWait &&
-               Clock::now() - start < client_.settings().operation_timeout) {
-      // A migration has stopped the region; it soon serves again, here or elsewhere.
-      std::this_thread::sleep_for(pause);
-      pause = std::min(pause * 2, kLongestPause);
-    } else {
-      return about(reply->to_error(at));
-    }
-  }
-}
-
-Result<fabric::Address> Region::follow(const fabric::Address& from, const Reply& moved, int hops) {
-  const std::string text = protocol::text_of(moved.refusal()->moved_address());
-  if (!client_.settings().follow || text.empty()) return moved.to_error(from);
-  if (hops > kHopsMax)
-    return Error{Errc::kMoved, fmt::format("{}: moved on to {}, after {} moves already", to_string(from), text, kHopsMax)};
-  Result<fabric::Address> next = fabric::parse_address(text);
-  if (!next) return with_context(to_string(from) + ": moved to an address that is none", std::move(next).error());
-  return next;
-}
-
 Result<> Region::write(uint64_t offset_bytes, std::span<const std::byte> data) {
-  const bool is_small = data.size() <= client_.settings().inline_bytes;
-  const Result<Reply> reply = reach(WhenBusy::kWait, [&](const fabric::Address& at) {
+  const bool is_small = data.size() <= client().settings().inline_bytes;
+  const Result<Reply> reply = place_.reach(WhenBusy::kWait, [&](const fabric::Address& at) {
     return is_small ? write_inline(at, offset_bytes, data) : write_by_rma(at, offset_bytes, data);
   });
   if (!reply) return reply.error();
-  if (reply->body<wire::DoneReply>() == nullptr) return about(reply->to_error(address()));
+  if (reply->body<wire::DoneReply>() == nullptr) return place_.about(reply->to_error(place_.address()));
   return Done{};
 }
 
 Result<Reply> Region::write_inline(const fabric::Address& at, uint64_t offset_bytes, std::span<const std::byte> data) {
-  const Lease lane = client_.borrow();
+  const Lease lane = client().borrow();
   const wire::Id id = protocol::to_wire(id_);
   const auto bytes = lane->builder().CreateVector(wire_bytes(data), data.size());
   const auto body = wire::CreateRegionWriteRequest(lane->builder(), &id, offset_bytes, data.size(), bytes);
@@ -166,89 +104,89 @@ Result<Reply> Region::write_inline(const fabric::Address& at, uint64_t offset_by
 }
 
 Result<Reply> Region::write_by_rma(const fabric::Address& at, uint64_t offset_bytes, std::span<const std::byte> data) {
-  const auto domain = client_.domain(at.provider);
+  const auto domain = client().domain(at.provider);
   if (!domain) return domain.error();
   const Result<Window> window = Window::to_be_read(**domain, data);  // Closed after the lane's stream has answered.
   if (!window) return window.error();
-  const Lease lane = client_.borrow();
+  const Lease lane = client().borrow();
   const wire::Id id = protocol::to_wire(id_);
   const wire::Window on_wire = window->on_wire();
   const auto body = wire::CreateRegionWriteRequest(lane->builder(), &id, offset_bytes, data.size(), 0, &on_wire);
-  return lane->ask(at, Purpose::kStream, lane->request(body), Repeat::kWhenBroken, transfer_deadline(client_, data.size()));
+  return lane->ask(at, Purpose::kStream, lane->request(body), Repeat::kWhenBroken, transfer_deadline(client(), data.size()));
 }
 
 Result<> Region::read(uint64_t offset_bytes, std::span<std::byte> data) {
-  const bool is_small = data.size() <= client_.settings().inline_bytes;
-  const Result<Reply> reply = reach(WhenBusy::kWait, [&](const fabric::Address& at) {
+  const bool is_small = data.size() <= client().settings().inline_bytes;
+  const Result<Reply> reply = place_.reach(WhenBusy::kWait, [&](const fabric::Address& at) {
     return is_small ? read_inline(at, offset_bytes, data) : read_by_rma(at, offset_bytes, data);
   });
   if (!reply) return reply.error();
   const auto* answer = reply->body<wire::RegionReadReply>();
-  if (answer == nullptr) return about(reply->to_error(address()));
+  if (answer == nullptr) return place_.about(reply->to_error(place_.address()));
   if (!is_small) return Done{};  // The bytes are in place.
   const size_t received = answer->data() == nullptr ? 0 : answer->data()->size();
   if (received != data.size())
-    return about(
-        Error{Errc::kProtocol, fmt::format("{}: the daemon sent {} of {} bytes", to_string(address()), received, data.size())});
+    return place_.about(Error{Errc::kProtocol, fmt::format("{}: the daemon sent {} of {} bytes", to_string(place_.address()),
+                                                           received, data.size())});
   if (received > 0) std::memcpy(data.data(), answer->data()->data(), received);
   return Done{};
 }
 
 Result<Reply> Region::read_inline(const fabric::Address& at, uint64_t offset_bytes, std::span<std::byte> data) {
-  const Lease lane = client_.borrow();
+  const Lease lane = client().borrow();
   const wire::Id id = protocol::to_wire(id_);
   const auto body = wire::CreateRegionReadRequest(lane->builder(), &id, offset_bytes, data.size());
   return lane->ask(at, lane->request(body), Repeat::kWhenBroken);
 }
 
 Result<Reply> Region::read_by_rma(const fabric::Address& at, uint64_t offset_bytes, std::span<std::byte> data) {
-  const auto domain = client_.domain(at.provider);
+  const auto domain = client().domain(at.provider);
   if (!domain) return domain.error();
   Result<Window> window = Window::to_be_written(**domain, data);
   if (!window) return window.error();
-  const Lease lane = client_.borrow();
+  const Lease lane = client().borrow();
   const wire::Id id = protocol::to_wire(id_);
   const wire::Window on_wire = window->on_wire();
   const auto body = wire::CreateRegionReadRequest(lane->builder(), &id, offset_bytes, data.size(), &on_wire);
   Result<Reply> reply =
-      lane->ask(at, Purpose::kStream, lane->request(body), Repeat::kWhenBroken, transfer_deadline(client_, data.size()));
+      lane->ask(at, Purpose::kStream, lane->request(body), Repeat::kWhenBroken, transfer_deadline(client(), data.size()));
   if (reply && reply->refusal() == nullptr) window->land();
   return reply;
 }
 
 Result<> Region::persist(Extent extent) {
-  const Result<Reply> reply = reach(WhenBusy::kWait, [&](const fabric::Address& at) {
-    const Lease lane = client_.borrow();
+  const Result<Reply> reply = place_.reach(WhenBusy::kWait, [&](const fabric::Address& at) {
+    const Lease lane = client().borrow();
     const wire::Id id = protocol::to_wire(id_);
     const auto body = wire::CreateRegionPersistRequest(lane->builder(), &id, extent.offset_bytes, extent.length_bytes);
     return lane->ask(at, Purpose::kControl, lane->request(body), Repeat::kWhenBroken,
-                     transfer_deadline(client_, extent.length_bytes));
+                     transfer_deadline(client(), extent.length_bytes));
   });
   if (!reply) return reply.error();
-  if (reply->body<wire::DoneReply>() == nullptr) return about(reply->to_error(address()));
+  if (reply->body<wire::DoneReply>() == nullptr) return place_.about(reply->to_error(place_.address()));
   return Done{};
 }
 
 Result<godwit_region_info> Region::stat() {
-  const Result<Reply> reply = reach(WhenBusy::kFail, [&](const fabric::Address& at) {
-    const Lease lane = client_.borrow();
+  const Result<Reply> reply = place_.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+    const Lease lane = client().borrow();
     const wire::Id id = protocol::to_wire(id_);
     return lane->ask(at, lane->request(wire::CreateRegionStatRequest(lane->builder(), &id)), Repeat::kWhenBroken);
   });
   if (!reply) return reply.error();
   const auto* answer = reply->body<wire::RegionReply>();
-  if (answer == nullptr || answer->region() == nullptr) return about(reply->to_error(address()));
+  if (answer == nullptr || answer->region() == nullptr) return place_.about(reply->to_error(place_.address()));
   return to_c(*answer->region());
 }
 
 Result<> Region::erase() {
-  const Result<Reply> reply = reach(WhenBusy::kFail, [&](const fabric::Address& at) {
-    const Lease lane = client_.borrow();
+  const Result<Reply> reply = place_.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+    const Lease lane = client().borrow();
     const wire::Id id = protocol::to_wire(id_);
     return lane->ask(at, lane->request(wire::CreateRegionEraseRequest(lane->builder(), &id)), Repeat::kNever);
   });
   if (!reply) return reply.error();
-  if (reply->body<wire::DoneReply>() == nullptr) return about(reply->to_error(address()));
+  if (reply->body<wire::DoneReply>() == nullptr) return place_.about(reply->to_error(place_.address()));
   return Done{};
 }
 

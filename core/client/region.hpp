@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <mutex>
 #include <span>
 #include <string>
 
@@ -11,6 +10,7 @@
 #include "base/result.hpp"
 #include "client/client.hpp"
 #include "client/lane.hpp"
+#include "client/place.hpp"
 #include "fabric/address.hpp"
 #include "godwit/godwit.h"
 
@@ -19,7 +19,8 @@ namespace godwit::client {
 // Thread-safe. The client must outlive it. Every method blocks, and can also fail as Lane::ask; errors name the region.
 class Region {
  public:
-  Region(Client& client, const Id& id, fabric::Address address) : id_(id), client_(client), address_(std::move(address)) {}
+  Region(Client& client, const Id& id, fabric::Address address)
+      : id_(id), place_(client, std::move(address), "region " + to_string(id)) {}
 
   // A region of `size_bytes` zeros on the target. name empty: none. It is asked for once: after kPeerLost and kTimeout
   // nobody knows whether it exists.
@@ -32,13 +33,13 @@ class Region {
   // Where the region with this id, or this name, is. Follows it if the client does. Errors: kNotFound, kMoved.
   static Result<Region> find(Client& client, const fabric::Address& address, const Id& id, const std::string& name);
   // For find() only: nobody else holds `other`.
-  Region(Region&& other) : Region(other.client_, other.id_, other.address_) {}
+  Region(Region&& other) : Region(other.client(), other.id_, other.address()) {}
 
   const Id& id() const { return id_; }
-  Client& client() const { return client_; }
-  fabric::Address address() const;
+  Client& client() const { return place_.client(); }
+  fabric::Address address() const { return place_.address(); }
   // Later calls ask there first. Any thread.
-  void move_to(const fabric::Address& address);
+  void move_to(const fabric::Address& address) { place_.move_to(address); }
 
   // Errors: kRange; kNotFound, erased; kMoved, if the client does not follow; kBusy, a migration stopped it for longer than
   // operation_timeout.
@@ -52,23 +53,13 @@ class Region {
   Result<> erase();
 
  private:
-  enum class WhenBusy { kFail, kWait };
-  // Runs attempt(address), a Result<Reply>, wherever the region is, until a node neither is busy nor knows a newer place.
-  template <class Attempt>
-  Result<Reply> reach(WhenBusy when_busy, Attempt attempt);
-  // Where the refusal sends us. Errors: kMoved, the client does not follow, or the daemon does not say where to.
-  Result<fabric::Address> follow(const fabric::Address& from, const Reply& moved, int hops);
   Result<Reply> write_inline(const fabric::Address& address, uint64_t offset_bytes, std::span<const std::byte> data);
   Result<Reply> write_by_rma(const fabric::Address& address, uint64_t offset_bytes, std::span<const std::byte> data);
   Result<Reply> read_inline(const fabric::Address& address, uint64_t offset_bytes, std::span<std::byte> data);
   Result<Reply> read_by_rma(const fabric::Address& address, uint64_t offset_bytes, std::span<std::byte> data);
-  Error about(Error error) const;
 
   const Id id_;
-  Client& client_;
-
-  mutable std::mutex mutex_;
-  fabric::Address address_;  // Guarded by mutex_.
+  Place place_;
 };
 
 }  // namespace godwit::client

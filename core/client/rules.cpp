@@ -26,13 +26,17 @@ Result<> check_name(std::string_view what, std::string_view name, size_t bytes_m
   return Done{};
 }
 
+Result<> check_object_name(std::string_view what, std::string_view name) {
+  if (parse_id(name))
+    return Error{Errc::kInvalid, fmt::format("the {} name '{}' is 32 hexadecimal digits, which would be an id", what, name)};
+  return check_name(what, name, kRegionNameMax);
+}
+
 }  // namespace
 
-Result<> check_region_name(std::string_view name) {
-  if (parse_id(name))
-    return Error{Errc::kInvalid, fmt::format("the region name '{}' is 32 hexadecimal digits, which would be an id", name)};
-  return check_name("region", name, kRegionNameMax);
-}
+Result<> check_region_name(std::string_view name) { return check_object_name("region", name); }
+Result<> check_database_name(std::string_view name) { return check_object_name("database", name); }
+Result<> check_collection_name(std::string_view name) { return check_object_name("collection", name); }
 
 Result<> check_target_name(std::string_view name) { return check_name("target", name, kTargetNameMax); }
 

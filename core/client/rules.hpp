@@ -12,6 +12,9 @@ namespace godwit::client {
 // A region's name: 1 to 128 bytes of UTF-8 without control characters, and not 32 hexadecimal digits, which would be an id.
 // Errors: kInvalid; the text says which rule.
 Result<> check_region_name(std::string_view name);
+// A database's name, and a collection's: as a region's. Errors: kInvalid.
+Result<> check_database_name(std::string_view name);
+Result<> check_collection_name(std::string_view name);
 // A target's name: 1 to 64 bytes of UTF-8 without control characters. Errors: kInvalid.
 Result<> check_target_name(std::string_view name);
 // An address from a C caller. Errors: kInvalid, also for NULL.

@@ -61,6 +61,19 @@ godwit_region_info to_c(const wire::RegionEntry& entry) {
   return info;
 }
 
+godwit_database_info to_c(const wire::DatabaseEntry& entry) {
+  godwit_database_info info{};
+  info.id = to_c(protocol::from_wire(entry.id()));
+  info.epoch = entry.epoch();
+  info.bytes = entry.bytes();
+  put(info.name, entry.name());
+  put(info.backend, entry.backend());
+  put(info.path, entry.path());
+  put(info.options, entry.options());
+  put(info.address, entry.address());
+  return info;
+}
+
 godwit_progress progress_of(const wire::JobEntry& entry) {
   godwit_progress progress{};
   progress.bytes_done = entry.bytes_done();
@@ -106,6 +119,8 @@ Result<T*> copy_for_c(const std::vector<T>& values) {
 
 template Result<godwit_target_info*> copy_for_c(const std::vector<godwit_target_info>& values);
 template Result<godwit_region_info*> copy_for_c(const std::vector<godwit_region_info>& values);
+template Result<godwit_database_info*> copy_for_c(const std::vector<godwit_database_info>& values);
+template Result<godwit_collection_name*> copy_for_c(const std::vector<godwit_collection_name>& values);
 template Result<godwit_migrate_result*> copy_for_c(const std::vector<godwit_migrate_result>& values);
 template Result<godwit_job_info*> copy_for_c(const std::vector<godwit_job_info>& values);
 

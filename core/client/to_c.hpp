@@ -16,6 +16,7 @@ inline Id from_c(const godwit_region_id& id) { return Id{id.high, id.low}; }
 
 godwit_target_info to_c(const wire::TargetEntry& entry);
 godwit_region_info to_c(const wire::RegionEntry& entry);
+godwit_database_info to_c(const wire::DatabaseEntry& entry);
 godwit_progress progress_of(const wire::JobEntry& entry);
 godwit_job_info to_c(const wire::JobEntry& entry);
 godwit_migrate_result to_c(const wire::ObjectResult& result);

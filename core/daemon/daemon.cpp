@@ -49,7 +49,9 @@ Result<> Daemon::open_storage() {
   }
   node.store = std::make_unique<objects::RegionStore>(std::move(targets), *node.journal);
   node.filesets = std::make_unique<objects::FilesetStore>(node.settings.file_roots, *node.journal);
-  return node.store->load();
+  if (auto loaded = node.store->load(); !loaded) return loaded;
+  node.databases = std::make_unique<objects::DatabaseStore>(node.settings.database_root, *node.journal);
+  return node.databases->load(node.settings.databases);
 }
 
 Result<> Daemon::open_services() {
@@ -66,8 +68,8 @@ Result<> Daemon::open_services() {
                                                    for (const auto& service : services_) service->job_ended(job);
                                                  });
   node.inbound = std::make_unique<engine::InboundTable>(settings, *node.store, *node.filesets, *node.journal);
-  node.streams =
-      std::make_unique<engine::ClientStreams>(settings, static_cast<uint32_t>(node.settings.client_streams_max), *node.store);
+  node.streams = std::make_unique<engine::ClientStreams>(settings, static_cast<uint32_t>(node.settings.client_streams_max),
+                                                         *node.store, *node.databases);
   // What was decided before the crash comes first: nobody is served a region that has gone.
   if (auto recovered = node.jobs->recover(); !recovered) return recovered;
   if (auto recovered = node.inbound->recover(); !recovered) return recovered;

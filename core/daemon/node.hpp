@@ -15,6 +15,7 @@
 #include "engine/job_table.hpp"
 #include "engine/resolver.hpp"
 #include "journal/journal.hpp"
+#include "objects/database/database_store.hpp"
 #include "objects/files/fileset_store.hpp"
 #include "objects/region_store.hpp"
 
@@ -30,6 +31,7 @@ struct Node {
   std::unique_ptr<journal::Journal> journal;
   std::unique_ptr<objects::RegionStore> store;
   std::unique_ptr<objects::FilesetStore> filesets;
+  std::unique_ptr<objects::DatabaseStore> databases;
   engine::Domains domains;
   std::unique_ptr<WorkerPool> workers;
   std::unique_ptr<engine::JobTable> jobs;

@@ -37,6 +37,15 @@ bool Requests::waits_for_disk(const protocol::Decoded& message) const {
   if (const auto* write = message.body<wire::RegionWriteRequest>()) return in_file(write->id());
   if (const auto* read = message.body<wire::RegionReadRequest>()) return in_file(read->id());
   if (const auto* persist = message.body<wire::RegionPersistRequest>()) return on_disk(persist->id());
+  if (const auto* work = message.body<wire::DatabaseWorkRequest>()) {
+    const auto found = node_.databases->find(protocol::from_wire(work->id()));
+    // A job that copies a map holds its writers up.
+    return found.database && (objects::is_lasting(found.database->identity.kind) || found.database->is_pinned() ||
+                              objects::is_long(work->operation()));
+  }
+  if (message.body<wire::DatabaseCreateRequest>() != nullptr || message.body<wire::DatabaseStatRequest>() != nullptr ||
+      message.body<wire::DatabaseListRequest>() != nullptr || message.body<wire::DatabaseDestroyRequest>() != nullptr)
+    return true;
   // An erase waits for accesses under way, and for the catalogue.
   return message.body<wire::RegionEraseRequest>() != nullptr || message.body<wire::DoctorRequest>() != nullptr ||
          message.body<wire::MigrateRequest>() != nullptr || message.body<wire::MigrateFilesRequest>() != nullptr;
@@ -78,6 +87,11 @@ Requests::Reply Requests::dispatch(const protocol::Decoded& message) {
     case wire::Body::JobFilesRequest: return job_files(request, *message.body<wire::JobFilesRequest>());
     case wire::Body::JobResultsRequest: return job_results(request, *message.body<wire::JobResultsRequest>());
     case wire::Body::DecisionRequest: return decision(request, *message.body<wire::DecisionRequest>());
+    case wire::Body::DatabaseCreateRequest: return create_database(request, *message.body<wire::DatabaseCreateRequest>());
+    case wire::Body::DatabaseStatRequest: return stat_database(request, *message.body<wire::DatabaseStatRequest>());
+    case wire::Body::DatabaseListRequest: return list_databases(request, *message.body<wire::DatabaseListRequest>());
+    case wire::Body::DatabaseDestroyRequest: return destroy_database(request, *message.body<wire::DatabaseDestroyRequest>());
+    case wire::Body::DatabaseWorkRequest: return work(request, *message.body<wire::DatabaseWorkRequest>());
     default: return Error{Errc::kProtocol, fmt::format("'{}' is no request", wire::EnumNameBody(message.type()))};
   }
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "daemon/node.hpp"
+#include "objects/database/database_work.hpp"
 #include "objects/region_entry.hpp"
 #include "protocol/codec.hpp"
 
@@ -46,7 +47,14 @@ class Requests {
   Reply list_jobs(uint64_t request);
   Reply job_results(uint64_t request, const wire::JobResultsRequest& results);
   Reply decision(uint64_t request, const wire::DecisionRequest& decision);
+  Reply create_database(uint64_t request, const wire::DatabaseCreateRequest& create);
+  Reply stat_database(uint64_t request, const wire::DatabaseStatRequest& stat);
+  Reply list_databases(uint64_t request, const wire::DatabaseListRequest& list);
+  Reply destroy_database(uint64_t request, const wire::DatabaseDestroyRequest& destroy);
+  Reply work(uint64_t request, const wire::DatabaseWorkRequest& work);
 
+  Result<objects::DatabasePtr> find_database(const wire::Id* id);
+  Reply database_reply(uint64_t request, objects::Database& database);
   Result<objects::RegionPtr> find(const wire::Id* id);
   Reply region_reply(uint64_t request, const objects::Region& region);
   Reply done(uint64_t request) { return encoder_.finish(request, wire::CreateDoneReply(encoder_.builder())); }
@@ -54,7 +62,7 @@ class Requests {
   Node& node_;
   const std::string& address_;
   protocol::Encoder encoder_;
-  objects::Moved moved_;  // Of the last region that was not found here.
+  objects::Moved moved_;  // Of the last object that was not found here.
 };
 
 }  // namespace godwit::daemon

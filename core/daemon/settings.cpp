@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <unordered_set>
@@ -108,6 +109,43 @@ Result<> read_file_roots(const json& list, const std::string& origin, Settings& 
   return Done{};
 }
 
+// A path that means the same wherever the daemon later looks from; links in what exists of it are followed.
+std::string absolute(const std::string& path) {
+  std::error_code failed;
+  const std::filesystem::path canonical = std::filesystem::weakly_canonical(std::filesystem::absolute(path, failed), failed);
+  std::string text = failed ? std::filesystem::absolute(path).lexically_normal() : canonical;
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+Result<> read_databases(const json& list, const std::string& origin, Settings& settings) {
+  for (size_t i = 0; i < list.size(); ++i) {
+    const json& item = list[i];
+    const std::string here = fmt::format("databases[{}]", i);
+    objects::DatabaseSettings database;
+    database.name = item.at("name");
+    if (auto valid = objects::check_name(database.name, "database"); !valid)
+      return at(origin, here + ".name", valid.error().text);
+    const auto kind = objects::parse_backend(item.at("backend").get<std::string>());
+    if (!kind) return at(origin, here + ".backend", kind.error().text);
+    database.kind = *kind;
+    if (item.contains("options")) database.options = item["options"].dump();
+    if (auto valid = objects::check_options(*kind, database.options); !valid)
+      return at(origin, here + ".options", valid.error().text);
+    if (objects::is_lasting(*kind) != item.contains("path"))
+      return at(origin, here, objects::is_lasting(*kind) ? "a database that lasts needs a path" : "a map has no path");
+    if (item.contains("path")) database.path = absolute(item["path"]);
+    for (const auto& other : settings.databases) {
+      if (other.name == database.name)
+        return at(origin, here + ".name", "'" + database.name + "' is taken by another database");
+      if (!database.path.empty() && other.path == database.path)
+        return at(origin, here + ".path", "another database has that path");
+    }
+    settings.databases.push_back(std::move(database));
+  }
+  return Done{};
+}
+
 // The size in `value`, within the bounds of its row: the schema checks those of numbers, not of sizes that are written as text.
 Result<uint64_t> size_within(const SettingRow& row, const json& value, const std::string& origin, const std::string& path) {
   auto size = size_of(value);
@@ -182,6 +220,9 @@ Result<Settings> parse_settings(const std::string& json_text, const std::string&
     if (auto read = read_targets(document["targets"], "targets", origin, settings); !read) return std::move(read).error();
   if (document.contains("file_roots"))
     if (auto read = read_file_roots(document["file_roots"], origin, settings); !read) return std::move(read).error();
+  if (document.contains("databases"))
+    if (auto read = read_databases(document["databases"], origin, settings); !read) return std::move(read).error();
+  if (document.contains("database_root")) settings.database_root = absolute(document["database_root"]);
   if (document.contains("transfer_manager"))
     if (auto read = read_transfer_manager(document["transfer_manager"], "transfer_manager", origin, settings); !read)
       return std::move(read).error();

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "engine/settings.hpp"
+#include "objects/database/database_store.hpp"
 #include "objects/files/file_roots.hpp"
 #include "pmem/target.hpp"
 
@@ -17,6 +18,8 @@ struct Settings {
   std::vector<std::string> listen{"tcp://127.0.0.1:7411"};
   std::vector<pmem::TargetSettings> targets;
   std::vector<objects::FileRoot> file_roots;
+  std::vector<objects::DatabaseSettings> databases;
+  std::string database_root;  // Absolute; empty: only maps can be made at run time.
   engine::EngineSettings engine;
   std::string log_level = "info";
   std::string pinning = "numa";  // "none", "numa" or "core".

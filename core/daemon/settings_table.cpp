@@ -50,6 +50,10 @@ const std::array kTable{
     SettingRow{"workers", kCount, 1, 64, "", "threads for requests that wait for a disk",
                [](Settings& s, uint64_t n, const std::string&) { s.workers = n; },
                [](const Settings& s) { return json(s.workers); }},
+    SettingRow{"database_buffer_bytes", kSize, 256_MiB, 1024_GiB, "",
+               "memory for databases' batches and answers that travel by RMA; who finds none asks again",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.database_buffer_bytes = n; },
+               [](const Settings& s) { return json(format_size(s.engine.database_buffer_bytes)); }},
     SettingRow{"log_level", kText, 0, 0, "trace|debug|info|warning|error|off", "what goes to standard error",
                [](Settings& s, uint64_t, const std::string& t) { s.log_level = t; },
                [](const Settings& s) { return json(s.log_level); }},
@@ -105,6 +109,17 @@ json file_root_schema() {
             {"access", {{"type", "string"}, {"enum", {"read", "write", "read-write"}}}}}}};
 }
 
+json database_schema() {
+  return {{"type", "object"},
+          {"required", {"name", "backend"}},
+          {"additionalProperties", false},
+          {"properties",
+           {{"name", {{"type", "string"}, {"minLength", 1}, {"maxLength", 128}}},
+            {"backend", {{"type", "string"}, {"enum", {"map", "rocksdb", "leveldb", "lmdb"}}}},
+            {"path", {{"type", "string"}, {"minLength", 1}}},
+            {"options", {{"type", "object"}}}}}};
+}
+
 json transfer_manager_schema() {
   return {{"type", "object"},
           {"additionalProperties", false},
@@ -128,6 +143,8 @@ json settings_schema() {
                   {"listen", {{"type", "array"}, {"minItems", 1}, {"items", {{"type", "string"}, {"minLength", 1}}}}},
                   {"targets", targets},
                   {"file_roots", {{"type", "array"}, {"items", file_root_schema()}}},
+                  {"databases", {{"type", "array"}, {"items", database_schema()}}},
+                  {"database_root", {{"type", "string"}, {"minLength", 1}}},
                   {"transfer_manager", transfer_manager_schema()},
                   {"providers",
                    {{"type", "array"},
@@ -152,7 +169,12 @@ std::string settings_as_markdown() {
       "| `state_dir` | text | required | | directory of the journal; one daemon a directory |\n"
       "| `listen` | list of text | `[\"tcp://127.0.0.1:7411\"]` | | addresses to listen at; the first is the node's |\n"
       "| `targets` | list of objects | `[]` | | see below |\n"
-      "| `file_roots` | list of objects | `[]` | | directories below which files may be migrated; see below |\n";
+      "| `file_roots` | list of objects | `[]` | | directories below which files may be migrated; see below |\n"
+      "| `databases` | list of objects | `[]` | | `name`, `backend`, `path` (not of a `map`) and `options` of each: "
+      "[databases](../howto/databases.md) |\n"
+      "| `database_root` | text | none | | directory of databases that are made at run time or arrive from other nodes; "
+      "without it "
+      "they can only be of backend `map` |\n";
   for (const SettingRow& row : kTable) {
     const char* type = "";
     std::string bounds;

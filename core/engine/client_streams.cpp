@@ -2,9 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "base/log.hpp"
 #include "engine/remote_io.hpp"
+#include "objects/database/database_work.hpp"
 #include "objects/region_entry.hpp"
+#include "protocol/batch.hpp"
 
 namespace godwit::engine {
 
@@ -16,6 +21,28 @@ constexpr milliseconds kLook{200};  // How often an idle stream sees that the da
 fabric::RemoteMemory from_wire(const wire::Window& window) { return {window.address(), window.key(), window.length_bytes()}; }
 
 }  // namespace
+
+// A share of the memory for databases' batches and answers, given back when destroyed.
+class ClientStreams::Buffers {
+ public:
+  // Errors: kBusy, others have it now; their clients, and this one, ask again.
+  static Result<Buffers> take(ClientStreams& owner, uint64_t bytes) {
+    uint64_t used = owner.database_bytes_;
+    do {
+      if (bytes > owner.settings_.database_buffer_bytes - used)
+        return Error{Errc::kBusy, "too many large batches are under way; try again"};
+    } while (!owner.database_bytes_.compare_exchange_weak(used, used + bytes));
+    return Buffers(owner, bytes);
+  }
+  Buffers(Buffers&& other) noexcept : owner_(other.owner_), bytes_(std::exchange(other.bytes_, 0)) {}
+  Buffers& operator=(Buffers&&) = delete;
+  ~Buffers() { owner_.database_bytes_ -= bytes_; }
+
+ private:
+  Buffers(ClientStreams& owner, uint64_t bytes) : owner_(owner), bytes_(bytes) {}
+  ClientStreams& owner_;
+  uint64_t bytes_;
+};
 
 // One client's stream; one thread.
 class ClientStreams::Session {
@@ -62,6 +89,7 @@ class ClientStreams::Session {
     if (const auto* read = message.body<wire::RegionReadRequest>())
       return access(message.request(), objects::Use::kRead, read->id(), {read->offset_bytes(), read->length_bytes()},
                     read->window());
+    if (const auto* work = message.body<wire::DatabaseWorkRequest>()) return this->work(message.request(), *work);
     return Error{Errc::kProtocol, "this message has no place on a stream"};
   }
 
@@ -98,6 +126,40 @@ class ClientStreams::Session {
     return encoder_.finish(request, wire::CreateRegionReadReply(encoder_.builder()));
   }
 
+  // An operation on a database, whose batch or answer is too long for a message.
+  Reply work(uint64_t request, const wire::DatabaseWorkRequest& work) {
+    const auto from = work.batch_window() == nullptr ? fabric::RemoteMemory{} : from_wire(*work.batch_window());
+    const auto to = work.result_window() == nullptr ? fabric::RemoteMemory{} : from_wire(*work.result_window());
+    if (work.id() == nullptr || (work.batch_window() != nullptr && work.batch() != nullptr))
+      return Error{Errc::kProtocol, "the request names no database, or has a batch and a window for one"};
+    if (from.length_bytes > protocol::kBatchBytesMax || to.length_bytes > protocol::kBatchBytesMax)
+      return Error{Errc::kLimit, fmt::format("a window of {} bytes; {} are allowed",
+                                             std::max(from.length_bytes, to.length_bytes), protocol::kBatchBytesMax)};
+    auto found = objects::found_or_moved(owner_.databases_.find(protocol::from_wire(*work.id())),
+                                         to_string(protocol::from_wire(*work.id())), moved_);
+    if (!found) return std::move(found).error();
+    const uint64_t room = std::max(to.length_bytes, std::min(work.result_bytes_max(), protocol::kInlineResultBytesMax));
+    const auto buffers = Buffers::take(owner_, from.length_bytes + room);
+    if (!buffers) return buffers.error();
+
+    std::string batch(from.length_bytes, '\0');
+    if (work.batch() != nullptr) {
+      batch.assign(reinterpret_cast<const char*>(work.batch()->data()), work.batch()->size());
+    } else if (!batch.empty()) {
+      auto pulled = pull_into(channel_, domain_, std::as_writable_bytes(std::span(batch)), from, owner_.settings_);
+      if (!pulled) return with_context((*found)->describe(), std::move(pulled).error());
+    }
+    auto answer = objects::work_on(**found, work, batch, room);
+    if (!answer) return std::move(answer).error();
+    const bool in_window = answer->result.size() > std::min(work.result_bytes_max(), protocol::kInlineResultBytesMax);
+    if (in_window) {
+      const fabric::RemoteMemory part{to.address, to.key, answer->result.size()};
+      auto pushed = push_bytes(channel_, domain_, std::as_writable_bytes(std::span(answer->result)), part, owner_.settings_);
+      if (!pushed) return with_context((*found)->describe(), std::move(pushed).error());
+    }
+    return objects::database_answer(encoder_, request, *answer, in_window);
+  }
+
   ClientStreams& owner_;
   const std::shared_ptr<fabric::Domain> domain_;
   fabric::Channel channel_;
@@ -106,8 +168,12 @@ class ClientStreams::Session {
   objects::Moved moved_;  // Of the last request that found its region gone.
 };
 
-ClientStreams::ClientStreams(const EngineSettings& settings, uint32_t streams_max, objects::RegionStore& store)
-    : settings_(settings), store_(store), threads_("client stream", streams_max, settings.on_thread_start) {}
+ClientStreams::ClientStreams(const EngineSettings& settings, uint32_t streams_max, objects::RegionStore& store,
+                             objects::DatabaseStore& databases)
+    : settings_(settings),
+      store_(store),
+      databases_(databases),
+      threads_("client stream", streams_max, settings.on_thread_start) {}
 
 void ClientStreams::stop() {
   stopping_ = true;

@@ -1,4 +1,5 @@
-// ClientStreams: large reads and writes of clients, each stream with a thread of its own, so that none waits for another.
+// ClientStreams: large reads and writes of clients, of regions and of databases, each stream with a thread of its own, so that
+// none waits for another.
 #pragma once
 
 #include <atomic>
@@ -8,6 +9,7 @@
 #include "base/thread_group.hpp"
 #include "engine/settings.hpp"
 #include "fabric/channel.hpp"
+#include "objects/database/database_store.hpp"
 #include "objects/region_store.hpp"
 #include "protocol/codec.hpp"
 
@@ -17,7 +19,8 @@ namespace godwit::engine {
 class ClientStreams {
  public:
   // `address`: of this node, for entries and errors.
-  ClientStreams(const EngineSettings& settings, uint32_t streams_max, objects::RegionStore& store);
+  ClientStreams(const EngineSettings& settings, uint32_t streams_max, objects::RegionStore& store,
+                objects::DatabaseStore& databases);
   ~ClientStreams() { stop(); }
 
   // Serves the stream until the client closes it or leaves it idle. Errors: kBusy, too many streams.
@@ -26,8 +29,11 @@ class ClientStreams {
 
  private:
   class Session;
+  class Buffers;
   const EngineSettings settings_;
   objects::RegionStore& store_;
+  objects::DatabaseStore& databases_;
+  std::atomic<uint64_t> database_bytes_{0};  // Buffered now, at most database_buffer_bytes.
   std::atomic<bool> stopping_{false};
   ThreadGroup threads_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <optional>
 
@@ -14,18 +15,43 @@ namespace {
 
 enum class Way { kPull, kPush };
 
+// What is on our side of a transfer: a run of a target, or memory.
+class Local {
+ public:
+  Local(pmem::Target& target, uint64_t offset_bytes) : target_(&target), offset_bytes_(offset_bytes) {}
+  explicit Local(std::span<std::byte> bytes) : bytes_(bytes) {}
+
+  // All of it, if it can be addressed.
+  std::span<std::byte> memory(uint64_t length_bytes) const {
+    return target_ == nullptr ? bytes_ : target_->memory({offset_bytes_, length_bytes});
+  }
+  Result<> read(uint64_t offset_bytes, std::span<std::byte> into) const {
+    if (target_ != nullptr) return target_->read(offset_bytes_ + offset_bytes, into);
+    std::memcpy(into.data(), bytes_.data() + offset_bytes, into.size());
+    return Done{};
+  }
+  Result<> write(uint64_t offset_bytes, std::span<const std::byte> from) const {
+    if (target_ != nullptr) return target_->write(offset_bytes_ + offset_bytes, from);
+    std::memcpy(bytes_.data() + offset_bytes, from.data(), from.size());
+    return Done{};
+  }
+
+ private:
+  pmem::Target* target_ = nullptr;
+  uint64_t offset_bytes_ = 0;
+  std::span<std::byte> bytes_;
+};
+
 // One transfer: chunks of block_bytes, `window` of them in flight; direct if the memory can be registered, else staged.
 class Transfer {
  public:
-  // `memory`: the local bytes, as long as the remote ones; or, if empty, they are at `offset_bytes` of the target.
-  Transfer(Way way, fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, std::span<std::byte> memory,
-           pmem::Target* target, uint64_t offset_bytes, const fabric::RemoteMemory& remote, const EngineSettings& settings)
+  Transfer(Way way, fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, const Local& local,
+           const fabric::RemoteMemory& remote, const EngineSettings& settings)
       : way_(way),
         channel_(channel),
         domain_(std::move(domain)),
-        memory_(memory),
-        target_(target),
-        extent_{offset_bytes, remote.length_bytes},
+        local_(local),
+        length_bytes_(remote.length_bytes),
         remote_(remote),
         settings_(settings),
         chunk_bytes_(
@@ -41,8 +67,8 @@ class Transfer {
  private:
   Result<> move() {
     if (auto ready = prepare(); !ready) return ready;
-    while (next_ < extent_.length_bytes || !in_flight_.empty()) {
-      while (next_ < extent_.length_bytes && in_flight_.size() < settings_.window())
+    while (next_ < length_bytes_ || !in_flight_.empty()) {
+      while (next_ < length_bytes_ && in_flight_.size() < settings_.window())
         if (auto started = start_chunk(); !started) return started;
       auto event = channel_.wait(Deadline::after(settings_.stall_timeout));
       if (!event) return std::move(event).error();
@@ -62,7 +88,7 @@ class Transfer {
   };
 
   Result<> prepare() {
-    if (const auto memory = target_ != nullptr ? target_->memory(extent_) : memory_; !memory.empty()) {
+    if (const auto memory = local_.memory(length_bytes_); !memory.empty()) {
       auto registered = domain_->register_memory(memory, fabric::Access::kLocal);
       if (registered) {
         direct_.emplace(std::move(*registered));
@@ -70,9 +96,9 @@ class Transfer {
       }
       // Staged instead: this kind of mapping cannot be registered, or not so much of it may be locked.
       const Errc code = registered.error().code;
-      if (target_ == nullptr || (code != Errc::kUnsupported && code != Errc::kMemory)) return std::move(registered).error();
+      if (code != Errc::kUnsupported && code != Errc::kMemory) return std::move(registered).error();
     }
-    const auto chunks = (extent_.length_bytes + chunk_bytes_ - 1) / chunk_bytes_;
+    const auto chunks = (length_bytes_ + chunk_bytes_ - 1) / chunk_bytes_;
     const auto buffers = static_cast<uint32_t>(std::clamp<uint64_t>(chunks, 1, settings_.window()));
     auto pool = fabric::BufferPool::create(domain_, chunk_bytes_, buffers, fabric::Access::kLocal);
     if (!pool) return std::move(pool).error();
@@ -83,7 +109,7 @@ class Transfer {
 
   Result<> start_chunk() {
     const uint64_t offset = next_;
-    Chunk chunk{std::min(chunk_bytes_, extent_.length_bytes - offset), 0};
+    Chunk chunk{std::min(chunk_bytes_, length_bytes_ - offset), 0};
     std::span<std::byte> bytes;
     if (direct_) {
       bytes = direct_->bytes().subspan(offset, chunk.length_bytes);
@@ -92,7 +118,7 @@ class Transfer {
       free_.pop_back();
       bytes = ring_->buffer(chunk.buffer).first(chunk.length_bytes);
       if (way_ == Way::kPush)
-        if (auto read = target_->read(extent_.offset_bytes + offset, bytes); !read) return read;
+        if (auto read = local_.read(offset, bytes); !read) return read;
     }
     next_ += chunk.length_bytes;
     const fabric::Registration& local = direct_ ? *direct_ : ring_->registration();
@@ -107,15 +133,14 @@ class Transfer {
     if (direct_) return Done{};
     free_.push_back(chunk.buffer);
     if (way_ == Way::kPush) return Done{};
-    return target_->write(extent_.offset_bytes + offset, ring_->buffer(chunk.buffer).first(chunk.length_bytes));
+    return local_.write(offset, ring_->buffer(chunk.buffer).first(chunk.length_bytes));
   }
 
   const Way way_;
   fabric::Channel& channel_;
   const std::shared_ptr<fabric::Domain> domain_;
-  const std::span<std::byte> memory_;
-  pmem::Target* const target_;
-  const Extent extent_;  // Within the target.
+  const Local local_;
+  const uint64_t length_bytes_;
   const fabric::RemoteMemory remote_;
   const EngineSettings& settings_;
   const uint64_t chunk_bytes_;
@@ -128,21 +153,24 @@ class Transfer {
 
 }  // namespace
 
-Result<> pull_from(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target,
-                   uint64_t offset_bytes, const fabric::RemoteMemory& window, const EngineSettings& settings) {
-  return Transfer(Way::kPull, channel, std::move(domain), {}, &target, offset_bytes, window, settings).run();
+Result<> pull_from(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target, uint64_t offset_bytes,
+                   const fabric::RemoteMemory& window, const EngineSettings& settings) {
+  return Transfer(Way::kPull, channel, std::move(domain), Local(target, offset_bytes), window, settings).run();
 }
 
 Result<> push_to(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target, uint64_t offset_bytes,
                  const fabric::RemoteMemory& window, const EngineSettings& settings) {
-  return Transfer(Way::kPush, channel, std::move(domain), {}, &target, offset_bytes, window, settings).run();
+  return Transfer(Way::kPush, channel, std::move(domain), Local(target, offset_bytes), window, settings).run();
 }
 
-Result<> pull_into(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, std::span<std::byte> memory,
+Result<> pull_into(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, std::span<std::byte> bytes,
                    const fabric::RemoteMemory& window, const EngineSettings& settings) {
-  if (memory.empty()) return Done{};
-  if (memory.size() != window.length_bytes) return Error{Errc::kInternal, "a window of another length than its memory"};
-  return Transfer(Way::kPull, channel, std::move(domain), memory, nullptr, 0, window, settings).run();
+  return Transfer(Way::kPull, channel, std::move(domain), Local(bytes), window, settings).run();
+}
+
+Result<> push_bytes(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, std::span<std::byte> bytes,
+                    const fabric::RemoteMemory& window, const EngineSettings& settings) {
+  return Transfer(Way::kPush, channel, std::move(domain), Local(bytes), window, settings).run();
 }
 
 }  // namespace godwit::engine

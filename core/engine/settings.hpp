@@ -20,9 +20,10 @@ struct EngineSettings {
   uint32_t inbound_max = 64;        // Job connections served at once; more are refused.
   uint32_t objects_max = 100'000;   // Of one job.
   milliseconds connect_timeout{5000};
-  milliseconds stall_timeout{60000};    // Without any block finished.
-  milliseconds quiesce_timeout{10000};  // For writers and readers under way to leave.
-  milliseconds resolve_interval{1000};  // Between attempts to reach a peer about a job in doubt.
+  milliseconds stall_timeout{60000};                   // Without any block finished.
+  milliseconds quiesce_timeout{10000};                 // For writers and readers under way to leave.
+  milliseconds resolve_interval{1000};                 // Between attempts to reach a peer about a job in doubt.
+  uint64_t database_buffer_bytes = uint64_t{1} << 30;  // Of all clients' batches and answers that travel by RMA.
 
   // Run first by every thread that moves bytes (to pin it); may be empty.
   std::function<void()> on_thread_start;

@@ -42,6 +42,20 @@ Result<> add_regions(sqlite3* database, std::span<const RegionRecord> regions) {
   return Done{};
 }
 
+Result<> put_databases(sqlite3* database, std::span<const DatabaseRecord> records) {
+  for (const DatabaseRecord& record : records) {
+    auto put = record.state == DatabaseState::kForgotten
+                   ? run_once(database, "DELETE FROM database WHERE id=?1 AND epoch=?2", record.id, record.epoch)
+                   : run_once(database,
+                              "INSERT OR REPLACE INTO database VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,"
+                              "row_digest(?1,?2,?3,?4,?5,?6,?7,?8,?9))",
+                              record.id, record.epoch, record.name, record.backend, record.path, record.options,
+                              uint64_t(record.is_created), uint64_t(record.state), record.address);
+    if (!put) return put;
+  }
+  return Done{};
+}
+
 Result<> add_objects(sqlite3* database, Direction direction, const Id& job, std::span<const JobObject> objects) {
   auto insert = Statement::prepare(database,
                                    "INSERT INTO object VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
@@ -149,6 +163,27 @@ Result<std::vector<MovedRecord>> Journal::moved() {
   }
 }
 
+// ---------------------------------------------------------------- databases
+
+Result<> Journal::put_database(const DatabaseRecord& record) {
+  return impl_->transaction([&](sqlite3* db) { return put_databases(db, std::span(&record, 1)); });
+}
+
+Result<std::vector<DatabaseRecord>> Journal::databases() {
+  const std::lock_guard lock(impl_->mutex);
+  auto read =
+      Statement::prepare(impl_->database.get(),
+                         "SELECT id,epoch,name,backend,path,options,is_created,state,address FROM database ORDER BY id,epoch");
+  if (!read) return std::move(read).error();
+  std::vector<DatabaseRecord> records;
+  for (auto row = read->run();; row = read->step()) {
+    if (!row) return std::move(row).error();
+    if (!*row) return records;
+    records.push_back({read->id(0), read->size(1), read->text(2), read->text(3), read->text(4), read->text(5),
+                       read->number(6) != 0, static_cast<DatabaseState>(read->number(7)), read->text(8)});
+  }
+}
+
 // ---------------------------------------------------------------- outbound
 
 namespace {
@@ -173,7 +208,7 @@ Result<> Journal::start_outbound(const OutboundJob& job) {
   });
 }
 
-Result<> Journal::hand_over(const Id& job, std::span<const MovedRecord> moved) {
+Result<> Journal::hand_over(const Id& job, std::span<const MovedRecord> moved, std::span<const DatabaseRecord> databases) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
     if (auto decided = change_outbound(db, job, "handed over", OutboundState::kStarted, OutboundState::kHandedOver); !decided)
       return decided;
@@ -186,11 +221,11 @@ Result<> Journal::hand_over(const Id& job, std::span<const MovedRecord> moved) {
         return std::move(done).error();
       if (auto done = remove->run(record.id); !done) return std::move(done).error();
     }
-    return Done{};
+    return put_databases(db, databases);
   });
 }
 
-Result<> Journal::reclaim(const Id& job, std::span<const RegionRecord> regions) {
+Result<> Journal::reclaim(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
     if (auto undone = change_outbound(db, job, "reclaimed", OutboundState::kHandedOver, OutboundState::kStarted); !undone)
       return undone;
@@ -200,7 +235,8 @@ Result<> Journal::reclaim(const Id& job, std::span<const RegionRecord> regions) 
                          "id IN (SELECT id FROM object WHERE inbound=0 AND job=?1)",
                          job);
     if (!back) return back;
-    return add_regions(db, regions);
+    if (auto added = add_regions(db, regions); !added) return added;
+    return put_databases(db, databases);
   });
 }
 
@@ -244,7 +280,7 @@ Result<> Journal::prepare_inbound(const InboundJob& job) {
   });
 }
 
-Result<> Journal::own_inbound(const Id& job, std::span<const RegionRecord> regions) {
+Result<> Journal::own_inbound(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
     auto owned = change_job(
         db, "owned",
@@ -255,7 +291,8 @@ Result<> Journal::own_inbound(const Id& job, std::span<const RegionRecord> regio
     auto back =
         run_once(db, "DELETE FROM moved WHERE id IN (SELECT destination_id FROM object WHERE inbound=1 AND job=?1)", job);
     if (!back) return back;
-    return add_regions(db, regions);
+    if (auto added = add_regions(db, regions); !added) return added;
+    return put_databases(db, databases);
   });
 }
 

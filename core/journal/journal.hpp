@@ -1,5 +1,5 @@
-// Journal: what must survive a crash, on SQLite in WAL mode: the catalogue of regions on lasting targets, where moved regions
-// went, and the cutover state of every job. Tables and their meaning: docs/design/journal.md.
+// Journal: what must survive a crash, on SQLite in WAL mode: the catalogue of regions on lasting targets and of databases,
+// where moved ones went, and the cutover state of every job. Tables and their meaning: docs/design/journal.md.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,25 @@ struct MovedRecord {
 };
 
 // Numbers are on disk and in messages: append only.
-enum class ObjectKind : uint8_t { kRegion = 0, kFileset = 1 };
+enum class ObjectKind : uint8_t { kRegion = 0, kFileset = 1, kDatabase = 2 };
+enum class DatabaseState : uint8_t {
+  kServing = 0,
+  kMoved = 1,       // To `address`.
+  kUnfinished = 2,  // Being made, or erased: its directory goes at the next start.
+  kForgotten = 3,   // Never written: the record of this id and epoch goes.
+};
+// A database that this node serves or served: those that last, and those in memory that moved away.
+struct DatabaseRecord {
+  Id id;
+  uint64_t epoch = 1;  // Grows by one with each change of owner. Moved within this node, both have a record until it ended.
+  std::string name;
+  std::string backend;
+  std::string path;         // Absolute; empty in memory.
+  std::string options;      // JSON.
+  bool is_created = false;  // At run time: the directory is ours to remove. Else the configuration names it.
+  DatabaseState state = DatabaseState::kServing;
+  std::string address;  // Of the node that a moved one went to.
+};
 
 struct JobObject {
   Id id;               // At the source.
@@ -98,14 +116,20 @@ class Journal {
   Result<std::vector<RegionRecord>> regions();
   Result<std::vector<MovedRecord>> moved();
 
+  // Writes the record over the one of the same id and epoch.
+  Result<> put_database(const DatabaseRecord& database);
+  Result<std::vector<DatabaseRecord>> databases();
+
+  // `databases` of the calls below are put as by put_database(), in the same transaction.
+
   // Outbound: this node is the source.
   Result<> start_outbound(const OutboundJob& job);
   // The decision to commit. A move also writes `moved` and removes the regions' records, all at once. The space of
   // regions on lasting targets is not free until finish_outbound: until then their records are kept in the job.
-  Result<> hand_over(const Id& job, std::span<const MovedRecord> moved);
+  Result<> hand_over(const Id& job, std::span<const MovedRecord> moved, std::span<const DatabaseRecord> databases = {});
   // The destination lost its copy before it owned: takes hand_over back; `regions` are the records to restore. Of a copy,
   // which gave nothing away, only the decision.
-  Result<> reclaim(const Id& job, std::span<const RegionRecord> regions);
+  Result<> reclaim(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases = {});
   // Where the objects went is final. May be repeated.
   Result<> finish_outbound(const Id& job);
   // No such job: nothing to do, no error.
@@ -115,7 +139,7 @@ class Journal {
   // Inbound: this node is the destination.
   Result<> prepare_inbound(const InboundJob& job);
   // Owner: `regions` (those on lasting targets) join the catalogue; older `moved` records of the same ids go.
-  Result<> own_inbound(const Id& job, std::span<const RegionRecord> regions);
+  Result<> own_inbound(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases = {});
   // No such job: nothing to do, no error.
   Result<> forget_inbound(const Id& job);
 

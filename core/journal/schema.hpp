@@ -30,6 +30,9 @@ CREATE TABLE object(inbound INTEGER NOT NULL, job BLOB NOT NULL, position INTEGE
   PRIMARY KEY(inbound, job, position)) WITHOUT ROWID;
 CREATE TABLE staging(job BLOB NOT NULL, incoming INTEGER NOT NULL, directory TEXT NOT NULL, digest INTEGER NOT NULL,
   PRIMARY KEY(job, incoming, directory)) WITHOUT ROWID;
+CREATE TABLE database(id BLOB NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, backend TEXT NOT NULL, path TEXT NOT NULL,
+  options TEXT NOT NULL, is_created INTEGER NOT NULL, state INTEGER NOT NULL, address TEXT NOT NULL, digest INTEGER NOT NULL,
+  PRIMARY KEY(id, epoch)) WITHOUT ROWID;
 )";
 
 // Each finds what must not be there: one row if the journal is damaged.
@@ -42,6 +45,7 @@ inline constexpr std::array kDamageQueries{
     "SELECT 1 FROM object WHERE "
     "digest<>row_digest(inbound,job,position,id,destination_id,epoch,name,size,target,offset,length,kind)",
     "SELECT 1 FROM staging WHERE digest<>row_digest(job,incoming,directory)",
+    "SELECT 1 FROM database WHERE digest<>row_digest(id,epoch,name,backend,path,options,is_created,state,address)",
     // A right digest says that nothing was lost, not that the writer knew our limits: numbers that no release writes would
     // reach the space of another region.
     "SELECT 1 FROM node WHERE typeof(id)<>'blob' OR length(id)<>16 OR id=zeroblob(16)",
@@ -51,8 +55,10 @@ inline constexpr std::array kDamageQueries{
     "SELECT 1 FROM outbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1,2)",
     "SELECT 1 FROM inbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1)",
     "SELECT 1 FROM staging WHERE typeof(job)<>'blob' OR length(job)<>16 OR incoming NOT IN (0,1)",
-    "SELECT 1 FROM object WHERE inbound NOT IN (0,1) OR kind NOT IN (0,1) OR typeof(id)<>'blob' OR length(id)<>16 OR "
+    "SELECT 1 FROM object WHERE inbound NOT IN (0,1) OR kind NOT IN (0,1,2) OR typeof(id)<>'blob' OR length(id)<>16 OR "
     "offset NOT BETWEEN 0 AND 1<<62 OR length NOT BETWEEN 0 AND (1<<62)-offset OR size NOT BETWEEN 0 AND length",
+    "SELECT 1 FROM database WHERE typeof(id)<>'blob' OR length(id)<>16 OR name='' OR is_created NOT IN (0,1) OR "
+    "state NOT IN (0,1,2) OR (path<>'' AND substr(path,1,1)<>'/')",
     "SELECT 1 FROM outbound o WHERE objects<>(SELECT count(*) FROM object WHERE inbound=0 AND job=o.job)",
     "SELECT 1 FROM inbound i WHERE objects<>(SELECT count(*) FROM object WHERE inbound=1 AND job=i.job)",
     "SELECT 1 FROM object o WHERE inbound=0 AND NOT EXISTS(SELECT 1 FROM outbound WHERE job=o.job)",

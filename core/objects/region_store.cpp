@@ -9,15 +9,16 @@
 
 namespace godwit::objects {
 
-Result<> check_name(const std::string& name) {
+Result<> check_name(const std::string& name, std::string_view kind) {
   constexpr size_t kNameBytesMax = 128;
   if (name.size() > kNameBytesMax)
-    return Error{Errc::kInvalid, fmt::format("the region name is {} bytes long; {} are allowed", name.size(), kNameBytesMax)};
-  if (parse_id(name)) return Error{Errc::kInvalid, "a region name of 32 hexadecimal digits would be taken for an id"};
+    return Error{Errc::kInvalid, fmt::format("the {} name is {} bytes long; {} are allowed", kind, name.size(), kNameBytesMax)};
+  if (parse_id(name))
+    return Error{Errc::kInvalid, fmt::format("a {} name of 32 hexadecimal digits would be taken for an id", kind)};
   if (std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
-    return Error{Errc::kInvalid, fmt::format("the region name '{}' has control characters", log::printable(name))};
+    return Error{Errc::kInvalid, fmt::format("the {} name '{}' has control characters", kind, log::printable(name))};
   // As libgodwit checks it; a client that does not must not spoil everybody's listing.
-  if (!is_utf8(name)) return Error{Errc::kInvalid, "the region name is not UTF-8"};
+  if (!is_utf8(name)) return Error{Errc::kInvalid, fmt::format("the {} name is not UTF-8", kind)};
   return Done{};
 }
 

@@ -104,7 +104,8 @@ class RegionStore {
   std::unordered_map<std::string, Id> moved_names_;
 };
 
-// 0 to 128 bytes of UTF-8, no control characters, not 32 hexadecimal digits (that is an id). Errors: kInvalid.
-Result<> check_name(const std::string& name);
+// 0 to 128 bytes of UTF-8, no control characters, not 32 hexadecimal digits (that is an id). Errors: kInvalid; the text says
+// what kind of object has that name.
+Result<> check_name(const std::string& name, std::string_view kind = "region");
 
 }  // namespace godwit::objects

@@ -1,4 +1,5 @@
-/* godwit.h: the C API of Godwit, which moves memory regions and files between the nodes of a cluster while code uses them.
+/* godwit.h: the C API of Godwit, which moves memory regions, files and databases between the nodes of a cluster
+ * while code uses them.
  *
  * Conventions, for every function unless it says otherwise:
  * - Returns GODWIT_OK (0) or a negative GODWIT_ERR_*; on failure outputs are untouched, and godwit_last_error() tells the
@@ -83,14 +84,14 @@ typedef struct godwit_client_options {
   uint32_t connect_timeout_ms;   /* default 5,000 */
   uint32_t operation_timeout_ms; /* of one call, longest silence of a peer excluded; default 60,000 */
   uint32_t inline_bytes;         /* at most so many bytes travel inside the message, more by RMA; default and maximum 16,384 */
-  int do_not_follow;             /* nonzero: GODWIT_ERR_MOVED instead of following a region to its new node */
+  int do_not_follow;             /* nonzero: GODWIT_ERR_MOVED instead of following a region or database to its new node */
 } godwit_client_options;
 #define GODWIT_CLIENT_OPTIONS_INIT \
   { 0, 0, 0, 0 }
 
 /* Connects to nobody yet. Several clients in one process are independent. options may be NULL. Errors: INVALID. */
 GODWIT_API int godwit_client_open(const godwit_client_options* options, godwit_client** client);
-/* Closes all connections. Regions, targets and migrations of the client must have been closed. NULL is allowed. */
+/* Closes all connections. Regions, targets, databases and migrations of the client must have been closed. NULL is allowed. */
 GODWIT_API void godwit_client_close(godwit_client* client);
 
 /* Round trip to the daemon at `address` ("tcp://10.0.0.1:7411", "shm://name"); *microseconds may be NULL. */
@@ -172,6 +173,167 @@ GODWIT_API int godwit_region_get_id(const godwit_region* region, godwit_region_i
 /* All regions of a node, or of one of its targets (NULL: all); *infos is freed with godwit_free(). Errors: NOT_FOUND. */
 GODWIT_API int godwit_region_list(godwit_client* client, const char* address, const char* target, godwit_region_info** infos,
                                   size_t* count);
+
+/* ------------------------------------------------------------------ databases */
+
+/* A key/value store that a daemon hosts. Keys are 1 byte to 64 KiB (backend "lmdb": 511 bytes), values 0 bytes to 64 MiB; both
+ * are any bytes. Keys are ordered by their bytes, as unsigned.
+ *
+ * What has returned GODWIT_OK is seen by every later call. On a backend that lasts ("rocksdb", "leveldb", "lmdb") it survives
+ * the death of the daemon (kill -9), and after godwit_database_persist() also the loss of power; "map" is in memory and
+ * survives neither.
+ *
+ * Every call with a database can also return NOT_FOUND (destroyed), MOVED (only with do_not_follow), BUSY (being migrated for
+ * longer than operation_timeout_ms), CORRUPT (damaged on its disk), NO_SPACE and IO.
+ * A batch (the *_multi calls) has at most 65 MiB, with 12 bytes for each key, and 1,000,000 keys: LIMIT. A batch that writes is
+ * done whole or not at all. */
+typedef struct godwit_database godwit_database;
+
+/* A database's name for ever: it keeps it when it moves. godwit_region_id_format() and _parse() are for it too. */
+typedef godwit_region_id godwit_database_id;
+
+typedef struct godwit_database_info {
+  godwit_database_id id;
+  uint64_t epoch; /* grows by one each time the database changes its owner */
+  char name[129];
+  char backend[16];   /* "map", "rocksdb", "leveldb" or "lmdb" */
+  char path[1025];    /* its directory on its node; "" in memory; cut where it is longer */
+  char options[1025]; /* JSON; cut where it is longer */
+  uint64_t bytes;     /* what it takes in memory or on disk, roughly */
+  char address[257];  /* of the node that owns it */
+} godwit_database_info;
+
+/* The size of a value that is not there, in the *_multi calls. */
+#define GODWIT_NO_VALUE UINT64_MAX
+
+/* A new, empty database. name: unique on its node, 1 to 128 bytes without control characters, and not 32 hexadecimal digits.
+ * options_json: NULL, or a JSON object (docs/howto/databases.md). On backends that last it lies below the daemon's
+ * database_root. Errors: INVALID (also: no such backend or option), EXISTS, UNSUPPORTED (the daemon has no database_root),
+ * NO_SPACE, IO. */
+GODWIT_API int godwit_database_create(godwit_client* client, const char* address, const char* name, const char* backend,
+                                      const char* options_json, godwit_database** database);
+/* A handle by id (32 hexadecimal digits) or name. Errors: NOT_FOUND. */
+GODWIT_API int godwit_database_open(godwit_client* client, const char* address, const char* id_or_name,
+                                    godwit_database** database);
+/* The database stays. NULL is allowed. */
+GODWIT_API void godwit_database_close(godwit_database* database);
+GODWIT_API int godwit_database_stat(godwit_database* database, godwit_database_info* info);
+/* All databases of a node; *infos is freed with godwit_free(). */
+GODWIT_API int godwit_database_list(godwit_client* client, const char* address, godwit_database_info** infos, size_t* count);
+/* Erases the database with all that is in it; other handles then get NOT_FOUND. Errors: BUSY, it is being migrated;
+ * UNSUPPORTED, it belongs to the daemon's configuration. */
+GODWIT_API int godwit_database_destroy(godwit_database* database);
+
+/* Errors: INVALID (an empty key), LIMIT (a key or value that is too long). */
+GODWIT_API int godwit_database_put(godwit_database* database, const void* key, size_t key_size, const void* value,
+                                   uint64_t value_size);
+/* *value_size: on entry the room at `value` (which may be NULL if that is 0), then the value's size. Errors: NOT_FOUND, no such
+ * key; RANGE, there is too little room: *value_size is what is needed, and nothing is written to `value`; INVALID, LIMIT. */
+GODWIT_API int godwit_database_get(godwit_database* database, const void* key, size_t key_size, void* value,
+                                   uint64_t* value_size);
+/* *exists is set to 1 or 0. Errors: INVALID, LIMIT. */
+GODWIT_API int godwit_database_exists(godwit_database* database, const void* key, size_t key_size, int* exists);
+/* The size of the key's value. Errors: NOT_FOUND, no such key; INVALID, LIMIT. */
+GODWIT_API int godwit_database_length(godwit_database* database, const void* key, size_t key_size, uint64_t* length);
+/* A key that is not there is no error. Errors: INVALID, LIMIT. */
+GODWIT_API int godwit_database_erase(godwit_database* database, const void* key, size_t key_size);
+
+/* The same for `count` keys at once. Errors: as above; of put_multi and erase_multi nothing is then done. */
+GODWIT_API int godwit_database_put_multi(godwit_database* database, size_t count, const void* const* keys,
+                                         const size_t* key_sizes, const void* const* values, const uint64_t* value_sizes);
+/* value_sizes[i]: on entry the room at values[i], then the value's size, or GODWIT_NO_VALUE for a key that is not there (which
+ * is no error here). Errors: RANGE, at least one value has too little room: its size is what is needed, the others are given;
+ * LIMIT, the values together have more than 65 MiB; INVALID. */
+GODWIT_API int godwit_database_get_multi(godwit_database* database, size_t count, const void* const* keys,
+                                         const size_t* key_sizes, void* const* values, uint64_t* value_sizes);
+GODWIT_API int godwit_database_exists_multi(godwit_database* database, size_t count, const void* const* keys,
+                                            const size_t* key_sizes, int* exist);
+/* lengths[i] is GODWIT_NO_VALUE for a key that is not there. */
+GODWIT_API int godwit_database_length_multi(godwit_database* database, size_t count, const void* const* keys,
+                                            const size_t* key_sizes, uint64_t* lengths);
+GODWIT_API int godwit_database_erase_multi(godwit_database* database, size_t count, const void* const* keys,
+                                           const size_t* key_sizes);
+
+typedef struct godwit_key_value {
+  const void* key;
+  size_t key_size;
+  const void* value; /* NULL where only keys were asked for */
+  uint64_t value_size;
+} godwit_key_value;
+
+/* Keys in their order: those that begin with `prefix` (size 0: all) and come after `from_key` (size 0: from the first), at most
+ * `max` (0: all). Keys that are put or erased meanwhile may or may not be seen. *list with all that it points to is one
+ * allocation: godwit_free(). Errors: INVALID. */
+GODWIT_API int godwit_database_list_keys(godwit_database* database, const void* prefix, size_t prefix_size,
+                                         const void* from_key, size_t from_size, uint64_t max, godwit_key_value** list,
+                                         size_t* count);
+/* The same with the values. */
+GODWIT_API int godwit_database_list_key_values(godwit_database* database, const void* prefix, size_t prefix_size,
+                                               const void* from_key, size_t from_size, uint64_t max, godwit_key_value** list,
+                                               size_t* count);
+/* How many keys begin with `prefix` (size 0: all). Looks at each of them. */
+GODWIT_API int godwit_database_count(godwit_database* database, const void* prefix, size_t prefix_size, uint64_t* count);
+/* Makes durable what was done before: it then survives the loss of power. "map": succeeds and promises nothing. */
+GODWIT_API int godwit_database_persist(godwit_database* database);
+
+/* ------------------------------------------------------------------ documents */
+
+/* A database also holds collections of documents: values of 0 bytes to 64 MiB with ids 0, 1, 2, ..., which are never used
+ * again. They share nothing with the database's keys, in listings and counts neither. Names of collections are as those of
+ * databases. Every call with a collection can also return INVALID (its name) and NOT_FOUND (no such collection), and what a
+ * database's calls can. */
+
+typedef struct godwit_collection_name {
+  char name[129];
+} godwit_collection_name;
+
+/* Errors: EXISTS. After _PEER_LOST and _TIMEOUT nobody knows whether it was made, nor whether a document was stored. */
+GODWIT_API int godwit_collection_create(godwit_database* database, const char* collection);
+/* Erases the collection with its documents. */
+GODWIT_API int godwit_collection_drop(godwit_database* database, const char* collection);
+/* The names of all collections, in the order of their bytes; *names is freed with godwit_free(). */
+GODWIT_API int godwit_collection_list(godwit_database* database, godwit_collection_name** names, size_t* count);
+/* How many documents it has. */
+GODWIT_API int godwit_collection_size(godwit_database* database, const char* collection, uint64_t* size);
+/* The id that was given last, whether or not its document is still there. Errors: NOT_FOUND, also: none was ever stored. */
+GODWIT_API int godwit_collection_last_id(godwit_database* database, const char* collection, uint64_t* id);
+
+/* id may be NULL. Errors: LIMIT. */
+GODWIT_API int godwit_document_store(godwit_database* database, const char* collection, const void* document, uint64_t size,
+                                     uint64_t* id);
+/* Stores all of them, with ids in a row from *first_id (may be NULL) on, or none. Errors: LIMIT. */
+GODWIT_API int godwit_document_store_multi(godwit_database* database, const char* collection, size_t count,
+                                           const void* const* documents, const uint64_t* sizes, uint64_t* first_id);
+/* As godwit_database_get() and _get_multi(). */
+GODWIT_API int godwit_document_load(godwit_database* database, const char* collection, uint64_t id, void* document,
+                                    uint64_t* size);
+GODWIT_API int godwit_document_load_multi(godwit_database* database, const char* collection, size_t count, const uint64_t* ids,
+                                          void* const* documents, uint64_t* sizes);
+/* Errors: NOT_FOUND, no such document. */
+GODWIT_API int godwit_document_length(godwit_database* database, const char* collection, uint64_t id, uint64_t* length);
+/* lengths[i] is GODWIT_NO_VALUE for a document that is not there. */
+GODWIT_API int godwit_document_length_multi(godwit_database* database, const char* collection, size_t count,
+                                            const uint64_t* ids, uint64_t* lengths);
+/* Replaces a document, or all of several or none. Errors: NOT_FOUND, no such document; LIMIT. */
+GODWIT_API int godwit_document_update(godwit_database* database, const char* collection, uint64_t id, const void* document,
+                                      uint64_t size);
+GODWIT_API int godwit_document_update_multi(godwit_database* database, const char* collection, size_t count,
+                                            const uint64_t* ids, const void* const* documents, const uint64_t* sizes);
+/* A document that is not there is no error. */
+GODWIT_API int godwit_document_erase(godwit_database* database, const char* collection, uint64_t id);
+GODWIT_API int godwit_document_erase_multi(godwit_database* database, const char* collection, size_t count,
+                                           const uint64_t* ids);
+
+typedef struct godwit_document {
+  uint64_t id;
+  const void* data;
+  uint64_t size;
+} godwit_document;
+
+/* Documents in the order of their ids, from `first_id` on, at most `max` (0: all). *list with all that it points to is one
+ * allocation: godwit_free(). */
+GODWIT_API int godwit_document_list(godwit_database* database, const char* collection, uint64_t first_id, uint64_t max,
+                                    godwit_document** list, size_t* count);
 
 /* ------------------------------------------------------------------ migration */
 

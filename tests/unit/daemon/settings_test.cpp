@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <random>
 #include <string>
 
@@ -165,6 +166,39 @@ TEST(Settings, DamagedFilesEndInAnError) {
     const auto parsed = parse_settings(damaged, "here.json");
     EXPECT_TRUE(parsed || parsed.error().code == Errc::kConfig) << damaged;
   }
+}
+
+TEST(SettingsDatabases, AreReadWithAbsolutePaths) {
+  json document = valid();
+  document["database_root"] = "some/root/";
+  document["databases"] = json::parse(R"([{"name": "m", "backend": "map"},
+    {"name": "r", "backend": "rocksdb", "path": "relative/../r/", "options": {"write_buffer_size": "1MiB"}}])");
+  const auto settings = parse_settings(document.dump(), "here.json");
+  ASSERT_TRUE(settings) << settings.error().text;
+  ASSERT_EQ(settings->databases.size(), 2u);
+  const std::string here = std::filesystem::canonical(std::filesystem::current_path());
+  EXPECT_EQ(settings->databases[1].path, here + "/r");
+  EXPECT_EQ(settings->database_root, here + "/some/root");
+  EXPECT_EQ(settings->databases[0].path, "");
+}
+
+TEST(SettingsDatabases, WhatIsWrongIsRefusedByItsKey) {
+  const auto refused = [](const char* databases, const std::string& path) {
+    json document = valid();
+    document["databases"] = json::parse(databases);
+    expect_refused(document.dump(), path);
+  };
+  refused(R"([{"name": "d"}])", "databases[0]");
+  refused(R"([{"name": "d", "backend": "mysql"}])", "databases[0].backend");
+  refused(R"([{"name": "", "backend": "map"}])", "databases[0].name");
+  refused(R"([{"name": "a\tb", "backend": "map"}])", "databases[0].name");
+  refused(R"([{"name": "d", "backend": "map", "path": "/x"}])", "databases[0]");
+  refused(R"([{"name": "d", "backend": "lmdb"}])", "databases[0]");
+  refused(R"([{"name": "d", "backend": "map", "more": 1}])", "databases[0]");
+  refused(R"([{"name": "d", "backend": "lmdb", "path": "/x", "options": {"what": 1}}])", "databases[0].options");
+  refused(R"([{"name": "d", "backend": "map"}, {"name": "d", "backend": "map"}])", "databases[1].name");
+  refused(R"([{"name": "a", "backend": "lmdb", "path": "/x"}, {"name": "b", "backend": "lmdb", "path": "/y/../x/"}])",
+          "databases[1].path");
 }
 
 }  // namespace

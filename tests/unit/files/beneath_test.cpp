@@ -102,8 +102,7 @@ TEST_F(BeneathTest, ATreeIsRemovedWithoutFollowingAnything) {
 TEST_F(BeneathTest, PathsAreMadeNormalOrRefused) {
   EXPECT_EQ(*normal_path("/a//./b/"), "/a/b");
   EXPECT_EQ(*normal_path("/"), "/");
-  for (const std::string path : {"", "a", "/a/../b", "/..", std::string("/a\0b", 4).c_str()})
-    if (path != "/a") EXPECT_FALSE(normal_path(path)) << path;
+  for (const char* path : {"", "a", "/a/../b", "/.."}) EXPECT_FALSE(normal_path(path)) << path;
   EXPECT_FALSE(normal_path(std::string("/a\0b", 4)));
 }
 

@@ -16,6 +16,7 @@ class JournalDamage : public JournalFixture {
     ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 0, 20)));
     ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(0, 20)));
     ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 100, 20)));
+    for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(journal_->put_database(database_of(i)));
     content_ = describe(*journal_);
     journal_.reset();  // All of it is in the one file.
     bytes_ = read_all(file());
@@ -146,7 +147,7 @@ TEST_F(JournalDamage, NewerSchemaIsRefusedAndLeftAlone) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::kCorrupt);
   EXPECT_NE(opened.error().text.find("newer release"), std::string::npos) << opened.error().text;
-  change("PRAGMA user_version=2");
+  change("PRAGMA user_version=3");
   reopen();
   EXPECT_EQ(describe(*journal_), content_);
 }

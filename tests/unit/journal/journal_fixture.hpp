@@ -44,6 +44,18 @@ inline RegionRecord region_of(uint64_t number, uint64_t epoch = 1) {
   return {id_of(number), epoch, "region " + std::to_string(number), "pmem0", Id{7, 8}, {number * 4096, 4096}, 4000};
 }
 
+inline DatabaseRecord database_of(uint64_t number, DatabaseState state = DatabaseState::kServing) {
+  return {id_of(number),
+          1,
+          "database " + std::to_string(number),
+          "lmdb",
+          "/databases/" + std::to_string(number),
+          "{}",
+          true,
+          state,
+          state == DatabaseState::kMoved ? "tcp://10.0.0.2:7471" : ""};
+}
+
 inline MovedRecord moved_of(uint64_t number) {
   return {id_of(number), 2, "region " + std::to_string(number), "fi_sockaddr_in://10.0.0.2:7471", "pmem1"};
 }
@@ -91,7 +103,11 @@ inline std::string describe(Journal& journal) {
   auto moved = journal.moved();
   auto outbound = journal.outbound();
   auto inbound = journal.inbound();
-  if (!regions || !moved || !outbound || !inbound) return "unreadable";
+  auto databases = journal.databases();
+  if (!regions || !moved || !outbound || !inbound || !databases) return "unreadable";
+  for (const DatabaseRecord& d : *databases)
+    text += "database " + to_string(d.id) + " " + std::to_string(d.epoch) + " " + d.name + " " + d.backend + " " + d.path +
+            " " + d.options + " " + std::to_string(d.is_created) + " " + std::to_string(int(d.state)) + " " + d.address + "\n";
   for (const RegionRecord& r : *regions)
     text += "region " + to_string(r.id) + " " + std::to_string(r.epoch) + " " + r.name + " " + r.target + " " +
             to_string(r.pool) + " " + extent(r.extent) + " " + std::to_string(r.size_bytes) + "\n";

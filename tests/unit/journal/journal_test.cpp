@@ -35,6 +35,37 @@ TEST_F(JournalTest, NodeKeepsItsIdentity) {
   EXPECT_EQ(journal_->node_id(), id);
 }
 
+TEST_F(JournalTest, DatabasesComeBackAsTheyWereByIdAndEpoch) {
+  expect_kept(journal_->put_database(database_of(1)));
+  auto later = database_of(1);
+  later.epoch = 2;
+  later.options = "{\"map_size\":\"1GiB\"}";
+  later.is_created = false;
+  expect_kept(journal_->put_database(later));
+  ASSERT_EQ(journal_->databases()->size(), 2u);
+  EXPECT_EQ(journal_->databases()->back().options, later.options);
+  later.state = DatabaseState::kForgotten;
+  expect_kept(journal_->put_database(later));
+  EXPECT_EQ(journal_->databases()->size(), 1u);
+}
+
+TEST_F(JournalTest, DatabasesOfAJobChangeWithItsState) {
+  ASSERT_TRUE(journal_->put_database(database_of(1)));
+  ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 1, 1)));
+  const auto gone = database_of(1, DatabaseState::kMoved), here = database_of(1);
+  expect_kept(journal_->hand_over(Id{1, 1}, {}, std::span(&gone, 1)));
+  EXPECT_EQ(journal_->databases()->front().address, gone.address);
+  // A second decision is refused, and changes nothing.
+  EXPECT_FALSE(journal_->hand_over(Id{1, 1}, {}, std::span(&here, 1)));
+  EXPECT_EQ(journal_->databases()->front().state, DatabaseState::kMoved);
+  expect_kept(journal_->reclaim(Id{1, 1}, {}, std::span(&here, 1)));
+  EXPECT_EQ(journal_->databases()->front().state, DatabaseState::kServing);
+  ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 5, 1)));
+  const auto arrived = database_of(5);
+  expect_kept(journal_->own_inbound(Id{1, 2}, {}, std::span(&arrived, 1)));
+  EXPECT_EQ(journal_->databases()->size(), 2u);
+}
+
 TEST_F(JournalTest, RegionComesBackAsItWas) {
   RegionRecord region = region_of(1, 9);
   region.name = std::string("caf\xc3\xa9 \0 'quoted'", 16);
