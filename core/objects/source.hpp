@@ -31,6 +31,8 @@ struct PlannedFile {
   uint64_t bytes;
 };
 
+struct DatabaseIdentity;
+
 // One object at its source. One job owns it; its streams read storage() from several threads.
 class Source {
  public:
@@ -44,8 +46,20 @@ class Source {
   virtual std::optional<journal::RegionRecord> record() const = 0;
   // What the journal keeps of a move, so that requests for the object are told where it went.
   virtual std::optional<journal::MovedRecord> moved_record(const Moved& moved) const = 0;
+  // What it is, if it is a database; else NULL.
+  virtual const DatabaseIdentity* database() const { return nullptr; }
+  // The same of a database; and with NULL, what it keeps of one that serves here after all.
+  virtual std::optional<journal::DatabaseRecord> database_record(const Moved*) const { return std::nullopt; }
+
+  // Whether it can be read while its writers go on: then passes over it come before they are stopped, each with what has
+  // changed, and the last one after.
+  virtual bool has_live_passes() const { return false; }
+  // A pass begins; `last`: its writers have been stopped. What follows is of this pass. Blocks. Errors: the object's.
+  virtual Result<> begin_pass(bool) { return Done{}; }
   // What it is made of, for a destination that has to know before the bytes come. Errors: kLimit, too long.
   virtual Result<std::vector<std::byte>> listing() const { return std::vector<std::byte>{}; }
+  // Which entries of the listing the destination has from an earlier pass (empty: none).
+  virtual std::vector<bool> kept() const { return {}; }
   // The entries of the listing, if the destination wants these of them (empty: all).
   virtual std::vector<PlannedFile> planned(const std::vector<bool>&) const { return {}; }
   // The destination takes it, and wants the data of these entries of the listing (empty: of all; of those that it does not
@@ -69,6 +83,12 @@ class Sink {
   virtual std::string describe() const = 0;
   virtual Storage storage() const = 0;
   virtual std::optional<journal::RegionRecord> record() const = 0;
+  virtual std::optional<journal::DatabaseRecord> database_record() const { return std::nullopt; }
+  // Another pass: the object is now made of `files`; of those entries that are `kept` the data are here from an earlier pass.
+  // storage() is of this pass from here on, and takes the others. Blocks. Errors: kUnsupported; kProtocol; kNoSpace; kIo.
+  virtual Result<> begin_pass(model::Fileset, const std::vector<bool>&) {
+    return Error{Errc::kUnsupported, describe() + " takes one pass only"};
+  }
   // Every byte has landed: makes whole, and durable, what storage() does not hold. Blocks. Errors: kIo, kNoSpace, kExists.
   virtual Result<> finish() { return Done{}; }
   // Adds to the journal's record what a restart has to know of it; after finish().

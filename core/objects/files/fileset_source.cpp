@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,64 +11,11 @@
 
 #include "base/log.hpp"
 #include "objects/files/rename.hpp"
+#include "objects/files/source_files.hpp"
 #include "protocol/fileset_codec.hpp"
 
 namespace godwit::objects {
-namespace {
-
-// Whether somebody has the file open for writing (or mapped so): a read lease is to be had only where nobody has. Where leases
-// are not to be had at all, a lock of the whole file, as HDF5 and others take one, tells.
-bool has_writer(int fd) {
-  if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
-    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
-    return false;
-  }
-  if (errno == EAGAIN) return true;
-  if (flock(fd, LOCK_SH | LOCK_NB) != 0) return errno == EWOULDBLOCK;
-  (void)flock(fd, LOCK_UN);
-  return false;
-}
-
-}  // namespace
-
 std::string outgoing_name(const Id& job) { return ".godwit-" + to_string(job) + ".out"; }
-
-// What the volume's queues open and read. Thread-safe: constant.
-class SourceFiles final : public VolumeFiles {
- public:
-  SourceFiles(std::shared_ptr<RootedDirectory> directory, Walked its_walked, bool force)
-      : walked(std::move(its_walked)), directory_(std::move(directory)), force_(force) {}
-
-  const Walked walked;
-
-  std::string describe(uint32_t entry) const override {
-    return fmt::format("'{}/{}'", log::printable(directory_->path), log::printable(path_of(walked.files, entry)));
-  }
-
-  Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction) override {
-    // O_NONBLOCK: it may have become a FIFO.
-    auto fd = open_beneath(directory_->fd.get(), path_of(walked.files, entry), O_RDONLY | O_NONBLOCK | O_NOFOLLOW, Links::kNone,
-                           describe(entry));
-    if (!fd) return fd;
-    if (auto same = check(entry, fd->get()); !same) return std::move(same).error();
-    if (!force_ && has_writer(fd->get()))
-      return Error{Errc::kChanged, describe(entry) + " is open for writing; close it, or read it all the same with --force"};
-    return fd;
-  }
-
-  Result<> finished(uint32_t entry, int fd, pmem::Io::Direction) override { return check(entry, fd); }
-
- private:
-  Result<> check(uint32_t entry, int fd) const {
-    struct stat status{};
-    if (fstat(fd, &status) != 0) return file_error(describe(entry), errno);
-    if (S_ISREG(status.st_mode) && state_of(status) == walked.states[entry]) return Done{};
-    return Error{Errc::kChanged, describe(entry) + " changed while it was read"};
-  }
-
-  const std::shared_ptr<RootedDirectory> directory_;
-  const bool force_;
-};
 
 FilesetSource::FilesetSource(journal::Journal& journal, const Id& job, RootedDirectory directory, std::string name)
     : journal_(journal),

@@ -1,0 +1,34 @@
+// SourceFiles: the files of a tree that was walked, opened to be read; each must still be what the walk saw.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "objects/files/file_roots.hpp"
+#include "objects/files/file_volume.hpp"
+#include "objects/files/walk.hpp"
+
+namespace godwit::objects {
+
+// Thread-safe: constant.
+class SourceFiles final : public VolumeFiles {
+ public:
+  // `directory`: that the tree is in. `force`: also files that somebody has open for writing.
+  SourceFiles(std::shared_ptr<RootedDirectory> directory, Walked its_walked, bool force)
+      : walked(std::move(its_walked)), directory_(std::move(directory)), force_(force) {}
+
+  const Walked walked;
+
+  std::string describe(uint32_t entry) const override;
+  // Errors: kChanged, it is another file, has changed, or is open for writing; kDenied; kNotFound; kIo.
+  Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction direction) override;
+  Result<> finished(uint32_t entry, int fd, pmem::Io::Direction direction) override;
+
+ private:
+  Result<> check(uint32_t entry, int fd) const;
+
+  const std::shared_ptr<RootedDirectory> directory_;
+  const bool force_;
+};
+
+}  // namespace godwit::objects
