@@ -28,7 +28,8 @@ void make_tree(const fs::path& root, const Case& which) {
   const std::vector<char> bytes = random_bytes(which.file_bytes);
   fs::create_directories(root);
   for (uint64_t i = 0; i < which.files; ++i)
-    std::ofstream(root / fmt::format("{:06}", i), std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(root / fmt::format("{:06}", i), std::ios::binary)
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 double copy_with_godwit(Nodes& nodes, const Settings& settings, const std::string& tree, const std::string& into) {
@@ -51,8 +52,8 @@ void measure_case(const Settings& settings, Nodes& nodes, const Case& which, Rep
   fs::create_directories(into);
   make_tree(tree, which);
   const uint64_t total = which.file_bytes * which.files;
-  const RawRun raw = raw_like_product(settings.provider, settings.host, false, std::min<uint64_t>(total, which.file_bytes), total,
-                                      settings.raw_block_bytes, settings.depth);
+  const RawRun raw = raw_like_product(settings.provider, settings.host, false, std::min<uint64_t>(total, which.file_bytes),
+                                      total, settings.raw_block_bytes, settings.depth);
   std::vector<Way> ways;
   ways.push_back({"raw write", [&] { return run_raw(raw); }});
   ways.push_back({"godwit", [&] { return copy_with_godwit(nodes, settings, tree, into); }});
@@ -111,10 +112,12 @@ void measure_files(const Settings& settings, Report& report) {
     most = std::max(most, cases.back().file_bytes * cases.back().files);
   }
   Nodes nodes(settings, most, report);
-  if (nodes.daemons() == nullptr) throw std::runtime_error("files: takes two daemons of its own; --from and --to are not for it");
-  report.say(fmt::format("files: a tree copied with digests checked, below {}; beside it raw writes of {}, depth {}, and the usual "
-                         "tools over loopback; interleaved, median of {}",
-                         nodes.daemons()->directory(), text_from_size(settings.raw_block_bytes), settings.depth, settings.repeat));
+  if (nodes.daemons() == nullptr)
+    throw std::runtime_error("files: takes two daemons of its own; --from and --to are not for it");
+  report.say(
+      fmt::format("files: a tree copied with digests checked, below {}; beside it raw writes of {}, depth {}, and the usual "
+                  "tools over loopback; interleaved, median of {}",
+                  nodes.daemons()->directory(), text_from_size(settings.raw_block_bytes), settings.depth, settings.repeat));
   for (const Case& which : cases) measure_case(settings, nodes, which, report);
 }
 

@@ -12,7 +12,8 @@ namespace godwit::bench {
 // Throws std::runtime_error: one of them failed.
 double run_through_socket(const std::vector<std::string>& sender, const std::vector<std::string>& receiver);
 
-// An rsync daemon that lets `directory` be written. Throws std::runtime_error; the process dies with the thread that started it.
+// An rsync daemon that lets `directory` be written. Throws std::runtime_error; the process dies with the thread that started
+// it.
 class RsyncDaemon {
  public:
   // Whether there is an rsync to be had.

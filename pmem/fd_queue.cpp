@@ -22,10 +22,11 @@ constexpr uint32_t kRetriesMax = 1000;
 bool is_transient(int number) { return number == EINTR || number == EAGAIN; }
 
 Error transfer_error(const Io& io, int number) {
-  Error error = error_from_errno(Errc::kIo,
-                                 fmt::format("{} {} bytes at offset {}", io.direction == Io::Direction::kWrite ? "writing" : "reading",
-                                             io.memory.size(), io.offset_bytes),
-                                 number);
+  Error error =
+      error_from_errno(Errc::kIo,
+                       fmt::format("{} {} bytes at offset {}", io.direction == Io::Direction::kWrite ? "writing" : "reading",
+                                   io.memory.size(), io.offset_bytes),
+                       number);
   if (error.code != Errc::kNoSpace) error.code = Errc::kIo;
   return error;
 }

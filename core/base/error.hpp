@@ -62,7 +62,8 @@ struct Error {
 
 // The error with `context: ` in front, for a caller that knows more (which node, which object).
 Error with_context(std::string_view context, Error error);
-// `what: strerror(number)`; ENOSPC and EDQUOT become kNoSpace, ENOMEM kMemory, ENOENT kNotFound, EACCES, EPERM, EROFS kDenied, others `code`.
+// `what: strerror(number)`; ENOSPC and EDQUOT become kNoSpace, ENOMEM kMemory, ENOENT kNotFound, EACCES, EPERM, EROFS kDenied,
+// others `code`.
 Error error_from_errno(Errc code, std::string_view what, int number);
 
 }  // namespace godwit

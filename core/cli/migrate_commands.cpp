@@ -92,6 +92,7 @@ void add_migrate_commands(Menu& menu) {
   add_region_options(app, *options);
   menu.on_run(app, [&session, options] { return migrate(session, *options); });
   add_migrate_files_command(menu, group);
+  add_migrate_database_command(menu, group);
 }
 
 }  // namespace godwit::cli

@@ -46,11 +46,13 @@ int print_planned(const Session& session, godwit_migration* migration, const Fil
   uint64_t total = 0;
   const auto each = [](const godwit_planned_file* file, void* context) {
     auto& all = *static_cast<Lines*>(context);
-    all.list.push_back({{"path", printable(file->path)}, {"kind", file->kind}, {"comes", file->comes != 0}, {"bytes", file->bytes}});
+    all.list.push_back(
+        {{"path", printable(file->path)}, {"kind", file->kind}, {"comes", file->comes != 0}, {"bytes", file->bytes}});
     if (file->comes == 0) return 0;
     ++all.comes;
     all.bytes += file->bytes;
-    all.text += fmt::format("{:10} {:>10}  {}\n", file->kind, format_size(static_cast<double>(file->bytes)), printable(file->path));
+    all.text +=
+        fmt::format("{:10} {:>10}  {}\n", file->kind, format_size(static_cast<double>(file->bytes)), printable(file->path));
     return 0;
   };
   check(godwit_fileset_planned(migration, each, &lines, &total));

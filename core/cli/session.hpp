@@ -88,6 +88,7 @@ void add_region_io_commands(Menu& menu, CLI::App* region);
 void add_region_file_commands(Menu& menu, CLI::App* region);
 void add_database_commands(Menu& menu);
 void add_migrate_commands(Menu& menu);
+void add_migrate_database_command(Menu& menu, CLI::App* migrate);
 void add_migrate_files_command(Menu& menu, CLI::App* migrate);
 void add_job_commands(Menu& menu);
 void add_node_commands(Menu& menu);

@@ -199,3 +199,44 @@ int godwit_migrate(godwit_client* client, const char* source, const godwit_regio
     return wait_for_results(migration, results, result_count);
   });
 }
+
+// ---------------------------------------------------------------- databases
+
+namespace {
+
+Result<Migration> start_database(godwit_database* database, const char* destination,
+                                 const godwit_database_migrate_options* options) {
+  if (database == nullptr) return is_null("database");
+  if (destination == nullptr) return is_null("destination");
+  if (const Result<Address> where = address_from(destination); !where) return where.error();
+  godwit_database_migrate_options how = GODWIT_DATABASE_MIGRATE_OPTIONS_INIT;
+  if (options != nullptr) how = *options;
+  if (how.xfer_size != 0 && (how.xfer_size < kBlockBytesMin || how.xfer_size > kBlockBytesMax))
+    return Error{Errc::kInvalid, "xfer_size is " + std::to_string(how.xfer_size) + ", not from 4 KiB to 64 MiB"};
+  Address source;
+  const Result<Id> job = database->database.start_migration(destination, how, source);
+  if (!job) return job.error();
+  return Migration(database->database.client(), source, *job, how.progress, how.progress_context);
+}
+
+}  // namespace
+
+int godwit_database_migrate_start(godwit_database* database, const char* destination,
+                                  const godwit_database_migrate_options* options, godwit_migration** migration) {
+  return at_c_boundary([&]() -> Result<> {
+    if (migration == nullptr) return is_null("migration");
+    auto started = start_database(database, destination, options);
+    if (!started) return std::move(started).error();
+    *migration = new godwit_migration{*std::move(started)};
+    return Done{};
+  });
+}
+
+int godwit_database_migrate(godwit_database* database, const char* destination,
+                            const godwit_database_migrate_options* options) {
+  return at_c_boundary([&]() -> Result<> {
+    auto started = start_database(database, destination, options);
+    if (!started) return std::move(started).error();
+    return started->wait(milliseconds(0));
+  });
+}

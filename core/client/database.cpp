@@ -149,6 +149,26 @@ Result<> Database::destroy() {
   return Done{};
 }
 
+Result<Id> Database::start_migration(const std::string& destination, const godwit_database_migrate_options& options,
+                                     fabric::Address& source) {
+  const Result<Reply> reply = place_.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+    source = at;
+    const Lease lane = place_.client().borrow();
+    const wire::Id id = protocol::to_wire(id_);
+    return lane->ask(
+        at,
+        lane->request(wire::CreateMigrateDatabaseRequestDirect(lane->builder(), &id, destination.c_str(), options.new_root,
+                                                               options.extra_config, options.xfer_size, options.streams)),
+        Repeat::kNever);
+  });
+  if (!reply) return reply.error();
+  const auto* answer = reply->body<wire::JobReply>();
+  if (answer == nullptr) return place_.about(reply->to_error(source));
+  if (answer->entry() == nullptr || answer->entry()->job() == nullptr)
+    return place_.about(Error{Errc::kProtocol, "the daemon does not say which job it started"});
+  return protocol::from_wire(answer->entry()->job());
+}
+
 // ---------------------------------------------------------------- their contents
 
 Result<Answer> Database::ask(const Question& question, uint64_t result_bytes_most) {

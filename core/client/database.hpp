@@ -77,6 +77,11 @@ class Database {
   // Errors: kBusy, kUnsupported, it is the configuration's.
   Result<> destroy();
 
+  // Starts a job that moves it; where its source is, is put into `source`. Asked for once. Errors: kInvalid, kBusy, kCorrupt.
+  Result<Id> start_migration(const std::string& destination, const godwit_database_migrate_options& options,
+                             fabric::Address& source);
+  Client& client() const { return place_.client(); }
+
   // The answer, of at most `result_bytes_most`; a longer one is only measured.
   Result<Answer> ask(const Question& question, uint64_t result_bytes_most = protocol::kBatchBytesMax);
   // Asks for every page of a listing, up to question.limit records (0: all); `next` makes the question go on after a page's

@@ -21,8 +21,8 @@ struct FilesetPlan {
   godwit_fileset_options options;
 };
 
-// Blocks; can also fail as Lane::ask. Asked for once: after kPeerLost and kTimeout, the list of jobs tells whether it was started.
-// Errors: kInvalid, kLimit.
+// Blocks; can also fail as Lane::ask. Asked for once: after kPeerLost and kTimeout, the list of jobs tells whether it was
+// started. Errors: kInvalid, kLimit.
 Result<Id> start_filesets(Client& client, const fabric::Address& source, const FilesetPlan& plan);
 
 // Calls `each` until it returns false. The total. Blocks. Errors: kNotFound, no such job; as Lane::ask.

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <set>
 
 #include "base/log.hpp"
 
@@ -51,7 +52,15 @@ Result<> Daemon::open_storage() {
   node.filesets = std::make_unique<objects::FilesetStore>(node.settings.file_roots, *node.journal);
   if (auto loaded = node.store->load(); !loaded) return loaded;
   node.databases = std::make_unique<objects::DatabaseStore>(node.settings.database_root, *node.journal);
-  return node.databases->load(node.settings.databases);
+  node.settings.engine.scratch = std::filesystem::absolute(node.settings.state_dir);
+  auto jobs = node.journal->inbound();
+  if (!jobs) return std::move(jobs).error();
+  std::set<std::pair<Id, uint64_t>> awaited;
+  for (const journal::InboundJob& job : *jobs)
+    for (const journal::JobObject& object : job.objects)
+      if (object.kind == objects::ObjectKind::kDatabase && job.state == journal::InboundState::kPrepared)
+        awaited.emplace(object.destination_id, object.epoch + 1);
+  return node.databases->load(node.settings.databases, awaited, node.settings.engine.scratch);
 }
 
 Result<> Daemon::open_services() {
@@ -63,11 +72,11 @@ Result<> Daemon::open_services() {
   node.settings.engine.on_thread_start = pin;
   const engine::EngineSettings& settings = node.settings.engine;
   node.workers = std::make_unique<WorkerPool>(static_cast<uint32_t>(node.settings.workers), pin);
-  node.jobs = std::make_unique<engine::JobTable>(settings, *node.store, *node.filesets, *node.journal, node.domains,
-                                                 [this](const Id& job) {
+  node.jobs = std::make_unique<engine::JobTable>(settings, *node.store, *node.filesets, *node.databases, *node.journal,
+                                                 node.domains, [this](const Id& job) {
                                                    for (const auto& service : services_) service->job_ended(job);
                                                  });
-  node.inbound = std::make_unique<engine::InboundTable>(settings, *node.store, *node.filesets, *node.journal);
+  node.inbound = std::make_unique<engine::InboundTable>(settings, *node.store, *node.filesets, *node.databases, *node.journal);
   node.streams = std::make_unique<engine::ClientStreams>(settings, static_cast<uint32_t>(node.settings.client_streams_max),
                                                          *node.store, *node.databases);
   // What was decided before the crash comes first: nobody is served a region that has gone.

@@ -75,6 +75,17 @@ Requests::Reply Requests::migrate_files(uint64_t request, const wire::MigrateFil
   return job_status(request, *job);
 }
 
+Requests::Reply Requests::migrate_database(uint64_t request, const wire::MigrateDatabaseRequest& migrate) {
+  if (migrate.id() == nullptr || migrate.destination() == nullptr)
+    return Error{Errc::kProtocol, "the migrate request lacks its database or its destination"};
+  const engine::MigrateDatabaseRequest wanted{
+      protocol::from_wire(*migrate.id()),        migrate.destination()->str(), protocol::text_of(migrate.new_root()),
+      protocol::text_of(migrate.extra_config()), migrate.block_bytes(),        migrate.streams()};
+  auto job = node_.jobs->submit(wanted, own_addresses(wanted.destination_address));
+  if (!job) return std::move(job).error();
+  return job_status(request, *job);
+}
+
 Requests::Reply Requests::job_files(uint64_t request, const wire::JobFilesRequest& wanted) {
   constexpr uint32_t kPageMax = 10'000;
   const Id id = protocol::from_wire(wanted.job());
@@ -86,8 +97,8 @@ Requests::Reply Requests::job_files(uint64_t request, const wire::JobFilesReques
   const uint32_t limit = std::min(wanted.limit() == 0 ? kPageMax : wanted.limit(), kPageMax);
   for (size_t i = wanted.first(); i < planned.size() && files.size() < limit; ++i) {
     const auto path = builder.CreateVector(reinterpret_cast<const uint8_t*>(planned[i].path.data()), planned[i].path.size());
-    files.push_back(wire::CreateJobFile(builder, path, static_cast<uint8_t>(planned[i].kind), planned[i].comes ? 1 : 0,
-                                        planned[i].bytes));
+    files.push_back(
+        wire::CreateJobFile(builder, path, static_cast<uint8_t>(planned[i].kind), planned[i].comes ? 1 : 0, planned[i].bytes));
   }
   const auto list = builder.CreateVector(files);
   return encoder_.finish(request, wire::CreateJobFilesReply(builder, list, total));

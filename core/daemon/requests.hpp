@@ -41,6 +41,7 @@ class Requests {
   Reply erase(uint64_t request, const wire::RegionEraseRequest& erase);
   Reply migrate(uint64_t request, const wire::MigrateRequest& migrate);
   Reply migrate_files(uint64_t request, const wire::MigrateFilesRequest& migrate);
+  Reply migrate_database(uint64_t request, const wire::MigrateDatabaseRequest& migrate);
   Reply job_files(uint64_t request, const wire::JobFilesRequest& files);
   // Where this node listens, first where a peer of `destination`'s provider reaches it: it may have to ask us back.
   std::vector<std::string> own_addresses(const std::string& destination) const;

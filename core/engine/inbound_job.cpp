@@ -63,6 +63,14 @@ bool InboundJob::forgotten() const {
   return forgotten_;
 }
 
+Result<> InboundJob::begin_pass(const std::function<Result<>(const Sinks&)>& begin) {
+  const std::lock_guard lock(mutex_);
+  if (machine_.state != DestinationState::kReceiving || streams_ > 0 || !stream_outcome_)
+    return Error{Errc::kProtocol, fmt::format("{}: no pass can begin now", describe())};
+  transfer_.reset();
+  return begin(sinks_);
+}
+
 void InboundJob::begin_transfer(std::shared_ptr<SinkTransfer> transfer) {
   const std::lock_guard lock(mutex_);
   transfer_ = std::move(transfer);
@@ -182,8 +190,7 @@ Result<> InboundJob::make_durable_locked(const std::vector<bool>& stays) {
       Extent run = list[i];
       for (++i; i < list.size() && list[i].offset_bytes - (run.offset_bytes + run.length_bytes) <= kGapBytes; ++i)
         run.length_bytes = list[i].offset_bytes + list[i].length_bytes - run.offset_bytes;
-      if (auto durable = volume->persist(run); !durable)
-        return with_context(volume->describe(), std::move(durable).error());
+      if (auto durable = volume->persist(run); !durable) return with_context(volume->describe(), std::move(durable).error());
     }
   }
   return Done{};
@@ -191,10 +198,13 @@ Result<> InboundJob::make_durable_locked(const std::vector<bool>& stays) {
 
 Result<> InboundJob::journal_owner_locked() {
   std::vector<journal::RegionRecord> records;
-  for (const auto& sink : sinks_)
-    if (sink)
-      if (auto record = sink->record()) records.push_back(std::move(*record));
-  return journal_.own_inbound(record_.job, records);
+  std::vector<journal::DatabaseRecord> databases;
+  for (const auto& sink : sinks_) {
+    if (!sink) continue;
+    if (auto record = sink->record()) records.push_back(std::move(*record));
+    if (auto record = sink->database_record()) databases.push_back(std::move(*record));
+  }
+  return journal_.own_inbound(record_.job, records, databases);
 }
 
 void InboundJob::free_locked() {

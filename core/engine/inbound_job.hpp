@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,6 +40,11 @@ class InboundJob {
   const Id& id() const { return record_.job; }
   const std::string& source_address() const { return record_.source_address; }
   model::DestinationState state() const;
+
+  // Another pass: `begin` is given the sinks (null: dropped), which no stream uses meanwhile. Errors: kProtocol, it is not the
+  // time; those of `begin`.
+  using Sinks = std::vector<std::unique_ptr<objects::Sink>>;
+  Result<> begin_pass(const std::function<Result<>(const Sinks&)>& begin);
 
   // Streams, the job's own connection among them. The transfer lives until the last of them has left.
   void begin_transfer(std::shared_ptr<SinkTransfer> transfer);

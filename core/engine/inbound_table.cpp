@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
+#include "objects/database/database_sink.hpp"
 
 namespace godwit::engine {
 
@@ -20,10 +21,11 @@ void say_last(fabric::Channel& channel, std::span<const std::byte> message) {
 }  // namespace
 
 InboundTable::InboundTable(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
-                           journal::Journal& journal)
+                           objects::DatabaseStore& databases, journal::Journal& journal)
     : settings_(settings),
       store_(store),
       filesets_(filesets),
+      databases_(databases),
       journal_(journal),
       job_threads_("inbound job", settings.inbound_max, settings.on_thread_start),
       stream_threads_("inbound stream", settings.inbound_max * 4, settings.on_thread_start) {}
@@ -74,6 +76,14 @@ Result<std::vector<std::unique_ptr<objects::Sink>>> InboundTable::recover_sinks(
     return sinks;
   }
   if (owner) return sinks;
+  if (!record.objects.empty() && record.objects.front().kind == objects::ObjectKind::kDatabase) {
+    for (const journal::JobObject& object : record.objects) {
+      auto database = databases_.expect_again(object.destination_id, object.epoch + 1);
+      if (!database) return std::move(database).error();
+      sinks.push_back(std::make_unique<objects::DatabaseSink>(databases_, std::move(*database)));
+    }
+    return sinks;
+  }
   auto target = store_.target(record.target);
   if (!target || (*target)->pool_id() != record.pool)
     return Error{Errc::kCorrupt, fmt::format("job {} is prepared on target '{}', whose pool is not configured any more; "
@@ -197,7 +207,13 @@ Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<Inboun
     if (!message) return with_context(channel.peer(), std::move(message).error());
 
     if (message->body<wire::OfferRequest>() != nullptr) {
-      auto reply = offered(channel, *message, encoder, job);
+      const bool is_first = message->body<wire::OfferRequest>()->pass() == 0 || !job;
+      auto reply = is_first ? offered(channel, *message, encoder, job) : next_pass(channel, *message, encoder, job);
+      if (!reply && !is_first) {
+        job->source_lost();  // What has arrived goes, before the source hears of it.
+        say_last(channel, encoder.error(message->request(), reply.error()));
+        return std::move(reply).error();
+      }
       if (!reply) {
         const Error refused = std::move(reply).error();
         if (auto sent = channel.send(encoder.error(message->request(), refused)); !sent) return sent;
@@ -257,13 +273,15 @@ OutcomeAnswer InboundTable::decide(const protocol::Decoded& message, std::shared
 }
 
 Result<Reservation> InboundTable::reserve(fabric::Channel& channel, const wire::OfferRequest& offer, const Id& id) {
-  bool files = false;
-  bool regions = false;
+  const uint8_t kind = offer.objects()->size() == 0 ? 0 : offer.objects()->Get(0)->kind();
   for (const wire::ObjectOffer* object : *offer.objects())
-    (object->kind() == static_cast<uint8_t>(objects::ObjectKind::kFileset) ? files : regions) = true;
-  if (files && regions) return Error{Errc::kProtocol, "a job is of regions or of filesets, not of both"};
-  if (files) return reserve_filesets(filesets_, channel, offer, id, settings_);
-  return reserve_regions(store_, offer, id);
+    if (object->kind() != kind) return Error{Errc::kProtocol, "the objects of a job are all of one kind"};
+  switch (static_cast<objects::ObjectKind>(kind)) {
+    case objects::ObjectKind::kRegion: return reserve_regions(store_, offer, id);
+    case objects::ObjectKind::kFileset: return reserve_filesets(filesets_, channel, offer, id, settings_);
+    case objects::ObjectKind::kDatabase: return reserve_databases(databases_, filesets_, channel, offer, id, settings_);
+  }
+  return Error{Errc::kUnsupported, "this release knows no objects of that kind"};
 }
 
 Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channel, const protocol::Decoded& message,
@@ -289,19 +307,50 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
   job = std::make_shared<InboundJob>(journal_, std::move(reserved.record), std::move(reserved.sinks),
                                      model::DestinationMachine{});
   auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
-  job->begin_transfer(std::make_shared<SinkTransfer>(std::move(domain), std::move(sinks),
-                                                     model::plan_blocks(reserved.sizes, offer.block_bytes()), settings, offer.verify()));
-  std::vector<wire::Id> tokens;
+  job->begin_transfer(std::make_shared<SinkTransfer>(
+      std::move(domain), std::move(sinks), model::plan_blocks(reserved.sizes, offer.block_bytes()), settings, offer.verify()));
   {
     const std::lock_guard lock(mutex_);
     jobs_.emplace(id, job);
-    for (uint32_t i = 1; i < std::min(offer.streams(), 64u); ++i) {
-      const Id token = random_id();
-      tokens_.emplace(token, job);
-      tokens.push_back(protocol::to_wire(token));
-    }
   }
-  return answer_offer(message.request(), reserved, tokens, encoder);
+  return answer_offer(message.request(), reserved, new_tokens(job, offer.streams()), encoder);
+}
+
+std::vector<wire::Id> InboundTable::new_tokens(const std::shared_ptr<InboundJob>& job, uint32_t streams) {
+  std::vector<wire::Id> tokens;
+  const std::lock_guard lock(mutex_);
+  for (uint32_t i = 1; i < std::min(streams, 64u); ++i) {
+    const Id token = random_id();
+    tokens_.emplace(token, job);
+    tokens.push_back(protocol::to_wire(token));
+  }
+  return tokens;
+}
+
+Result<std::span<const std::byte>> InboundTable::next_pass(fabric::Channel& channel, const protocol::Decoded& message,
+                                                           protocol::Encoder& encoder, const std::shared_ptr<InboundJob>& job) {
+  const auto& offer = *message.body<wire::OfferRequest>();
+  if (offer.job() == nullptr || protocol::from_wire(offer.job()) != job->id() || offer.objects() == nullptr)
+    return Error{Errc::kProtocol, "a pass of another job, or without its objects"};
+  if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
+    return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
+  if (auto joined = job->join_streams(Deadline::after(settings_.connect_timeout)); !joined) return std::move(joined).error();
+  Reservation reserved;
+  std::vector<objects::Sink*> sinks;
+  auto begun = job->begin_pass([&](const InboundJob::Sinks& all) -> Result<> {
+    auto reservation = reserve_pass(all, channel, offer, settings_);
+    if (!reservation) return std::move(reservation).error();
+    reserved = std::move(*reservation);
+    for (const auto& sink : all) sinks.push_back(sink.get());
+    return Done{};
+  });
+  if (!begun) return std::move(begun).error();
+  EngineSettings settings = settings_;
+  settings.block_bytes = offer.block_bytes();
+  auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
+  job->begin_transfer(std::make_shared<SinkTransfer>(
+      std::move(domain), std::move(sinks), model::plan_blocks(reserved.sizes, offer.block_bytes()), settings, offer.verify()));
+  return answer_offer(message.request(), reserved, new_tokens(job, offer.streams()), encoder);
 }
 
 std::span<const std::byte> InboundTable::answer_offer(uint64_t request, const Reservation& reserved,
@@ -309,18 +358,15 @@ std::span<const std::byte> InboundTable::answer_offer(uint64_t request, const Re
   auto& builder = encoder.builder();
   std::vector<flatbuffers::Offset<wire::WantedEntries>> wanted;
   for (const auto& [object, entries] : reserved.wanted) {
-    std::vector<uint8_t> bits((entries.size() + 7) / 8);
-    for (size_t i = 0; i < entries.size(); ++i)
-      if (entries[i]) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1 << i % 8);
-    wanted.push_back(wire::CreateWantedEntries(builder, object, builder.CreateVector(bits)));
+    wanted.push_back(wire::CreateWantedEntries(builder, object, builder.CreateVector(protocol::bits_of(entries))));
   }
   const auto wanted_offset = builder.CreateVector(wanted);
   const auto answers_offset = builder.CreateVectorOfStructs(reserved.answers);
   const auto tokens_offset = builder.CreateVectorOfStructs(tokens);
   const auto error_offset = builder.CreateString(reserved.first_error);
   const wire::Id node = protocol::to_wire(journal_.node_id());
-  return encoder.finish(
-      request, wire::CreateOfferReply(builder, answers_offset, tokens_offset, error_offset, &node, wanted_offset));
+  return encoder.finish(request,
+                        wire::CreateOfferReply(builder, answers_offset, tokens_offset, error_offset, &node, wanted_offset));
 }
 
 }  // namespace godwit::engine

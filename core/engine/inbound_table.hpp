@@ -22,7 +22,7 @@ namespace godwit::engine {
 class InboundTable {
  public:
   InboundTable(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
-               journal::Journal& journal);
+               objects::DatabaseStore& databases, journal::Journal& journal);
   ~InboundTable();
 
   // At start: jobs of the journal whose outcome is not known, or not yet heard by the source. Errors: kCorrupt, kIo.
@@ -47,6 +47,10 @@ class InboundTable {
   Result<> receive_blocks(fabric::Channel& channel, InboundJob& job);
   Result<std::span<const std::byte>> offered(fabric::Channel& channel, const protocol::Decoded& message,
                                              protocol::Encoder& encoder, std::shared_ptr<InboundJob>& job);
+  // Errors: as offered(); the job has failed then.
+  Result<std::span<const std::byte>> next_pass(fabric::Channel& channel, const protocol::Decoded& message,
+                                               protocol::Encoder& encoder, const std::shared_ptr<InboundJob>& job);
+  std::vector<wire::Id> new_tokens(const std::shared_ptr<InboundJob>& job, uint32_t streams);
   Result<Reservation> reserve(fabric::Channel& channel, const wire::OfferRequest& offer, const Id& id);
   std::span<const std::byte> answer_offer(uint64_t request, const Reservation& reserved, const std::vector<wire::Id>& tokens,
                                           protocol::Encoder& encoder) const;
@@ -57,6 +61,7 @@ class InboundTable {
   const EngineSettings settings_;
   objects::RegionStore& store_;
   objects::FilesetStore& filesets_;
+  objects::DatabaseStore& databases_;
   journal::Journal& journal_;
   std::atomic<bool> stopping_{false};
 

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/log.hpp"
+#include "objects/database/database_source.hpp"
 
 namespace godwit::engine {
 namespace {
@@ -23,10 +24,12 @@ Result<> check_transfer(uint64_t block_bytes, uint32_t streams, const std::strin
 }  // namespace
 
 JobTable::JobTable(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
-                   journal::Journal& journal, Domains& domains, std::function<void(const Id&)> on_ended)
+                   objects::DatabaseStore& databases, journal::Journal& journal, Domains& domains,
+                   std::function<void(const Id&)> on_ended)
     : settings_(settings),
       store_(store),
       filesets_(filesets),
+      databases_(databases),
       journal_(journal),
       domains_(domains),
       on_ended_(std::move(on_ended)),
@@ -67,10 +70,15 @@ Result<> JobTable::recover_one(const journal::OutboundJob& record) {
   if (machine.state == model::SourceState::kAborted) return journal_.forget_outbound(record.job);
   if (!handed_over) {  // The only other copy may be the destination's: let it have it.
     std::vector<journal::MovedRecord> moved;
-    for (const journal::JobObject& object : record.objects)
+    std::vector<journal::DatabaseRecord> databases;
+    for (const journal::JobObject& object : record.objects) {
       if (object.kind == objects::ObjectKind::kRegion)
         moved.push_back({object.id, object.epoch + 1, object.name, record.address, record.target});
-    if (auto decided = journal_.hand_over(record.job, moved); !decided) return decided;
+      if (object.kind == objects::ObjectKind::kDatabase)  // Of a map, which this node does not have any more.
+        databases.push_back(
+            {object.id, object.epoch, object.name, "map", "", "", true, journal::DatabaseState::kMoved, record.address});
+    }
+    if (auto decided = journal_.hand_over(record.job, moved, databases); !decided) return decided;
   }
   std::vector<std::unique_ptr<objects::Source>> sources;
   if (record.is_move && record.source_survives) {
@@ -82,6 +90,17 @@ Result<> JobTable::recover_one(const journal::OutboundJob& record) {
           (*source)->finish_move({record.address, record.target, {}});
         else
           sources.push_back(std::move(*source));
+        continue;
+      }
+      if (object.kind == objects::ObjectKind::kDatabase) {
+        auto database = databases_.keep_handed_over(object.id, object.epoch, record.job);
+        if (!database) return std::move(database).error();
+        auto source =
+            std::make_unique<objects::DatabaseSource>(databases_, std::move(*database), record.job, settings_.scratch);
+        if (done)
+          source->finish_move({record.address, record.target, {}});
+        else
+          sources.push_back(std::move(source));
         continue;
       }
       if (done || store_.find(object.id).region) continue;  // The latter could not be read, and stayed.
@@ -184,7 +203,8 @@ Result<Id> JobTable::submit(const MigrateRequest& request, const std::vector<std
 Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vector<std::string>& own_addresses) {
   if (request.paths.empty()) return Error{Errc::kInvalid, "no file to migrate"};
   if (request.paths.size() > settings_.objects_max)
-    return Error{Errc::kLimit, fmt::format("{} paths in one call; {} are allowed", request.paths.size(), settings_.objects_max)};
+    return Error{Errc::kLimit,
+                 fmt::format("{} paths in one call; {} are allowed", request.paths.size(), settings_.objects_max)};
   if (auto valid = check_transfer(request.block_bytes, request.streams, request.destination_address); !valid)
     return std::move(valid).error();
   std::unordered_set<std::string> names;
@@ -216,12 +236,40 @@ Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vecto
     }
     return objects;
   };
-  OutboundRequest job{id, own_addresses.front(), request.destination_address, request.directory, !request.options.move,
-                      request.block_bytes, request.streams};
+  OutboundRequest job{id,
+                      own_addresses.front(),
+                      request.destination_address,
+                      request.directory,
+                      !request.options.move,
+                      request.block_bytes,
+                      request.streams};
   job.update = request.update;
   job.verify = request.verify;
   job.dry_run = request.dry_run;
   return queue(std::move(job), {}, std::move(open));
+}
+
+Result<Id> JobTable::submit(const MigrateDatabaseRequest& request, const std::vector<std::string>& own_addresses) {
+  if (auto valid = check_transfer(request.block_bytes, request.streams, request.destination_address); !valid)
+    return std::move(valid).error();
+  if (!request.new_root.empty())
+    if (auto path = objects::normal_path(request.new_root); !path) return with_context("new_root", std::move(path).error());
+  const auto found = databases_.find(request.database);
+  if (!found.database) {
+    if (found.moved.address.empty())
+      return Error{Errc::kNotFound, fmt::format("no database {} here", to_string(request.database))};
+    return Error{Errc::kMoved, fmt::format("database {} has moved to {}", to_string(request.database), found.moved.address)};
+  }
+  const Id id = random_id();
+  auto source = objects::DatabaseSource::open(databases_, found.database, id, settings_.scratch);
+  if (!source) return std::move(source).error();
+  OutboundObjects objects;
+  objects.results.push_back({request.database, request.database, (*source)->size_bytes(), Errc{}});
+  objects.sources.push_back(std::move(*source));
+  OutboundRequest job{
+      id, own_addresses.front(), request.destination_address, request.new_root, false, request.block_bytes, request.streams};
+  job.extra_config = request.extra_config;
+  return queue(std::move(job), std::move(objects), {});
 }
 
 void JobTable::work() {

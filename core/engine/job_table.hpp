@@ -14,6 +14,7 @@
 #include "engine/domains.hpp"
 #include "engine/outbound_job.hpp"
 #include "engine/settings.hpp"
+#include "objects/database/database_store.hpp"
 #include "objects/files/fileset_store.hpp"
 #include "objects/region_store.hpp"
 
@@ -41,12 +42,22 @@ struct MigrateFilesRequest {
   uint32_t streams = 0;      // 0: the setting.
 };
 
+struct MigrateDatabaseRequest {
+  Id database;
+  std::string destination_address;
+  std::string new_root;      // There, absolute; empty: its root for databases.
+  std::string extra_config;  // JSON; empty: none.
+  uint64_t block_bytes = 0;  // 0: the setting.
+  uint32_t streams = 0;      // 0: the setting.
+};
+
 // Thread-safe.
 class JobTable {
  public:
   // `on_ended` is called by the job's thread whenever a job has ended or came in doubt.
   JobTable(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
-           journal::Journal& journal, Domains& domains, std::function<void(const Id&)> on_ended);
+           objects::DatabaseStore& databases, journal::Journal& journal, Domains& domains,
+           std::function<void(const Id&)> on_ended);
   ~JobTable();
 
   // Jobs of the journal that a crash has cut short; before anything is served. Errors: kCorrupt, kIo.
@@ -59,6 +70,8 @@ class JobTable {
   Result<Id> submit(const MigrateRequest& request, const std::vector<std::string>& own_addresses);
   // Queues the job; the trees are walked when it runs. Errors: kInvalid, kLimit.
   Result<Id> submit(const MigrateFilesRequest& request, const std::vector<std::string>& own_addresses);
+  // Pins the database and queues the job. Errors: kInvalid; kNotFound; kMoved; kBusy; kCorrupt, it cannot be read.
+  Result<Id> submit(const MigrateDatabaseRequest& request, const std::vector<std::string>& own_addresses);
   // Null: unknown.
   std::shared_ptr<OutboundJob> find(const Id& job) const;
   // Newest first.
@@ -80,6 +93,7 @@ class JobTable {
   const EngineSettings settings_;
   objects::RegionStore& store_;
   objects::FilesetStore& filesets_;
+  objects::DatabaseStore& databases_;
   journal::Journal& journal_;
   Domains& domains_;
   const std::function<void(const Id&)> on_ended_;

@@ -84,11 +84,14 @@ Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const s
 
 Result<> OutboundJob::journal_hand_over() {
   std::vector<journal::MovedRecord> moved;
+  std::vector<journal::DatabaseRecord> databases;
+  const objects::Moved where{request_.destination_address, request_.destination_target, {}};
   if (!request_.copy)
-    for (const auto& source : sources_)
-      if (auto record = source->moved_record({request_.destination_address, request_.destination_target, {}}))
-        moved.push_back(std::move(*record));
-  return journal_.hand_over(request_.job, moved);
+    for (const auto& source : sources_) {
+      if (auto record = source->moved_record(where)) moved.push_back(std::move(*record));
+      if (auto record = source->database_record(&where)) databases.push_back(std::move(*record));
+    }
+  return journal_.hand_over(request_.job, moved, databases);
 }
 
 // Performs the machine's actions in order; an answer of the destination is the next event. Without a channel, or when it
@@ -151,9 +154,12 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
     case SourceAction::kResume: resume_all(); return nothing;
     case SourceAction::kJournalReclaim: {
       std::vector<journal::RegionRecord> records;
-      for (const auto& source : sources_)
+      std::vector<journal::DatabaseRecord> databases;
+      for (const auto& source : sources_) {
         if (auto record = source->record()) records.push_back(std::move(*record));
-      if (auto written = journal_.reclaim(request_.job, records); !written) return std::move(written).error();
+        if (auto record = source->database_record(nullptr)) databases.push_back(std::move(*record));
+      }
+      if (auto written = journal_.reclaim(request_.job, records, databases); !written) return std::move(written).error();
       reclaimed_ = true;
       return nothing;
     }

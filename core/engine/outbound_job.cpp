@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/log.hpp"
+#include "objects/database/database.hpp"
 
 namespace godwit::engine {
 
@@ -130,31 +131,35 @@ std::string OutboundJob::report_json() const {
     phases.push_back({{"phase", model::to_string(history_[i].first)},
                       {"seconds", std::chrono::duration<double>(until - history_[i].second).count()}});
   }
-  return nlohmann::json{{"job", to_string(now.job)},
-                        {"source", now.source},
-                        {"destination", now.destination},
-                        {"destination_target", now.destination_target},
-                        {"copy", now.copy},
-                        {"phase", model::to_string(now.phase)},
-                        {"error", now.error == Errc{} ? "" : error_row(now.error).name},
-                        {"error_text", now.error_text},
-                        {"bytes", now.bytes_done},
-                        {"bytes_total", now.bytes_total},
-                        {"objects_done", now.objects_done},
-                        {"objects_total", now.objects_total},
-                        {"seconds", now.seconds},
-                        {"streams", streams_used_},
-                        {"blocks", counters_.blocks_done.load()},
-                        {"blocks_direct", counters_.blocks_direct.load()},
-                        {"blocks_staged", counters_.blocks_staged.load()},
-                        {"blocks_resent", counters_.blocks_resent.load()},
-                        {"digests_failed", counters_.digests_failed.load()},
-                        {"digest", "XXH3-128"},
-                        {"staged_because", staged_because_},
-                        {"destination_blocks_direct", destination_blocks_direct_},
-                        {"destination_blocks_staged", destination_blocks_staged_},
-                        {"destination_staged_because", destination_staged_because_},
-                        {"phases", phases}}
+  return nlohmann::json{
+      {"job", to_string(now.job)},
+      {"source", now.source},
+      {"destination", now.destination},
+      {"destination_target", now.destination_target},
+      {"copy", now.copy},
+      {"phase", model::to_string(now.phase)},
+      {"error", now.error == Errc{} ? "" : error_row(now.error).name},
+      {"error_text", now.error_text},
+      {"bytes", now.bytes_done},
+      {"bytes_total", now.bytes_total},
+      {"objects_done", now.objects_done},
+      {"objects_total", now.objects_total},
+      {"seconds", now.seconds},
+      {"passes", passes_},
+      {"writers_stopped_seconds",
+       writers_stopped_ ? std::chrono::duration<double>((now.ended ? ended_ : Clock::now()) - *writers_stopped_).count() : 0.0},
+      {"streams", streams_used_},
+      {"blocks", counters_.blocks_done.load()},
+      {"blocks_direct", counters_.blocks_direct.load()},
+      {"blocks_staged", counters_.blocks_staged.load()},
+      {"blocks_resent", counters_.blocks_resent.load()},
+      {"digests_failed", counters_.digests_failed.load()},
+      {"digest", "XXH3-128"},
+      {"staged_because", staged_because_},
+      {"destination_blocks_direct", destination_blocks_direct_},
+      {"destination_blocks_staged", destination_blocks_staged_},
+      {"destination_staged_because", destination_staged_because_},
+      {"phases", phases}}
       // Names and errors of strangers are in it, which may be no UTF-8: dump() alone would throw, and end the daemon.
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -187,11 +192,18 @@ void OutboundJob::drive() {
   if (!address) return fail(address.error());
   auto domain = domains_.of(*address);
   if (!domain) return fail(domain.error());
-  if (auto quiet = quiesce(); !quiet) return fail(quiet.error());
+  enter(Phase::kPreSync);
+  const bool live = std::ranges::any_of(sources_, [](const auto& source) { return source->has_live_passes(); });
+  if (!live)
+    if (auto quiet = quiesce(); !quiet) return fail(quiet.error());
   auto channel = fabric::Channel::connect(*domain, *address, {fabric::Purpose::kJob, request_.job},
                                           Deadline::after(settings_.connect_timeout));
   if (!channel) return fail(channel.error());
-  if (auto sent = transfer(*channel); !sent) {
+  Result<> sent = Done{};
+  if (live) sent = live_passes(*channel);
+  if (live && sent) sent = quiesce();
+  if (sent) sent = transfer(*channel);
+  if (!sent) {
     (void)feed(SourceEvent::kFailed, &*channel);
     return fail(sent.error());
   }
@@ -264,14 +276,42 @@ std::pair<std::vector<objects::PlannedFile>, uint64_t> OutboundJob::planned() co
 }
 
 Result<> OutboundJob::quiesce() {
-  enter(Phase::kPreSync);
+  {
+    const std::lock_guard lock(mutex_);
+    writers_stopped_ = Clock::now();
+  }
   const auto deadline = Deadline::after(settings_.quiesce_timeout);
   for (const auto& source : sources_)
     if (auto quiet = source->quiesce(deadline); !quiet) return quiet;
   return Done{};
 }
 
+Result<> OutboundJob::begin_pass(bool last) {
+  for (const auto& source : sources_)
+    if (auto begun = source->begin_pass(last); !begun) return begun;
+  return Done{};
+}
+
+// Until so little has changed during a pass that its writers can be stopped for the rest. The pass after the first, at the
+// least: with it the destination makes durable what the first has brought.
+Result<> OutboundJob::live_passes(fabric::Channel& channel) {
+  constexpr uint32_t kPassesMax = 4;
+  constexpr uint64_t kTailBytes = 16_MiB;
+  for (uint32_t pass = 0; pass < kPassesMax; ++pass) {
+    if (auto begun = begin_pass(false); !begun) return begun;
+    auto tokens = offer(channel);
+    if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
+    if (sources_.empty()) return first_error_;  // Every object was refused.
+    const uint64_t before = counters_.bytes_done;
+    if (auto sent = send_blocks(channel, *tokens); !sent) return sent;
+    const uint64_t bytes = counters_.bytes_done - before;
+    if (bytes <= kTailBytes) break;
+  }
+  return Done{};
+}
+
 Result<> OutboundJob::transfer(fabric::Channel& channel) {
+  if (auto begun = begin_pass(true); !begun) return begun;
   auto tokens = offer(channel);
   if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
   if (sources_.empty()) return first_error_;  // Every object was refused.
@@ -286,13 +326,20 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   std::vector<std::byte> listings;  // Of all objects; the destination reads them before it answers.
   for (const auto& source : sources_) {
     auto listing = source->listing();
-    if (!listing) return with_context(source->describe(), std::move(listing).error());
+    if (!listing) {
+      builder.Clear();
+      return with_context(source->describe(), std::move(listing).error());
+    }
     listings.insert(listings.end(), listing->begin(), listing->end());
     const journal::JobObject object = source->manifest();
     const auto name = object.name.empty() ? 0 : builder.CreateString(object.name);
     const wire::Id id = protocol::to_wire(object.id);
+    const auto kept = builder.CreateVector(protocol::bits_of(source->kept()));
+    const objects::DatabaseIdentity* database = source->database();
+    const auto backend = database == nullptr ? 0 : builder.CreateString(std::string(to_string(database->kind)));
+    const auto options = database == nullptr ? 0 : builder.CreateString(database->options);
     objects.push_back(wire::CreateObjectOffer(builder, &id, object.epoch, object.size_bytes, name,
-                                              static_cast<uint8_t>(object.kind), listing->size()));
+                                              static_cast<uint8_t>(object.kind), listing->size(), kept, backend, options));
   }
   std::optional<fabric::Registration> exposed;
   wire::Window window;
@@ -308,12 +355,14 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   const auto source = builder.CreateString(request_.source_address);
   const auto target = builder.CreateString(request_.destination_target);
   const auto list = builder.CreateVector(objects);
+  const auto extra = builder.CreateString(request_.extra_config);
   const wire::Id job = protocol::to_wire(request_.job);
   const wire::Id node = protocol::to_wire(journal_.node_id());
   const uint64_t blocks = bytes_total_ / request_.block_bytes + 1;
   const auto streams = static_cast<uint32_t>(std::min<uint64_t>(request_.streams, blocks));
-  const auto body = wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.block_bytes, streams, list,
-                                             &node, &window, &digest, request_.update, request_.verify, request_.dry_run);
+  const auto body =
+      wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.block_bytes, streams, list, &node,
+                               &window, &digest, request_.update, request_.verify, request_.dry_run, passes_++, extra);
   const uint64_t number = next_request_++;
   if (auto sent = channel.send(encoder_.finish(number, body)); !sent) return std::move(sent).error();
   auto tokens = hear_answers(channel, number);
@@ -347,9 +396,7 @@ std::unordered_map<uint32_t, std::vector<bool>> wanted_of(const wire::OfferReply
   if (reply.wanted() == nullptr) return all;
   for (const wire::WantedEntries* one : *reply.wanted()) {
     if (one->bits() == nullptr) continue;
-    std::vector<bool>& wanted = all[one->object()];
-    for (const uint8_t byte : *one->bits())
-      for (int bit = 0; bit < 8; ++bit) wanted.push_back((byte >> bit & 1) != 0);
+    all[one->object()] = protocol::from_bits(one->bits());
   }
   return all;
 }
@@ -393,7 +440,7 @@ Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
     source->resume();
   }
   sources_ = std::move(accepted);
-  bytes_total_ = bytes;
+  bytes_total_ = counters_.bytes_done + bytes;
   return Done{};
 }
 
@@ -412,11 +459,12 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
   for (const auto& source : sources_) {
     sources.push_back(source.get());
     sizes.push_back(source->size_bytes());
-    survives = survives && source->storage().volume->survives_restart();
+    survives = survives && source->survives_restart();
     record.objects.push_back(source->manifest());
   }
   record.source_survives = survives;
-  if (auto written = journal_.start_outbound(record); !written) return written;
+  if (!journalled_)
+    if (auto written = journal_.start_outbound(record); !written) return written;
   journalled_ = true;
 
   EngineSettings settings = settings_;

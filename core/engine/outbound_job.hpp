@@ -31,9 +31,10 @@ struct OutboundRequest {
   bool copy = false;
   uint64_t block_bytes = 0;
   uint32_t streams = 0;
-  bool update = false;   // Filesets that are there already are brought up to date.
-  bool verify = false;   // The destination reads back what it stored.
-  bool dry_run = false;  // Both sides look, and nothing is changed.
+  bool update = false;            // Filesets that are there already are brought up to date.
+  bool verify = false;            // The destination reads back what it stored.
+  bool dry_run = false;           // Both sides look, and nothing is changed.
+  std::string extra_config = {};  // Databases: options there in the place of those here.
 };
 
 struct ObjectResult {
@@ -107,6 +108,8 @@ class OutboundJob {
   void end_dry_run();
   void drive();
   Result<> transfer(fabric::Channel& channel);
+  Result<> live_passes(fabric::Channel& channel);
+  Result<> begin_pass(bool last);
   Result<> quiesce();
   Result<std::vector<Id>> offer(fabric::Channel& channel);
   Result<std::vector<Id>> hear_answers(fabric::Channel& channel, uint64_t number);
@@ -140,7 +143,8 @@ class OutboundJob {
   Error refusal_{Errc::kPeerLost, "the destination knows nothing of the job any more"};  // Its last one.
   Id destination_node_;      // Only it can say what became of the job.
   bool journalled_ = false;  // The journal knows the job.
-  bool reclaimed_ = false;   // The destination lost its copy after the hand-over.
+  uint32_t passes_ = 0;
+  bool reclaimed_ = false;  // The destination lost its copy after the hand-over.
 
   mutable std::mutex mutex_;                               // Guards all below.
   std::vector<std::unique_ptr<objects::Source>> sources_;  // Still part of the job.
@@ -158,6 +162,7 @@ class OutboundJob {
   uint64_t destination_blocks_staged_ = 0;
   std::string destination_staged_because_;
   uint32_t streams_used_ = 0;
+  std::optional<Clock::time_point> writers_stopped_;
   std::vector<objects::PlannedFile> planned_;
   uint64_t planned_total_ = 0;
   Clock::time_point started_ = Clock::now();

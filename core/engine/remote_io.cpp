@@ -153,8 +153,8 @@ class Transfer {
 
 }  // namespace
 
-Result<> pull_from(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target, uint64_t offset_bytes,
-                   const fabric::RemoteMemory& window, const EngineSettings& settings) {
+Result<> pull_from(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target,
+                   uint64_t offset_bytes, const fabric::RemoteMemory& window, const EngineSettings& settings) {
   return Transfer(Way::kPull, channel, std::move(domain), Local(target, offset_bytes), window, settings).run();
 }
 

@@ -15,8 +15,8 @@ namespace godwit::engine {
 // the range and holds the access. Blocks until the last byte is in place; on failure nothing is under way any more once the
 // channel is closed. A message that comes meanwhile is a protocol error: a client waits for its answer.
 // Errors: kPeerLost, kTimeout (nothing moved for stall_timeout), kFabric, kMemory, kIo, kNoSpace, kProtocol.
-Result<> pull_from(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target, uint64_t offset_bytes,
-                   const fabric::RemoteMemory& window, const EngineSettings& settings);
+Result<> pull_from(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target,
+                   uint64_t offset_bytes, const fabric::RemoteMemory& window, const EngineSettings& settings);
 Result<> push_to(fabric::Channel& channel, std::shared_ptr<fabric::Domain> domain, pmem::Target& target, uint64_t offset_bytes,
                  const fabric::RemoteMemory& window, const EngineSettings& settings);
 

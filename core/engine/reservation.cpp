@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/remote_io.hpp"
+#include "objects/database/database_sink.hpp"
 #include "protocol/fileset_codec.hpp"
 
 namespace godwit::engine {
@@ -87,8 +88,8 @@ Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Ch
     if (!begun) return std::move(begun).error();
     reception.emplace(std::move(*begun));
   }
-  reserved.record = {job, journal::InboundState::kPrepared, offer.source()->str(), directory, Id{}, true, {},
-                     protocol::from_wire(offer.node())};
+  reserved.record = {job, journal::InboundState::kPrepared, offer.source()->str(), directory, Id{}, true,
+                     {},  protocol::from_wire(offer.node())};
   auto rest = std::span<const std::byte>(*listings);
   for (uint32_t i = 0; i < offer.objects()->size(); ++i) {
     const wire::ObjectOffer& object = *offer.objects()->Get(i);
@@ -107,8 +108,7 @@ Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Ch
       if (sink) {
         wanted = (*sink)->wanted();
         const uint64_t bytes = (*sink)->storage().extent.length_bytes;
-        reserved.record.objects.push_back(
-            {source_id, its_id, 0, name, bytes, directory, {}, objects::ObjectKind::kFileset});
+        reserved.record.objects.push_back({source_id, its_id, 0, name, bytes, directory, {}, objects::ObjectKind::kFileset});
         reserved.sizes.push_back(bytes);
         reserved.sinks.push_back(std::move(*sink));
       } else {
@@ -125,6 +125,100 @@ Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Ch
     if (!wanted->empty()) reserved.wanted.emplace_back(i, std::move(*wanted));
   }
   if (reception) filesets.end_reception(*reception);
+  return reserved;
+}
+
+namespace {
+
+// Where databases may lie: below this node's root for them, or where its operator lets files be written.
+Result<> check_database_root(const objects::DatabaseStore& databases, const objects::FilesetStore& filesets,
+                             const std::string& root) {
+  if (root.empty()) return Done{};
+  auto normal = objects::normal_path(root);
+  if (!normal) return std::move(normal).error();
+  if (!databases.root().empty() && (*normal == databases.root() || normal->starts_with(databases.root() + "/"))) return Done{};
+  return filesets.check_writable(*normal);
+}
+
+Result<std::unique_ptr<objects::Sink>> reserve_database(objects::DatabaseStore& databases, const wire::OfferRequest& offer,
+                                                        const wire::ObjectOffer& object, const Id& job,
+                                                        std::span<const std::byte> listing, const EngineSettings& settings) {
+  auto files = protocol::decode_fileset(listing);
+  if (!files) return std::move(files).error();
+  auto kind = objects::parse_backend(protocol::text_of(object.backend()));
+  if (!kind) return std::move(kind).error();
+  auto options = objects::merge_options(protocol::text_of(object.options()), protocol::text_of(offer.extra_config()));
+  if (!options) return std::move(options).error();
+  if (auto valid = objects::check_options(*kind, *options); !valid) return std::move(valid).error();
+  objects::DatabaseIdentity identity{protocol::from_wire(object.id()), object.epoch() + 1, protocol::text_of(object.name()),
+                                     *kind, std::move(*options)};
+  auto sink = objects::DatabaseSink::make(databases, job, std::move(identity), offer.target()->str(), settings.scratch);
+  if (!sink) return std::move(sink).error();
+  if (auto begun = (*sink)->begin_pass(std::move(*files), {}); !begun) {
+    (*sink)->drop();
+    return std::move(begun).error();
+  }
+  return std::unique_ptr<objects::Sink>(std::move(*sink));
+}
+
+}  // namespace
+
+Result<Reservation> reserve_databases(objects::DatabaseStore& databases, objects::FilesetStore& filesets,
+                                      fabric::Channel& channel, const wire::OfferRequest& offer, const Id& job,
+                                      const EngineSettings& settings) {
+  if (offer.copy() || offer.dry_run()) return Error{Errc::kUnsupported, "databases can only be moved"};
+  if (auto allowed = check_database_root(databases, filesets, offer.target()->str()); !allowed)
+    return std::move(allowed).error();
+  auto listings = pull_listings(channel, offer, settings);
+  if (!listings) return std::move(listings).error();
+  Reservation reserved;
+  reserved.record = {job, journal::InboundState::kPrepared, offer.source()->str(), offer.target()->str(), Id{}, true,
+                     {},  protocol::from_wire(offer.node())};
+  auto rest = std::span<const std::byte>(*listings);
+  for (const wire::ObjectOffer* object : *offer.objects()) {
+    const Id id = protocol::from_wire(object->id());
+    auto sink = reserve_database(databases, offer, *object, job, rest.first(object->listing_bytes()), settings);
+    rest = rest.subspan(object->listing_bytes());
+    if (!sink) {
+      refuse(reserved, id, sink.error());
+      continue;
+    }
+    const uint64_t bytes = (*sink)->storage().extent.length_bytes;
+    const auto kind = objects::parse_backend(protocol::text_of(object->backend()));
+    reserved.record.target_survives = reserved.record.target_survives && objects::is_lasting(*kind);
+    reserved.answers.emplace_back(protocol::to_wire(id), 0);
+    reserved.record.objects.push_back({id,
+                                       id,
+                                       object->epoch(),
+                                       protocol::text_of(object->name()),
+                                       bytes,
+                                       offer.target()->str(),
+                                       {0, bytes},
+                                       objects::ObjectKind::kDatabase});
+    reserved.sizes.push_back(bytes);
+    reserved.sinks.push_back(std::move(*sink));
+  }
+  return reserved;
+}
+
+Result<Reservation> reserve_pass(const std::vector<std::unique_ptr<objects::Sink>>& sinks, fabric::Channel& channel,
+                                 const wire::OfferRequest& offer, const EngineSettings& settings) {
+  if (offer.objects()->size() != sinks.size()) return Error{Errc::kProtocol, "a pass over other objects than the job's"};
+  auto listings = pull_listings(channel, offer, settings);
+  if (!listings) return std::move(listings).error();
+  Reservation reserved;
+  auto rest = std::span<const std::byte>(*listings);
+  for (uint32_t i = 0; i < sinks.size(); ++i) {
+    const wire::ObjectOffer& object = *offer.objects()->Get(i);
+    if (!sinks[i]) return Error{Errc::kProtocol, "a pass over an object that was dropped"};
+    auto files = protocol::decode_fileset(rest.first(object.listing_bytes()));
+    if (!files) return std::move(files).error();
+    rest = rest.subspan(object.listing_bytes());
+    if (auto begun = sinks[i]->begin_pass(std::move(*files), protocol::from_bits(object.kept())); !begun)
+      return std::move(begun).error();
+    reserved.answers.emplace_back(protocol::to_wire(protocol::from_wire(object.id())), 0);
+    reserved.sizes.push_back(sinks[i]->storage().extent.length_bytes);
+  }
   return reserved;
 }
 

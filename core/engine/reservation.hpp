@@ -8,6 +8,7 @@
 #include "engine/settings.hpp"
 #include "fabric/channel.hpp"
 #include "journal/journal.hpp"
+#include "objects/database/database_store.hpp"
 #include "objects/files/fileset_store.hpp"
 #include "objects/region_store.hpp"
 #include "objects/source.hpp"
@@ -32,5 +33,15 @@ Result<Reservation> reserve_regions(objects::RegionStore& store, const wire::Off
 // Blocks for both. Errors: those of the channel; kProtocol; kDigest; kLimit; the directory's (objects/files/file_roots.hpp).
 Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Channel& channel, const wire::OfferRequest& offer,
                                      const Id& job, const EngineSettings& settings);
+
+// The same of databases, each in a directory of its own below `offer.target` (empty: this node's root for databases), with the
+// files of the first pass. Errors also: kDenied, databases may not lie there.
+Result<Reservation> reserve_databases(objects::DatabaseStore& databases, objects::FilesetStore& filesets,
+                                      fabric::Channel& channel, const wire::OfferRequest& offer, const Id& job,
+                                      const EngineSettings& settings);
+// A later pass over the objects of `sinks`. The reservation has answers and sizes only. Errors: as reserve_filesets(), and
+// those of Sink::begin_pass().
+Result<Reservation> reserve_pass(const std::vector<std::unique_ptr<objects::Sink>>& sinks, fabric::Channel& channel,
+                                 const wire::OfferRequest& offer, const EngineSettings& settings);
 
 }  // namespace godwit::engine

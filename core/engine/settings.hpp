@@ -25,6 +25,8 @@ struct EngineSettings {
   milliseconds resolve_interval{1000};                 // Between attempts to reach a peer about a job in doubt.
   uint64_t database_buffer_bytes = uint64_t{1} << 30;  // Of all clients' batches and answers that travel by RMA.
 
+  std::string scratch;  // An absolute directory for what a job needs for a while.
+
   // Run first by every thread that moves bytes (to pin it); may be empty.
   std::function<void()> on_thread_start;
 

@@ -80,9 +80,14 @@ Result<std::vector<JobObject>> objects_of(sqlite3* database, Direction direction
   for (auto row = read->run(uint64_t(direction), job);; row = read->step()) {
     if (!row) return std::move(row).error();
     if (!*row) return objects;
-    objects.push_back(
-        {read->id(0), read->id(1), read->size(2), read->text(3), read->size(4), read->text(5), {read->size(6), read->size(7)},
-         static_cast<ObjectKind>(read->size(8))});
+    objects.push_back({read->id(0),
+                       read->id(1),
+                       read->size(2),
+                       read->text(3),
+                       read->size(4),
+                       read->text(5),
+                       {read->size(6), read->size(7)},
+                       static_cast<ObjectKind>(read->size(8))});
   }
 }
 

@@ -20,8 +20,8 @@ bool ascends(const std::vector<Extent>& data, uint64_t size_bytes) {
 }
 
 bool may_travel(const Xattr& xattr) {
-  const bool known = xattr.name.starts_with("user.") || xattr.name == "system.posix_acl_access" ||
-                     xattr.name == "system.posix_acl_default";
+  const bool known =
+      xattr.name.starts_with("user.") || xattr.name == "system.posix_acl_access" || xattr.name == "system.posix_acl_default";
   return known && xattr.name.size() <= kNameBytesMax && xattr.value.size() <= kXattrBytesMax &&
          xattr.name.find('\0') == std::string::npos;
 }
@@ -60,8 +60,8 @@ uint64_t FileEntry::data_bytes() const {
 }
 
 bool is_file_name(const std::string& name) {
-  return !name.empty() && name.size() <= kNameBytesMax && name != "." && name != ".." &&
-         name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
+  return !name.empty() && name.size() <= kNameBytesMax && name != "." && name != ".." && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
 }
 
 Result<> check(const Fileset& fileset) {

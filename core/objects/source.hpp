@@ -41,6 +41,8 @@ class Source {
   virtual std::string describe() const = 0;
   virtual uint64_t size_bytes() const = 0;
   virtual Storage storage() const = 0;
+  // Whether it is here after a restart of this node's daemon.
+  virtual bool survives_restart() const { return storage().volume->survives_restart(); }
   // What the destination is offered, and the journal keeps.
   virtual journal::JobObject manifest() const = 0;
   virtual std::optional<journal::RegionRecord> record() const = 0;

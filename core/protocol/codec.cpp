@@ -47,6 +47,21 @@ std::span<const std::byte> Encoder::error(uint64_t request, const Error& error, 
                                                       moved_id.is_zero() ? nullptr : &id));
 }
 
+std::vector<uint8_t> bits_of(const std::vector<bool>& values) {
+  std::vector<uint8_t> bits((values.size() + 7) / 8);
+  for (size_t i = 0; i < values.size(); ++i)
+    if (values[i]) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1 << i % 8);
+  return bits;
+}
+
+std::vector<bool> from_bits(const flatbuffers::Vector<uint8_t>* bits) {
+  std::vector<bool> values;
+  if (bits == nullptr) return values;
+  for (const uint8_t byte : *bits)
+    for (int bit = 0; bit < 8; ++bit) values.push_back((byte >> bit & 1) != 0);
+  return values;
+}
+
 Error from_wire(const wire::ErrorReply& reply) {
   return Error{error_from_number(reply.error()), log::printable(text_of(reply.text()))};
 }

@@ -61,6 +61,9 @@ inline wire::DigestValue to_wire(const Digest& digest) { return wire::DigestValu
 inline Digest from_wire(const wire::DigestValue& digest) { return Digest{digest.high(), digest.low()}; }
 // A string field that may be absent.
 inline std::string text_of(const flatbuffers::String* string) { return string == nullptr ? std::string() : string->str(); }
+// A bit for each, lowest first, in whole bytes; and back, with the last byte's zeros at the end.
+std::vector<uint8_t> bits_of(const std::vector<bool>& values);
+std::vector<bool> from_bits(const flatbuffers::Vector<uint8_t>* bits);
 // The error that a peer sent, its text cleaned of control characters.
 Error from_wire(const wire::ErrorReply& reply);
 

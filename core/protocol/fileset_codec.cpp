@@ -14,17 +14,14 @@ using model::FileKind;
 constexpr uint32_t kWhole = UINT32_MAX;
 constexpr uint64_t kBytesMax = 1_GiB;
 
-bool is_whole(const FileEntry& entry) {
-  return entry.data.size() == 1 && entry.data[0] == Extent{0, entry.size_bytes};
-}
+bool is_whole(const FileEntry& entry) { return entry.data.size() == 1 && entry.data[0] == Extent{0, entry.size_bytes}; }
 
 wire::FileRow row_of(const FileEntry& entry) {
   const uint32_t link = entry.kind == FileKind::kHardLink ? entry.same_as : static_cast<uint32_t>(entry.link.size());
-  return wire::FileRow(static_cast<uint8_t>(entry.kind), static_cast<uint8_t>(entry.name.size()),
-                       static_cast<uint16_t>(entry.mode), entry.parent, entry.user, entry.group, entry.modified.seconds,
-                       entry.size_bytes, entry.modified.nanoseconds, link,
-                       is_whole(entry) ? kWhole : static_cast<uint32_t>(entry.data.size()),
-                       static_cast<uint32_t>(entry.xattrs.size()));
+  return wire::FileRow(
+      static_cast<uint8_t>(entry.kind), static_cast<uint8_t>(entry.name.size()), static_cast<uint16_t>(entry.mode),
+      entry.parent, entry.user, entry.group, entry.modified.seconds, entry.size_bytes, entry.modified.nanoseconds, link,
+      is_whole(entry) ? kWhole : static_cast<uint32_t>(entry.data.size()), static_cast<uint32_t>(entry.xattrs.size()));
 }
 
 // What the rows take from, in their order. Whoever takes more than there is gets an error, never a byte of something else.
@@ -120,8 +117,7 @@ Result<std::vector<std::byte>> encode(const model::Fileset& fileset) {
   const auto extents_offset = builder.CreateVectorOfStructs(extents);
   const auto text_offset = builder.CreateVector(text);
   const auto rows_offset = builder.CreateVectorOfStructs(rows);
-  wire::FinishFilesetBuffer(builder,
-                            wire::CreateFileset(builder, rows_offset, text_offset, extents_offset, xattrs_offset));
+  wire::FinishFilesetBuffer(builder, wire::CreateFileset(builder, rows_offset, text_offset, extents_offset, xattrs_offset));
   const auto* start = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
   return std::vector<std::byte>(start, start + builder.GetSize());
 }

@@ -42,13 +42,15 @@ class Daemon {
     node_.store = new_store();
     node_.journal.reset(&shared_journal());
     node_.filesets = std::make_unique<objects::FilesetStore>(std::vector<objects::FileRoot>{}, *node_.journal);
-    node_.jobs = std::make_unique<engine::JobTable>(node_.settings.engine, *node_.store, *node_.filesets, *node_.journal,
-                                                    node_.domains, [](const Id&) {});
+    node_.databases = std::make_unique<objects::DatabaseStore>("", *node_.journal);
+    node_.jobs = std::make_unique<engine::JobTable>(node_.settings.engine, *node_.store, *node_.filesets, *node_.databases,
+                                                    *node_.journal, node_.domains, [](const Id&) {});
     node_.addresses = {address_};
   }
   ~Daemon() {
     node_.jobs.reset();
     node_.filesets.reset();
+    node_.databases.reset();
     node_.store.reset();
     (void)node_.journal.release();  // Not its own.
   }

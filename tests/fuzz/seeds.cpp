@@ -51,6 +51,7 @@ void each_request(protocol::Encoder& encoder, const Add& add) {
   add(encoder.finish(14, wire::CreateMigrateFilesRequestDirect(b, &paths, "tcp://127.0.0.1:1", "/scratch", true, 65536, 2, true,
                                                                true, true, true, true, true, &rules)));
   add(encoder.finish(15, wire::CreateJobFilesRequest(b, &kId, 0, 10)));
+  add(encoder.finish(16, wire::CreateMigrateDatabaseRequestDirect(b, &kId, "tcp://127.0.0.1:1", "/data", "{}", 65536, 2)));
 }
 
 template <class Add>

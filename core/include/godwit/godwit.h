@@ -410,6 +410,32 @@ GODWIT_API int godwit_migrate(godwit_client* client, const char* source, const g
                               const char* destination, const char* destination_target, const godwit_migrate_options* options,
                               godwit_migrate_result** results, size_t* result_count);
 
+/* ---- migration of databases */
+
+typedef struct godwit_database_migrate_options {
+  const char* new_root; /* directory there in which the database's own is made: below that node's database_root, or where its
+                           file_roots let it be written; NULL or "": the database_root. Without meaning for "map" */
+  const char* extra_config; /* JSON object: options there, in the place of those here; NULL or "": none */
+  uint64_t xfer_size;       /* bytes of one block, 4 KiB to 64 MiB; 0: as the source's daemon is configured */
+  uint32_t streams;         /* as in godwit_migrate_options */
+  godwit_progress_callback progress;
+  void* progress_context;
+} godwit_database_migrate_options;
+#define GODWIT_DATABASE_MIGRATE_OPTIONS_INIT \
+  { 0, 0, 0, 0, 0, 0 }
+
+/* Starts to move the database to the node at `destination`, and returns. It serves meanwhile: RocksDB and LevelDB also serve
+ * writes until only what changed last is left to go; writes then wait, and go to its new node. All or nothing: after a success
+ * the destination serves it and the source answers GODWIT_ERR_MOVED, which handles follow unless their client was opened with
+ * do_not_follow; after a failure the source serves as before. Wait with godwit_migration_wait(). Errors: INVALID; BUSY, another
+ * job works on it; CORRUPT, it cannot be read. Of the job: EXISTS, its name is taken there; DENIED, new_root; UNSUPPORTED, no
+ * database_root there, or a backend that cannot be moved; NO_SPACE; IO; INVALID, extra_config. options may be NULL. */
+GODWIT_API int godwit_database_migrate_start(godwit_database* database, const char* destination,
+                                             const godwit_database_migrate_options* options, godwit_migration** migration);
+/* Starts and waits. Errors: as start, and as godwit_migration_wait(). */
+GODWIT_API int godwit_database_migrate(godwit_database* database, const char* destination,
+                                       const godwit_database_migrate_options* options);
+
 /* ------------------------------------------------------------------ filesets */
 
 /* Paths are absolute paths of a node, NUL-ended bytes of any encoding; "." components are dropped, ".." is refused. Both nodes'
@@ -423,13 +449,13 @@ typedef struct godwit_file_rule {
 } godwit_file_rule;
 
 typedef struct godwit_fileset_options {
-  int move;         /* remove the source once the destination has it durably. Default: copy */
-  int update;       /* what is at the destination already is brought up to date: only files of another size, time of modification
-                       or mode travel; what is only there stays. Default: EXISTS */
-  int verify;       /* the destination reads back from its medium what it stored, before the cutover */
-  int dry_run;      /* only look, at both ends; godwit_fileset_planned() then says what would be done */
-  int force;        /* also read files that somebody has open for writing. Default: CHANGED */
-  int xattrs;       /* user.* extended attributes and POSIX ACLs travel too */
+  int move;    /* remove the source once the destination has it durably. Default: copy */
+  int update;  /* what is at the destination already is brought up to date: only files of another size, time of modification
+                  or mode travel; what is only there stays. Default: EXISTS */
+  int verify;  /* the destination reads back from its medium what it stored, before the cutover */
+  int dry_run; /* only look, at both ends; godwit_fileset_planned() then says what would be done */
+  int force;   /* also read files that somebody has open for writing. Default: CHANGED */
+  int xattrs;  /* user.* extended attributes and POSIX ACLs travel too */
   int skip_special; /* leave out devices, sockets and FIFOs. Default: UNSUPPORTED */
   const godwit_file_rule* rules;
   size_t rule_count;
@@ -447,8 +473,8 @@ typedef struct godwit_fileset_options {
  * (without set-user-id and set-group-id), times of modification, symbolic links, hard links within a tree and holes are kept;
  * owners if the destination's daemon is root. Paths that cannot go are reported each; the others go. Wait, cancel and ask for
  * results with the godwit_migration_* functions. Errors: INVALID; LIMIT (more than 100,000 paths). Of the job and its results:
- * DENIED, below no root, or no permission; NOT_FOUND; EXISTS; NO_SPACE; CHANGED, a file changed while it was read, or is open for
- * writing; UNSUPPORTED, a special file; IO. options may be NULL. */
+ * DENIED, below no root, or no permission; NOT_FOUND; EXISTS; NO_SPACE; CHANGED, a file changed while it was read, or is open
+ * for writing; UNSUPPORTED, a special file; IO. options may be NULL. */
 GODWIT_API int godwit_fileset_migrate_start(godwit_client* client, const char* source, const char* const* paths, size_t count,
                                             const char* destination, const char* directory,
                                             const godwit_fileset_options* options, godwit_migration** migration);

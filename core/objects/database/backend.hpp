@@ -66,6 +66,9 @@ constexpr bool is_lasting(BackendKind kind) { return kind != BackendKind::kMap; 
 // What is wrong with the options of a database, before anything is opened. Errors: kInvalid.
 Result<> check_options(BackendKind kind, const std::string& options_json);
 
+// `options` with those of `more` in their place, both JSON objects or "". Errors: kInvalid.
+Result<std::string> merge_options(const std::string& options, const std::string& more);
+
 enum class Opening : uint8_t {
   kExisting,       // It must be there, whole.
   kNew,            // The directory must be missing or empty.

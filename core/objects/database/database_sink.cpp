@@ -31,8 +31,8 @@ class DatabaseFiles final : public VolumeFiles {
   Result<> finished(uint32_t, int, pmem::Io::Direction) override { return Done{}; }
 
   Result<UniqueFd> create(uint32_t entry) const {
-    auto fd = open_beneath(directory_.get(), files.entries[entry].name, O_RDWR | O_CREAT | O_EXCL, Links::kNone, describe(entry),
-                           S_IRUSR | S_IWUSR);
+    auto fd = open_beneath(directory_.get(), files.entries[entry].name, O_RDWR | O_CREAT | O_EXCL, Links::kNone,
+                           describe(entry), S_IRUSR | S_IWUSR);
     if (fd && ftruncate(fd->get(), static_cast<off_t>(files.entries[entry].size_bytes)) != 0)
       return file_error(describe(entry), errno);
     return fd;
@@ -66,7 +66,7 @@ Result<std::unique_ptr<DatabaseSink>> DatabaseSink::make(DatabaseStore& store, c
   auto sink = std::make_unique<DatabaseSink>(store, std::move(*database));
   sink->directory_ = sink->database_->directory;
   if (!sink->directory_.empty()) return sink;
-  sink->directory_ = fmt::format("{}/{}{}.in", scratch, kCheckpointPrefix, to_string(job));
+  sink->directory_ = fmt::format("{}/{}{}.in", scratch, store.checkpoint_prefix(), to_string(job));
   if (auto made = make_directory(sink->directory_); !made) {
     sink->directory_.clear();
     sink->drop();
@@ -107,7 +107,8 @@ Result<> DatabaseSink::begin_pass(model::Fileset files, const std::vector<bool>&
   for (uint32_t i = 1; i < files_->files.entries.size(); ++i)
     if (comes[i] && files_->files.entries[i].data.empty())
       if (auto made = files_->create(i); !made) return std::move(made).error();
-  volume_ = std::make_shared<FileVolume>(pmem::FdQueue::probe() == 0 ? pmem::FdQueue::Mode::kRing : pmem::FdQueue::Mode::kAtOnce);
+  volume_ =
+      std::make_shared<FileVolume>(pmem::FdQueue::probe() == 0 ? pmem::FdQueue::Mode::kRing : pmem::FdQueue::Mode::kAtOnce);
   extent_ = volume_->add(files_, files_->files, comes);
   return Done{};
 }
@@ -115,7 +116,6 @@ Result<> DatabaseSink::begin_pass(model::Fileset files, const std::vector<bool>&
 Result<> DatabaseSink::finish() {
   if (is_lasting(database_->identity.kind))
     if (auto durable = files_->make_durable(); !durable) return durable;
-  volume_.reset();
   auto opened = database_->open_from(Opening::kExisting, directory_);
   if (!opened) return with_context(describe(), std::move(opened).error());
   is_open_ = true;

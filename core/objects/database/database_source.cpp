@@ -37,7 +37,7 @@ DatabaseSource::~DatabaseSource() {
 std::string DatabaseSource::checkpoint_path(uint32_t pass) const {
   const std::string where =
       database_->directory.empty() ? scratch_ : std::filesystem::path(database_->directory).parent_path().string();
-  return fmt::format("{}/{}{}.{}", where, kCheckpointPrefix, to_string(job_), pass);
+  return fmt::format("{}/{}{}.{}", where, store_.checkpoint_prefix(), to_string(job_), pass);
 }
 
 void DatabaseSource::remove_checkpoint(uint32_t pass) const {
@@ -58,8 +58,8 @@ uint64_t DatabaseSource::size_bytes() const {
 
 journal::JobObject DatabaseSource::manifest() const {
   const DatabaseIdentity& identity = database_->identity;
-  return {identity.id,         identity.id,      identity.epoch,       identity.name, size_bytes(),
-          database_->directory, {0, size_bytes()}, ObjectKind::kDatabase};
+  return {identity.id,  identity.id,          identity.epoch,    identity.name,
+          size_bytes(), database_->directory, {0, size_bytes()}, ObjectKind::kDatabase};
 }
 
 std::optional<journal::DatabaseRecord> DatabaseSource::database_record(const Moved* moved) const {
@@ -101,14 +101,15 @@ Result<> DatabaseSource::begin_pass(bool) {
     files_.reset();
     remove_checkpoint(pass - 1);
   }
-  files_ = std::make_shared<SourceFiles>(std::move(directory), std::move(*walked), true);
+  files_ = std::make_shared<SourceFiles>(std::move(directory), std::move(*walked), Tolerance::kNewNames);
   return Done{};
 }
 
 Result<std::vector<std::byte>> DatabaseSource::listing() const { return protocol::encode(files_->walked.files); }
 
 void DatabaseSource::accepted(const std::vector<bool>&) {
-  volume_ = std::make_shared<FileVolume>(pmem::FdQueue::probe() == 0 ? pmem::FdQueue::Mode::kRing : pmem::FdQueue::Mode::kAtOnce);
+  volume_ =
+      std::make_shared<FileVolume>(pmem::FdQueue::probe() == 0 ? pmem::FdQueue::Mode::kRing : pmem::FdQueue::Mode::kAtOnce);
   std::vector<bool> comes = kept_;
   comes.flip();
   extent_ = volume_->add(files_, files_->walked.files, comes);

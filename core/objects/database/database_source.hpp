@@ -25,6 +25,7 @@ class DatabaseSource final : public Source {
   std::string describe() const override { return database_->describe(); }
   uint64_t size_bytes() const override;
   Storage storage() const override { return {volume_.get(), extent_}; }
+  bool survives_restart() const override { return is_lasting(database_->identity.kind); }
   journal::JobObject manifest() const override;
   const DatabaseIdentity* database() const override { return &database_->identity; }
   std::optional<journal::RegionRecord> record() const override { return std::nullopt; }

@@ -52,17 +52,36 @@ journal::DatabaseRecord DatabaseStore::moved_record_of(const Database& database,
 
 // ---------------------------------------------------------------- the start
 
-Result<> DatabaseStore::load(const std::vector<DatabaseSettings>& configured) {
+Result<> DatabaseStore::load(const std::vector<DatabaseSettings>& configured, const std::set<std::pair<Id, uint64_t>>& awaited,
+                             const std::string& scratch) {
   auto records = journal_.databases();
   if (!records) return std::move(records).error();
+  std::set<std::string> places{root_, scratch};
+  for (const journal::DatabaseRecord& record : *records) places.insert(std::filesystem::path(record.path).parent_path());
+  for (const std::string& place : places)
+    if (!place.empty()) sweep_checkpoints(place);
   for (const journal::DatabaseRecord& record : *records)  // In the order of epochs: a later owner's record counts.
-    if (auto loaded = load_record(record); !loaded) return loaded;
+    if (auto loaded = load_record(record, awaited.contains({record.id, record.epoch})); !loaded) return loaded;
   for (const DatabaseSettings& settings : configured)
     if (auto loaded = load_configured(settings, *records); !loaded) return loaded;
   return Done{};
 }
 
-Result<> DatabaseStore::load_record(const journal::DatabaseRecord& record) {
+std::string DatabaseStore::checkpoint_prefix() const {
+  return fmt::format(".godwit-checkpoint-{}-", to_string(journal_.node_id()));
+}
+
+void DatabaseStore::sweep_checkpoints(const std::string& directory) const {
+  std::error_code failed;
+  std::vector<std::string> found;
+  for (auto entry = std::filesystem::directory_iterator(directory, failed); !failed && entry != std::filesystem::end(entry);
+       entry.increment(failed))
+    if (entry->path().filename().string().starts_with(checkpoint_prefix())) found.push_back(entry->path());
+  for (const std::string& path : found)
+    if (auto removed = remove_tree(path); !removed) log::error("{}", removed.error().text);
+}
+
+Result<> DatabaseStore::load_record(const journal::DatabaseRecord& record, bool is_awaited) {
   auto kind = parse_backend(record.backend);
   if (!kind) return Error{Errc::kCorrupt, fmt::format("the catalogue has a database of backend '{}'", record.backend)};
   const auto database =
@@ -70,6 +89,7 @@ Result<> DatabaseStore::load_record(const journal::DatabaseRecord& record) {
                                  record.is_created, GateState::kServing);
   switch (record.state) {
     case journal::DatabaseState::kUnfinished: {
+      if (is_awaited) return Done{};
       if (auto removed = remove_directory(*database); !removed) return removed;
       auto forgotten = record;
       forgotten.state = journal::DatabaseState::kForgotten;
@@ -316,15 +336,20 @@ Result<DatabasePtr> DatabaseStore::expect(const Id& job, DatabaseIdentity identi
   return std::move(made).error();
 }
 
-Result<DatabasePtr> DatabaseStore::expect_again(const journal::DatabaseRecord& record) {
-  auto kind = parse_backend(record.backend);
+Result<DatabasePtr> DatabaseStore::expect_again(const Id& id, uint64_t epoch) {
+  auto records = journal_.databases();
+  if (!records) return std::move(records).error();
+  const auto record = std::ranges::find_if(*records, [&](const auto& one) { return one.id == id && one.epoch == epoch; });
+  if (record == records->end())
+    return Error{Errc::kNotFound, fmt::format("the catalogue has no database {} of epoch {}", to_string(id), epoch)};
+  auto kind = parse_backend(record->backend);
   if (!kind) return std::move(kind).error();
-  auto database = std::make_shared<Database>(DatabaseIdentity{record.id, record.epoch, record.name, *kind, record.options},
-                                             record.path, record.is_created, GateState::kIncoming);
+  auto database = std::make_shared<Database>(DatabaseIdentity{id, epoch, record->name, *kind, record->options}, record->path,
+                                             record->is_created, GateState::kIncoming);
   const std::lock_guard lock(mutex_);
-  if (!names_.emplace(record.name, record.id).second && names_[record.name] != record.id)
-    return Error{Errc::kExists, fmt::format("a database named '{}' exists already", record.name)};
-  incoming_[record.id] = database;
+  if (!names_.emplace(record->name, id).second && names_[record->name] != id)
+    return Error{Errc::kExists, fmt::format("a database named '{}' exists already", record->name)};
+  incoming_[id] = database;
   return database;
 }
 

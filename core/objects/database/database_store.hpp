@@ -5,8 +5,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/deadline.hpp"
@@ -43,8 +45,14 @@ class DatabaseStore {
 
   // At start, before anything is served: the catalogue's databases, those of the configuration, and where moved ones went. One
   // that cannot be opened is there all the same, and answers with its error. Removes what a crash left unfinished. Errors:
-  // kConfig, the configuration and the catalogue do not fit; kIo, kNoSpace.
-  Result<> load(const std::vector<DatabaseSettings>& configured);
+  // kConfig, the configuration and the catalogue do not fit; kIo, kNoSpace. `awaited`: those that prepared jobs will ask for
+  // with expect_again(), by id and epoch: what has arrived of them stays. `scratch`: where checkpoints of maps lie.
+  Result<> load(const std::vector<DatabaseSettings>& configured, const std::set<std::pair<Id, uint64_t>>& awaited = {},
+                const std::string& scratch = {});
+  // Empty: none is configured.
+  const std::string& root() const { return root_; }
+  // Begins the name of every directory that jobs of this node use for a while: at its start all such go.
+  std::string checkpoint_prefix() const;
 
   // A new, empty one, served from now on. Blocks for the disk. Errors: kInvalid, the name or the options; kExists, the name;
   // kUnsupported, no root is configured; those of open_backend(), kIo, kNoSpace: then nothing is left.
@@ -72,8 +80,8 @@ class DatabaseStore {
   // is put in a directory of the caller's. Errors: kExists, the name or a database of that id (unless it is pinned by the same
   // job: a move within this node); kInvalid; kUnsupported, no root; kIo, kNoSpace.
   Result<DatabasePtr> expect(const Id& job, DatabaseIdentity identity, const std::string& root);
-  // The same again after a restart, from its record. Errors: kExists.
-  Result<DatabasePtr> expect_again(const journal::DatabaseRecord& record);
+  // The same again after a restart. Errors: kNotFound, the journal has no record of it; kExists.
+  Result<DatabasePtr> expect_again(const Id& id, uint64_t epoch);
   // It arrived, its backend is open, and the journal has it: served from now on.
   void adopt(const DatabasePtr& database);
   // It did not: name and directory go.
@@ -84,7 +92,8 @@ class DatabaseStore {
   static journal::DatabaseRecord moved_record_of(const Database& database, const std::string& address);
 
  private:
-  Result<> load_record(const journal::DatabaseRecord& record);
+  Result<> load_record(const journal::DatabaseRecord& record, bool is_awaited);
+  void sweep_checkpoints(const std::string& directory) const;
   Result<> load_configured(const DatabaseSettings& settings, const std::vector<journal::DatabaseRecord>& records);
   // Closed; removes its directory if that is the store's own.
   Result<> remove_directory(const Database& database) const;

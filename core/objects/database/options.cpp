@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "base/units.hpp"
+#include "objects/database/backend.hpp"
 
 namespace godwit::objects {
 
@@ -28,6 +29,16 @@ Result<Options> Options::parse(const std::string& json) {
                    fmt::format("the option '{}' is no text, number from 0, true or false", log::printable(key))};
   }
   return options;
+}
+
+Result<std::string> merge_options(const std::string& options, const std::string& more) {
+  if (more.empty()) return options;
+  const auto added = nlohmann::json::parse(more, nullptr, false);
+  if (!added.is_object()) return Error{Errc::kInvalid, "the additional options are no JSON object"};
+  auto merged = options.empty() ? nlohmann::json::object() : nlohmann::json::parse(options, nullptr, false);
+  if (!merged.is_object()) return Error{Errc::kInvalid, "the database's options are no JSON object"};
+  merged.update(added);
+  return merged.empty() ? std::string() : merged.dump();
 }
 
 const Options::Value* Options::take(const std::string& key) {

@@ -64,8 +64,7 @@ Error file_error(const std::string& what, int number) {
   return error_from_errno(Errc::kIo, what, number);
 }
 
-Result<UniqueFd> open_beneath(int root, const std::string& path, int flags, Links links, const std::string& what,
-                              mode_t mode) {
+Result<UniqueFd> open_beneath(int root, const std::string& path, int flags, Links links, const std::string& what, mode_t mode) {
   if (const int number = fail_point("files.open"); number != 0) return file_error(what, number);
   UniqueFd step;
   size_t at = 0;

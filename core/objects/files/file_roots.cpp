@@ -45,8 +45,8 @@ Result<RootedDirectory> FileRoots::open(const std::string& path, RootUse use) co
   const UniqueFd fd(::open(top.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return file_error(fmt::format("the root '{}'", top), errno);
   const size_t skip = top == "/" ? 1 : std::min(top.size() + 1, normal->size());
-  auto opened = open_beneath(fd.get(), normal->substr(skip), O_RDONLY | O_DIRECTORY, Links::kInside,
-                             "'" + log::printable(*normal) + "'");
+  auto opened =
+      open_beneath(fd.get(), normal->substr(skip), O_RDONLY | O_DIRECTORY, Links::kInside, "'" + log::printable(*normal) + "'");
   if (!opened) return std::move(opened).error();
   return RootedDirectory{std::move(*opened), std::move(*normal)};
 }

@@ -28,9 +28,9 @@ class FileRoots {
  public:
   explicit FileRoots(std::vector<FileRoot> roots) : roots_(std::move(roots)) {}
 
-  // Opens the directory at `path`, below the root that allows it. Roots are opened each time: a file system may be mounted there
-  // later. Symbolic links below the root are followed as long as they stay there. Blocks for the disk.
-  // Errors: kInvalid, not absolute or with ".."; kDenied, no root allows this use, or a link leads outside; kNotFound; kIo.
+  // Opens the directory at `path`, below the root that allows it. Roots are opened each time: a file system may be mounted
+  // there later. Symbolic links below the root are followed as long as they stay there. Blocks for the disk. Errors: kInvalid,
+  // not absolute or with ".."; kDenied, no root allows this use, or a link leads outside; kNotFound; kIo.
   Result<RootedDirectory> open(const std::string& path, RootUse use) const;
   // The same for the directory that `path` is in: `path` itself must be allowed, and may be a root.
   Result<RootedDirectory> open_parent(const std::string& path, RootUse use) const;

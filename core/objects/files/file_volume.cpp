@@ -6,13 +6,12 @@
 #include <algorithm>
 #include <unordered_map>
 
-
 namespace godwit::objects {
 
 using Direction = pmem::Io::Direction;
 
 pmem::FdQueue::Mode FileVolume::mode_for(int fd) {
-  struct statfs status{};
+  struct statfs status {};
   const bool in_memory = fstatfs(fd, &status) == 0 && (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
   return in_memory || pmem::FdQueue::probe() != 0 ? pmem::FdQueue::Mode::kAtOnce : pmem::FdQueue::Mode::kRing;
 }
@@ -134,7 +133,8 @@ class FileVolumeQueue final : public pmem::IoQueue {
     for (;;) {
       auto submitted = queue_->submit(*fd, io);
       if (submitted) return;
-      auto done = submitted.error().code == Errc::kBusy ? queue_->wait(1) : Result<std::vector<pmem::IoDone>>(submitted.error());
+      auto done =
+          submitted.error().code == Errc::kBusy ? queue_->wait(1) : Result<std::vector<pmem::IoDone>>(submitted.error());
       if (!done) return part_done(part, std::move(done).error());
       take(*done);
     }

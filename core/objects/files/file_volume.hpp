@@ -14,8 +14,8 @@
 
 namespace godwit::objects {
 
-// The files of one fileset, as the volume needs them. Thread-safe: several streams open different files at once; the volume sees
-// to it that one file is opened and closed by one thread at a time.
+// The files of one fileset, as the volume needs them. Thread-safe: several streams open different files at once; the volume
+// sees to it that one file is opened and closed by one thread at a time.
 class VolumeFiles {
  public:
   virtual ~VolumeFiles() = default;

@@ -21,7 +21,7 @@ namespace {
 constexpr uint64_t kInodeMask = (uint64_t{1} << 60) - 1;
 
 Result<> check_room(int fd, uint64_t bytes, const std::string& shown) {
-  struct statvfs status{};
+  struct statvfs status {};
   if (fstatvfs(fd, &status) != 0) return Done{};
   const uint64_t free_bytes = static_cast<uint64_t>(status.f_bavail) * status.f_frsize;
   if (bytes <= free_bytes) return Done{};
@@ -65,17 +65,14 @@ void IncomingDirectory::leave() {
     log::error("'{}' keeps '{}': {}", log::printable(place_.path), incoming_name(job_), gone.error().text);
     return;
   }
-  if (auto forgotten = journal_.forget_staging({job_, true, place_.path}); !forgotten)
-    log::error("{}", forgotten.error().text);
+  if (auto forgotten = journal_.forget_staging({job_, true, place_.path}); !forgotten) log::error("{}", forgotten.error().text);
 }
 
 // What the volume's queues write, and read back. Thread-safe: constant.
 class SinkFiles final : public VolumeFiles {
  public:
   SinkFiles(std::shared_ptr<IncomingDirectory> its_incoming, model::Fileset its_files)
-      : incoming(std::move(its_incoming)),
-        files(std::move(its_files)),
-        writer(incoming->fd(), files, incoming->place().path) {}
+      : incoming(std::move(its_incoming)), files(std::move(its_files)), writer(incoming->fd(), files, incoming->place().path) {}
 
   const std::shared_ptr<IncomingDirectory> incoming;
   const model::Fileset files;
@@ -107,7 +104,7 @@ std::string FilesetSink::describe() const {
 
 Result<FilesetSink::Plan> FilesetSink::plan(const RootedDirectory& place, model::Fileset& files, bool update) {
   const std::string& name = files.entries[0].name;
-  struct stat status{};
+  struct stat status {};
   Plan plan;
   plan.replaces = fstatat(place.fd.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
   if (plan.replaces && !update)
@@ -154,7 +151,7 @@ Result<std::unique_ptr<FilesetSink>> FilesetSink::make(std::shared_ptr<IncomingD
 }
 
 uint64_t FilesetSink::top_inode(int directory) const {
-  struct stat status{};
+  struct stat status {};
   return fstatat(directory, name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 ? status.st_ino & kInodeMask : 0;
 }
 

@@ -54,8 +54,8 @@ class FilesetSink final : public Sink {
   // Makes the tree, without its data: directories, links and files that are empty. With `update`, a tree of that name that is
   // there already gives what is the same: wanted() tells what is not. Errors: kExists, without `update` or where the two tops
   // are of different kinds; kDenied; kNoSpace, also where the data would not fit; kIo; then nothing is left.
-  static Result<std::unique_ptr<FilesetSink>> make(std::shared_ptr<IncomingDirectory> incoming, model::Fileset files, bool update,
-                                                   std::shared_ptr<FileVolume> volume);
+  static Result<std::unique_ptr<FilesetSink>> make(std::shared_ptr<IncomingDirectory> incoming, model::Fileset files,
+                                                   bool update, std::shared_ptr<FileVolume> volume);
   // After a restart.
   FilesetSink(std::shared_ptr<IncomingDirectory> incoming, const journal::JobObject& object);
   ~FilesetSink() override;
@@ -77,8 +77,8 @@ class FilesetSink final : public Sink {
 
   const std::shared_ptr<IncomingDirectory> incoming_;
   const std::string name_;
-  bool replaces_ = false;  // A tree of that name, which it exchanges its place with.
-  uint64_t inode_ = 0;     // Of the new top, once all is there: tells it from the one that it replaces.
+  bool replaces_ = false;             // A tree of that name, which it exchanges its place with.
+  uint64_t inode_ = 0;                // Of the new top, once all is there: tells it from the one that it replaces.
   std::shared_ptr<SinkFiles> files_;  // Null after a restart.
   std::shared_ptr<FileVolume> volume_;
   Extent extent_;

@@ -48,7 +48,8 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& root
                                              log::printable(*normal), walked->left_out)};
   if (!volume) volume = std::make_shared<FileVolume>(FileVolume::mode_for(directory->fd.get()));
   std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, std::move(*directory), std::move(name)));
-  source->files_ = std::make_shared<SourceFiles>(source->directory_, std::move(*walked), options.force);
+  source->files_ = std::make_shared<SourceFiles>(source->directory_, std::move(*walked),
+                                                 options.force ? Tolerance::kWriters : Tolerance::kNone);
   source->volume_ = volume;
   return source;
 }
@@ -56,7 +57,8 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& root
 Result<std::unique_ptr<FilesetSource>> FilesetSource::open_again(const FileRoots& roots, journal::Journal& journal,
                                                                  const Id& job, const journal::JobObject& object) {
   auto directory = roots.open(object.target, RootUse::kWrite);
-  if (!directory) return with_context(fmt::format("job {} moves '{}'", to_string(job), object.name), std::move(directory).error());
+  if (!directory)
+    return with_context(fmt::format("job {} moves '{}'", to_string(job), object.name), std::move(directory).error());
   std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, std::move(*directory), object.name));
   source->hidden_ = true;
   return source;
@@ -83,13 +85,12 @@ std::vector<PlannedFile> FilesetSource::planned(const std::vector<bool>& wanted)
   const model::Fileset& files = files_->walked.files;
   std::vector<PlannedFile> planned;
   for (uint32_t i = 0; i < files.entries.size(); ++i)
-    planned.push_back({path_of(files, i), files.entries[i].kind, i >= wanted.size() || wanted[i], files.entries[i].data_bytes()});
+    planned.push_back(
+        {path_of(files, i), files.entries[i].kind, i >= wanted.size() || wanted[i], files.entries[i].data_bytes()});
   return planned;
 }
 
-void FilesetSource::accepted(const std::vector<bool>& wanted) {
-  extent_ = volume_->add(files_, files_->walked.files, wanted);
-}
+void FilesetSource::accepted(const std::vector<bool>& wanted) { extent_ = volume_->add(files_, files_->walked.files, wanted); }
 
 Result<> FilesetSource::hide() {
   if (auto noted = journal_.note_staging({job_, false, directory_->path}); !noted) return noted;

@@ -29,6 +29,12 @@ Result<std::unique_ptr<FilesetSink>> FilesetStore::expect(const Reception& recep
   return FilesetSink::make(reception.incoming, std::move(files), update, reception.volume);
 }
 
+Result<> FilesetStore::check_writable(const std::string& path) const {
+  auto place = roots_.open(path, RootUse::kWrite);
+  if (!place) return std::move(place).error();
+  return Done{};
+}
+
 Result<std::vector<bool>> FilesetStore::look(const std::string& directory, model::Fileset files, bool update) const {
   auto place = roots_.open(directory, RootUse::kWrite);
   if (!place) return std::move(place).error();

@@ -32,11 +32,13 @@ class FilesetStore {
   // If nothing is expected there, its directory goes.
   void end_reception(const Reception& reception) { reception.incoming->leave(); }
 
+  // Whether the directory at `path` may be written. Errors: as FileRoots::open().
+  Result<> check_writable(const std::string& path) const;
   // What expect() would want, by entry (empty: all); changes nothing. Errors: as begin_reception() and expect().
   Result<std::vector<bool>> look(const std::string& directory, model::Fileset files, bool update) const;
 
-  // After a restart, what the journal's jobs had under way. Errors: kDenied, kNotFound: the directory is not to be had any more,
-  // and the text says that the operator has to bring it back.
+  // After a restart, what the journal's jobs had under way. Errors: kDenied, kNotFound: the directory is not to be had any
+  // more, and the text says that the operator has to bring it back.
   Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object);
   Result<std::vector<std::unique_ptr<Sink>>> expect_again(const journal::InboundJob& job);
   // What jobs left that are not `known` (any more): incoming trees are removed, outgoing ones put back. A directory that is not

@@ -18,7 +18,7 @@ Result<> rename_new(int from_directory, const std::string& from, int to_director
   if (const int number = fail_point("files.rename"); number != 0) return file_error(log::printable(to), number);
   if (renameat2(from_directory, from.c_str(), to_directory, to.c_str(), RENAME_NOREPLACE) == 0) return Done{};
   if (errno == EINVAL) {
-    struct stat status{};
+    struct stat status {};
     if (fstatat(to_directory, to.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return file_error(log::printable(to), EEXIST);
     if (renameat(from_directory, from.c_str(), to_directory, to.c_str()) == 0) return Done{};
   }

@@ -37,7 +37,7 @@ Result<UniqueFd> SourceFiles::open(uint32_t entry, pmem::Io::Direction) {
                          describe(entry));
   if (!fd) return fd;
   if (auto same = check(entry, fd->get()); !same) return std::move(same).error();
-  if (!force_ && has_writer(fd->get()))
+  if (tolerance_ == Tolerance::kNone && has_writer(fd->get()))
     return Error{Errc::kChanged, describe(entry) + " is open for writing; close it, or read it all the same with --force"};
   return fd;
 }
@@ -45,9 +45,11 @@ Result<UniqueFd> SourceFiles::open(uint32_t entry, pmem::Io::Direction) {
 Result<> SourceFiles::finished(uint32_t entry, int fd, pmem::Io::Direction) { return check(entry, fd); }
 
 Result<> SourceFiles::check(uint32_t entry, int fd) const {
-  struct stat status{};
+  struct stat status {};
   if (fstat(fd, &status) != 0) return file_error(describe(entry), errno);
-  if (S_ISREG(status.st_mode) && state_of(status) == walked.states[entry]) return Done{};
+  FileState state = state_of(status);
+  if (tolerance_ == Tolerance::kNewNames) state.changed = walked.states[entry].changed;
+  if (S_ISREG(status.st_mode) && state == walked.states[entry]) return Done{};
   return Error{Errc::kChanged, describe(entry) + " changed while it was read"};
 }
 

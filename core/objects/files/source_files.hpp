@@ -10,12 +10,19 @@
 
 namespace godwit::objects {
 
+// Which files are read all the same.
+enum class Tolerance : uint8_t {
+  kNone,
+  kWriters,   // Those that somebody has open for writing; they must not change meanwhile.
+  kNewNames,  // Those too that get further names, or lose some: a database's own, whose bytes stay.
+};
+
 // Thread-safe: constant.
 class SourceFiles final : public VolumeFiles {
  public:
-  // `directory`: that the tree is in. `force`: also files that somebody has open for writing.
-  SourceFiles(std::shared_ptr<RootedDirectory> directory, Walked its_walked, bool force)
-      : walked(std::move(its_walked)), directory_(std::move(directory)), force_(force) {}
+  // `directory`: that the tree is in.
+  SourceFiles(std::shared_ptr<RootedDirectory> directory, Walked its_walked, Tolerance tolerance)
+      : walked(std::move(its_walked)), directory_(std::move(directory)), tolerance_(tolerance) {}
 
   const Walked walked;
 
@@ -28,7 +35,7 @@ class SourceFiles final : public VolumeFiles {
   Result<> check(uint32_t entry, int fd) const;
 
   const std::shared_ptr<RootedDirectory> directory_;
-  const bool force_;
+  const Tolerance tolerance_;
 };
 
 }  // namespace godwit::objects

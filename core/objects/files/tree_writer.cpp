@@ -82,9 +82,9 @@ Result<UniqueFd> TreeWriter::create(uint32_t index) const {
   auto fd = open_beneath(root_, path_of(files_, index), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, Links::kNone, describe(index),
                          S_IRUSR | S_IWUSR);
   if (!fd) return fd;
-  const bool ends_in_hole = entry.size_bytes > 0 && (entry.data.empty() || entry.data.back().offset_bytes +
-                                                                                   entry.data.back().length_bytes !=
-                                                                               entry.size_bytes);
+  const bool ends_in_hole =
+      entry.size_bytes > 0 &&
+      (entry.data.empty() || entry.data.back().offset_bytes + entry.data.back().length_bytes != entry.size_bytes);
   if (ends_in_hole && ftruncate(fd->get(), static_cast<off_t>(entry.size_bytes)) != 0)
     return file_error(describe(index), errno);
   return fd;

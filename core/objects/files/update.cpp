@@ -23,8 +23,8 @@ bool is_directory(const FileEntry& entry) { return entry.kind == FileKind::kDire
 bool is_same(const FileEntry& comes, const FileEntry& is) {
   const bool same_owner = geteuid() != 0 || (comes.user == is.user && comes.group == is.group);
   return comes.kind == FileKind::kRegular && (is.kind == FileKind::kRegular || is.kind == FileKind::kHardLink) &&
-         comes.size_bytes == is.size_bytes && comes.modified == is.modified &&
-         (comes.mode & 01777) == (is.mode & 01777) && comes.xattrs == is.xattrs && same_owner;
+         comes.size_bytes == is.size_bytes && comes.modified == is.modified && (comes.mode & 01777) == (is.mode & 01777) &&
+         comes.xattrs == is.xattrs && same_owner;
 }
 
 Result<UniqueFd> open_parent(int root, const std::string& path, const std::string& what) {

@@ -22,8 +22,8 @@ namespace godwit::objects {
 namespace {
 
 using model::FileEntry;
-using model::Fileset;
 using model::FileKind;
+using model::Fileset;
 using model::FileTime;
 
 constexpr size_t kEntriesMax = 50'000'000;
@@ -48,13 +48,12 @@ class Walker {
       : directory_(directory), options_(options), shown_(shown), cancelled_(cancelled) {}
 
   Result<Walked> run(const std::string& name) {
-    struct stat status{};
+    struct stat status {};
     if (fstatat(directory_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
       return file_error(fmt::format("'{}/{}'", shown_, log::printable(name)), errno);
     if (auto added = add(directory_, model::kNoFile, name, status); !added) return std::move(added).error();
     if (walked_.files.entries.empty())
-      return Error{Errc::kUnsupported,
-                   fmt::format("'{}/{}' is neither a file nor a directory", shown_, log::printable(name))};
+      return Error{Errc::kUnsupported, fmt::format("'{}/{}' is neither a file nor a directory", shown_, log::printable(name))};
     // Every directory is listed in its turn, so that parents come before children.
     for (uint32_t i = 0; i < walked_.files.entries.size(); ++i) {
       if (cancelled_) return Error{Errc::kCancelled, "the migration was cancelled"};
@@ -93,7 +92,7 @@ class Walker {
         ++walked_.left_out;
         continue;
       }
-      struct stat status{};
+      struct stat status {};
       if (fstatat(fd->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) continue;  // It went while we looked.
         return file_error(shown(directory) + "/" + log::printable(name), errno);
@@ -248,9 +247,8 @@ Result<> recheck(int directory, const Walked& walked, const std::string& top, co
     const std::string path = top + below.substr(walked.files.entries[0].name.size());
     const auto what = [&] { return fmt::format("'{}/{}'", log::printable(shown), log::printable(below)); };
     auto fd = open_beneath(directory, path, O_PATH | O_NOFOLLOW, Links::kNone, what());
-    struct stat status{};
-    if (!fd || fstat(fd->get(), &status) != 0)
-      return Error{Errc::kChanged, what() + " went while the migration ran"};
+    struct stat status {};
+    if (!fd || fstat(fd->get(), &status) != 0) return Error{Errc::kChanged, what() + " went while the migration ran"};
     FileState now = state_of(status);
     if (i == 0) now.changed = walked.states[0].changed;  // A rename of the top changes it, and may be ours.
     if (now != walked.states[i]) return Error{Errc::kChanged, what() + " changed while the migration ran"};

@@ -76,9 +76,18 @@ TEST(Fileset, EveryRuleIsChecked) {
       {"a file type in the mode", [](Fileset& f) { f.entries[6].mode = 0100644; }},
       {"nanoseconds", [](Fileset& f) { f.entries[6].modified.nanoseconds = 1'000'000'000; }},
       {"a size above 2^63", [](Fileset& f) { f.entries[6].size_bytes = uint64_t{1} << 63; }},
-      {"data past the end", [](Fileset& f) { f.entries[3].data[1] = {999, 2}; }},
-      {"data that wrap", [](Fileset& f) { f.entries[3].data[1] = {UINT64_MAX - 1, 4}; }},
-      {"data that overlap", [](Fileset& f) { f.entries[3].data[1] = {29, 5}; }},
+      {"data past the end",
+       [](Fileset& f) {
+         f.entries[3].data[1] = {999, 2};
+       }},
+      {"data that wrap",
+       [](Fileset& f) {
+         f.entries[3].data[1] = {UINT64_MAX - 1, 4};
+       }},
+      {"data that overlap",
+       [](Fileset& f) {
+         f.entries[3].data[1] = {29, 5};
+       }},
       {"data of no length", [](Fileset& f) { f.entries[3].data[1].length_bytes = 0; }},
       {"a directory with data", [](Fileset& f) { f.entries[1].size_bytes = 1; }},
       {"a link without text", [](Fileset& f) { f.entries[4].link.clear(); }},

@@ -24,8 +24,8 @@ TEST_F(WalkTest, ParentsComeFirstAndNamesAscend) {
   for (const char* name : {"b/2", "b/1", "a/x/y", "c"}) write(root() / "tree" / name, name);
   const auto walked = walk_tree();
   ASSERT_TRUE(walked) << walked.error().text;
-  EXPECT_EQ(paths(*walked), (std::vector<std::string>{"tree", "tree/a", "tree/b", "tree/c", "tree/a/x", "tree/b/1", "tree/b/2",
-                                                      "tree/a/x/y"}));
+  EXPECT_EQ(paths(*walked),
+            (std::vector<std::string>{"tree", "tree/a", "tree/b", "tree/c", "tree/a/x", "tree/b/1", "tree/b/2", "tree/a/x/y"}));
   EXPECT_TRUE(check(walked->files));
 }
 
