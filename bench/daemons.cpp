@@ -92,6 +92,7 @@ void Daemons::start(int which, const DaemonSettings& settings) {
       {"state_dir", node.directory},
       {"listen", {listen}},
       {"file_roots", {{{"path", directory_}}}},
+      {"database_root", node.directory + "/databases"},
       {"targets",
        {{{"name", "dram"}, {"type", "dram"}, {"config", dram}}, {{"name", "pmem"}, {"type", "pmem"}, {"config", pmem}}}}};
   std::ofstream(node.directory + "/godwitd.json") << config.dump(2);

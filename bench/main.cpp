@@ -28,6 +28,7 @@ constexpr Question kQuestions[] = {
     {"io", "one client thread: small and large reads and writes", measure_io, "1GiB"},
     {"regions", "many 4 KiB regions moved in one call", measure_regions, "4KiB"},
     {"files", "one large file, and many small ones, beside rsync and tar", measure_files, "64KiB,1GiB"},
+    {"db", "databases moved, and how long their writers wait (--total of one that is written to)", measure_databases, "116"},
     {"memory", "a daemon's memory beyond its regions during a migration", measure_memory, "1GiB"},
 };
 
@@ -67,6 +68,7 @@ int run(int argc, char** argv) {
     add_options(*command, settings, sizes[i]);
     command->add_option("--raw-block", raw_block, "longest operation of the raw loop")->capture_default_str();
     command->add_option("--block", block, "block of a migration (default: as the daemons are configured)");
+    command->add_option("--keys", settings.keys, "keys of each database")->capture_default_str();
     command->add_option("--total", total, "bytes moved for each small size (default 256MiB, at most --count regions)");
   }
   try {

@@ -24,6 +24,7 @@ class Nodes {
   // The node's first target of this kind. Throws std::runtime_error if it has none.
   Target target(const std::string& address, const std::string& kind) const;
   Client& client() { return client_; }
+  godwit_client* c_client() const { return client_.c_handle(); }
   // NULL: they run elsewhere.
   const Daemons* daemons() const { return daemons_.get(); }
   // Processor time that both daemons have used; 0 if they run elsewhere.

@@ -49,9 +49,14 @@ Result<Migration> start(godwit_client* client, const char* source, const char* c
   if (!where) return where.error();
   const Result<FilesetPlan> plan = plan_from(paths, count, destination, directory, options);
   if (!plan) return plan.error();
+  const godwit_fileset_options& how = plan->options;
+  if (how.before != nullptr && how.before(how.hook_context) != 0)
+    return Error{Errc::kCancelled, "the caller's hook refuses the migration before it begins"};
   const Result<Id> job = start_filesets(client->client, *where, *plan);
   if (!job) return job.error();
-  return Migration(client->client, *where, *job, plan->options.progress, plan->options.progress_context);
+  Migration migration(client->client, *where, *job, how.progress, how.progress_context);
+  migration.ask_before_cutover(how.after, how.hook_context);
+  return migration;
 }
 
 }  // namespace

@@ -34,7 +34,8 @@ Result<Id> start_filesets(Client& client, const fabric::Address& source, const F
   const auto list = builder.CreateVector(rules);
   const Request request = lane->request(wire::CreateMigrateFilesRequest(
       builder, paths, destination, directory, options.move != 0, options.block_bytes, options.streams, options.update != 0,
-      options.verify != 0, options.dry_run != 0, options.force != 0, options.xattrs != 0, options.skip_special != 0, list));
+      options.verify != 0, options.dry_run != 0, options.force != 0, options.xattrs != 0, options.skip_special != 0, list,
+      options.after != nullptr));
   const Result<Reply> reply = expect<wire::JobReply>(lane->ask(source, request, Repeat::kNever), source);
   if (!reply) return with_context("starting a migration to " + plan.destination, reply.error());
   const wire::JobEntry* entry = reply->body<wire::JobReply>()->entry();

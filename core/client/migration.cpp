@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <string_view>
 
 #include "client/fileset.hpp"
 #include "client/lane.hpp"
 #include "client/to_c.hpp"
+#include "model/phase.hpp"
 
 namespace godwit::client {
 namespace {
@@ -35,11 +36,11 @@ Result<Id> Migration::start(Client& client, const fabric::Address& source, const
 
 Error Migration::about(Error error) const { return with_context("job " + to_string(job_), std::move(error)); }
 
-Result<JobState> Migration::ask(milliseconds wait, bool cancel) {
+Result<JobState> Migration::ask(milliseconds wait, Wish wish) {
   const Lease lane = client_.borrow();
   const wire::Id job = protocol::to_wire(job_);
-  const Request request =
-      lane->request(wire::CreateJobRequest(lane->builder(), &job, static_cast<uint32_t>(wait.count()), cancel));
+  const Request request = lane->request(wire::CreateJobRequest(lane->builder(), &job, static_cast<uint32_t>(wait.count()),
+                                                               wish == Wish::kCancel, wish == Wish::kApprove));
   const Deadline deadline = Deadline::after(client_.settings().operation_timeout + wait);
   const Result<Reply> reply =
       expect<wire::JobReply>(lane->ask(source_, fabric::Purpose::kControl, request, Repeat::kWhenBroken, deadline), source_);
@@ -49,22 +50,27 @@ Result<JobState> Migration::ask(milliseconds wait, bool cancel) {
   return JobState{to_c(*entry), protocol::text_of(entry->error_text())};
 }
 
-Result<JobState> Migration::test() { return ask(milliseconds(0), false); }
+Result<JobState> Migration::test() { return ask(milliseconds(0), Wish::kNone); }
 
 Result<> Migration::wait(milliseconds timeout) {
-  const std::optional<Deadline> deadline =
-      timeout.count() == 0 ? std::nullopt : std::optional<Deadline>(Deadline::after(timeout));
-  const milliseconds longest = progress_ == nullptr ? kPoll : kPollWithCallback;
+  const bool is_limited = timeout.count() != 0;
+  const Deadline deadline = Deadline::after(is_limited ? timeout : milliseconds(0));
+  const milliseconds longest = progress_ == nullptr && approve_ == nullptr ? kPoll : kPollWithCallback;
   bool is_cancelled = false;
+  bool is_asked = false;
   for (;;) {
     milliseconds poll = longest;
-    if (deadline) poll = std::min(poll, std::chrono::ceil<milliseconds>(deadline->left()));
-    const Result<JobState> state = ask(poll, false);
+    if (is_limited) poll = std::min(poll, std::chrono::ceil<milliseconds>(deadline.left()));
+    const Result<JobState> state = ask(poll, Wish::kNone);
     if (!state) return state.error();
     if (progress_ != nullptr && progress_(&state->info.progress, progress_context_) != 0 && !is_cancelled &&
         state->info.ended == 0) {
       is_cancelled = true;
       if (auto cancelled = cancel(); !cancelled) return cancelled;
+    }
+    if (!is_asked && !is_cancelled && is_held(*state)) {
+      is_asked = true;
+      if (auto told = decide_cutover(); !told) return told;
     }
     if (state->info.ended != 0) {
       if (state->info.error == GODWIT_OK) return Done{};
@@ -73,14 +79,26 @@ Result<> Migration::wait(milliseconds timeout) {
     // It may last until somebody repairs the peer, so it is told at once.
     if (state->info.error == GODWIT_ERR_IN_DOUBT)
       return about(Error{Errc::kInDoubt, to_string(source_) + ": " + state->error_text});
-    if (deadline && deadline->passed())
+    if (is_limited && deadline.passed())
       return about(
           Error{Errc::kTimeout, fmt::format("{}: not ended after {} ms; it goes on", to_string(source_), timeout.count())});
   }
 }
 
+bool Migration::is_held(const JobState& state) const {
+  return approve_ != nullptr && state.info.ended == 0 &&
+         std::string_view(state.info.progress.phase) == model::to_string(model::Phase::kValidation);
+}
+
+Result<> Migration::decide_cutover() {
+  const bool refused = approve_(approve_context_) != 0;
+  const Result<JobState> told = ask(milliseconds(0), refused ? Wish::kCancel : Wish::kApprove);
+  if (!told) return told.error();
+  return Done{};
+}
+
 Result<> Migration::cancel() {
-  const Result<JobState> state = ask(milliseconds(0), true);
+  const Result<JobState> state = ask(milliseconds(0), Wish::kCancel);
   if (!state) return state.error();
   return Done{};
 }

@@ -41,6 +41,12 @@ class Migration {
   // Errors: kInvalid, kLimit, kBusy (too many jobs), kNotFound (the only region, or the target).
   static Result<Id> start(Client& client, const fabric::Address& source, const MigrationPlan& plan);
 
+  // Before any wait: wait() asks `approve` when the job is held before its cutover; nonzero cancels it. NULL: none.
+  void ask_before_cutover(int (*approve)(void* context), void* context) {
+    approve_ = approve;
+    approve_context_ = context;
+  }
+
   const Id& id() const { return job_; }
   // Errors: kNotFound, no such job.
   Result<JobState> test();
@@ -55,7 +61,11 @@ class Migration {
   Result<uint64_t> planned(const std::function<bool(const godwit_planned_file&)>& each);
 
  private:
-  Result<JobState> ask(milliseconds wait, bool cancel);
+  // The job waits for the caller's approval, who is asked by the latter.
+  bool is_held(const JobState& state) const;
+  Result<> decide_cutover();
+  enum class Wish : uint8_t { kNone, kCancel, kApprove };
+  Result<JobState> ask(milliseconds wait, Wish wish);
   Result<Reply> ask_results(uint32_t first, uint32_t limit);
   Error about(Error error) const;
 
@@ -65,6 +75,8 @@ class Migration {
   const fabric::Address source_;
   const godwit_progress_callback progress_;  // May be NULL.
   void* const progress_context_;
+  int (*approve_)(void* context) = nullptr;
+  void* approve_context_ = nullptr;
 };
 
 // Waits for it, and gives its results for C, which may be NULL both; also after kPartial. Errors: as Migration::wait().

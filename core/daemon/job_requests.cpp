@@ -64,6 +64,7 @@ Requests::Reply Requests::migrate_files(uint64_t request, const wire::MigrateFil
   wanted.update = migrate.update();
   wanted.verify = migrate.verify();
   wanted.dry_run = migrate.dry_run();
+  wanted.hold = migrate.hold();
   wanted.block_bytes = migrate.block_bytes();
   wanted.streams = migrate.streams();
   for (const flatbuffers::String* path : *migrate.paths()) wanted.paths.push_back(path->str());
@@ -108,6 +109,7 @@ bool Requests::job_runs(const wire::JobRequest& request) {
   const auto job = node_.jobs->find(protocol::from_wire(request.job()));
   if (!job) return false;
   if (request.cancel()) job->cancel();
+  if (request.approve()) job->approve();
   return !job->status().ended;
 }
 

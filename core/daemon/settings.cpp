@@ -218,6 +218,9 @@ Result<Settings> parse_settings(const std::string& json_text, const std::string&
   if (auto read = read_table(document, origin, settings); !read) return std::move(read).error();
   if (document.contains("targets"))
     if (auto read = read_targets(document["targets"], "targets", origin, settings); !read) return std::move(read).error();
+  const json hooks = document.value("hooks", json::object());
+  settings.engine.hook_before = hooks.value("before", "");
+  settings.engine.hook_after = hooks.value("after", "");
   if (document.contains("file_roots"))
     if (auto read = read_file_roots(document["file_roots"], origin, settings); !read) return std::move(read).error();
   if (document.contains("databases"))

@@ -38,6 +38,10 @@ const std::array kTable{
     SettingRow{"quiesce_timeout_ms", kMilliseconds, 10, 600'000, "", "for accesses under way to end before a migration reads",
                [](Settings& s, uint64_t n, const std::string&) { s.engine.quiesce_timeout = milliseconds(n); },
                [](const Settings& s) { return json(s.engine.quiesce_timeout.count()); }},
+    SettingRow{"hook_timeout_ms", kMilliseconds, 10, 3'600'000, "",
+               "for a program of `hooks` to end; then it is killed, and has refused",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.hook_timeout = milliseconds(n); },
+               [](const Settings& s) { return json(s.engine.hook_timeout.count()); }},
     SettingRow{"resolve_interval_ms", kMilliseconds, 10, 600'000, "", "between attempts to end a job in doubt",
                [](Settings& s, uint64_t n, const std::string&) { s.engine.resolve_interval = milliseconds(n); },
                [](const Settings& s) { return json(s.engine.resolve_interval.count()); }},
@@ -139,25 +143,31 @@ std::span<const SettingRow> settings_table() { return kTable; }
 
 json settings_schema() {
   const json targets{{"type", "array"}, {"items", target_schema()}};
-  json properties{{"state_dir", {{"type", "string"}, {"minLength", 1}}},
-                  {"listen", {{"type", "array"}, {"minItems", 1}, {"items", {{"type", "string"}, {"minLength", 1}}}}},
-                  {"targets", targets},
-                  {"file_roots", {{"type", "array"}, {"items", file_root_schema()}}},
-                  {"databases", {{"type", "array"}, {"items", database_schema()}}},
-                  {"database_root", {{"type", "string"}, {"minLength", 1}}},
-                  {"transfer_manager", transfer_manager_schema()},
-                  {"providers",
-                   {{"type", "array"},
-                    {"items",
-                     {{"type", "object"},
-                      {"additionalProperties", false},
-                      {"properties",
-                       {{"name", {{"type", "string"}}},
-                        {"provider_id", {{"type", "integer"}, {"minimum", 0}}},
-                        {"config",
-                         {{"type", "object"},
-                          {"additionalProperties", false},
-                          {"properties", {{"targets", targets}, {"transfer_manager", transfer_manager_schema()}}}}}}}}}}}};
+  json properties{
+      {"state_dir", {{"type", "string"}, {"minLength", 1}}},
+      {"listen", {{"type", "array"}, {"minItems", 1}, {"items", {{"type", "string"}, {"minLength", 1}}}}},
+      {"targets", targets},
+      {"file_roots", {{"type", "array"}, {"items", file_root_schema()}}},
+      {"hooks",
+       {{"type", "object"},
+        {"additionalProperties", false},
+        {"properties",
+         {{"before", {{"type", "string"}, {"pattern", "^/"}}}, {"after", {{"type", "string"}, {"pattern", "^/"}}}}}}},
+      {"databases", {{"type", "array"}, {"items", database_schema()}}},
+      {"database_root", {{"type", "string"}, {"minLength", 1}}},
+      {"transfer_manager", transfer_manager_schema()},
+      {"providers",
+       {{"type", "array"},
+        {"items",
+         {{"type", "object"},
+          {"additionalProperties", false},
+          {"properties",
+           {{"name", {{"type", "string"}}},
+            {"provider_id", {{"type", "integer"}, {"minimum", 0}}},
+            {"config",
+             {{"type", "object"},
+              {"additionalProperties", false},
+              {"properties", {{"targets", targets}, {"transfer_manager", transfer_manager_schema()}}}}}}}}}}}};
   for (const SettingRow& row : kTable) properties[std::string(row.key)] = schema_of(row);
   return {{"type", "object"}, {"additionalProperties", false}, {"required", {"state_dir"}}, {"properties", properties}};
 }
@@ -169,7 +179,9 @@ std::string settings_as_markdown() {
       "| `state_dir` | text | required | | directory of the journal; one daemon a directory |\n"
       "| `listen` | list of text | `[\"tcp://127.0.0.1:7411\"]` | | addresses to listen at; the first is the node's |\n"
       "| `targets` | list of objects | `[]` | | see below |\n"
-      "| `file_roots` | list of objects | `[]` | | directories below which files may be migrated; see below |\n"
+      "| `file_roots` | list of objects | `[]` | | directories below which files may be migrated: `path` and `access` (`read`, "
+      "`write`, `read-write`) of each: [migrate files](../howto/migrate-files.md) |\n"
+      "| `hooks` | object | `{}` | | programs `before` and `after` that may refuse a migration: [hooks](../howto/hooks.md) |\n"
       "| `databases` | list of objects | `[]` | | `name`, `backend`, `path` (not of a `map`) and `options` of each: "
       "[databases](../howto/databases.md) |\n"
       "| `database_root` | text | none | | directory of databases that are made at run time or arrive from other nodes; "

@@ -7,6 +7,7 @@
 
 #include "base/fail_point.hpp"
 #include "base/log.hpp"
+#include "engine/hook.hpp"
 #include "engine/verify.hpp"
 
 namespace godwit::engine {
@@ -37,8 +38,9 @@ std::string_view name_of(DestinationAction action) {
 }  // namespace
 
 InboundJob::InboundJob(journal::Journal& journal, journal::InboundJob record, std::vector<std::unique_ptr<objects::Sink>> sinks,
-                       model::DestinationMachine machine)
-    : journal_(journal),
+                       model::DestinationMachine machine, const EngineSettings& settings)
+    : settings_(settings),
+      journal_(journal),
       record_(std::move(record)),
       sinks_(std::move(sinks)),
       machine_(machine),
@@ -121,6 +123,7 @@ OutcomeAnswer InboundJob::prepare(std::span<const uint32_t> failed) {
   if (fit) fit = make_durable_locked(stays);
   // Before objects are dropped: a block may hold bytes of those and of others.
   if (fit && transfer && !transfer->digests.empty()) fit = verify_blocks(*transfer);
+  if (fit) fit = ask_hook_locked();
   for (size_t i = 0; i < sinks_.size(); ++i) {
     if (stays[i]) continue;
     sinks_[i]->drop();
@@ -170,6 +173,17 @@ void InboundJob::source_lost() {
   stop_streams(lock);
   source_is_silent_ = true;
   (void)feed_locked(DestinationEvent::kSourceLost);  // Nobody is there to be answered.
+}
+
+Result<> InboundJob::ask_hook_locked() const {
+  return run_hook(settings_.hook_after,
+                  {{"GODWIT_HOOK", "after"},
+                   {"GODWIT_SIDE", "destination"},
+                   {"GODWIT_JOB", to_string(record_.job)},
+                   {"GODWIT_PEER", record_.source_address},
+                   {"GODWIT_PLACE", record_.target},
+                   {"GODWIT_OBJECTS", std::to_string(sinks_.size())}},
+                  settings_.hook_timeout);
 }
 
 // Those that stay. Adjacent objects are flushed together: thousands of small ones are few runs.

@@ -35,7 +35,7 @@ class InboundJob {
  public:
   // `sinks[i]` is object i of record.objects; all have their space.
   InboundJob(journal::Journal& journal, journal::InboundJob record, std::vector<std::unique_ptr<objects::Sink>> sinks,
-             model::DestinationMachine machine);
+             model::DestinationMachine machine, const EngineSettings& settings);
 
   const Id& id() const { return record_.job; }
   const std::string& source_address() const { return record_.source_address; }
@@ -76,10 +76,12 @@ class InboundJob {
   OutcomeAnswer feed_locked(model::DestinationEvent event);
   bool perform_locked(model::DestinationAction action, model::DestinationState before, OutcomeAnswer& answer);
   void stop_streams(std::unique_lock<std::mutex>& lock);
+  Result<> ask_hook_locked() const;
   Result<> make_durable_locked(const std::vector<bool>& stays);
   Result<> journal_owner_locked();
   void free_locked();
 
+  const EngineSettings settings_;
   journal::Journal& journal_;
   mutable std::mutex mutex_;  // Guards all below.
   journal::InboundJob record_;

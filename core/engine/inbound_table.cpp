@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
+#include "engine/hook.hpp"
 #include "objects/database/database_sink.hpp"
 
 namespace godwit::engine {
@@ -57,7 +58,7 @@ Result<> InboundTable::recover() {
     }
     const Id id = record.job;
     auto machine = model::recover_destination(!owner, owner, survived);
-    auto job = std::make_shared<InboundJob>(journal_, std::move(record), std::move(sinks), machine);
+    auto job = std::make_shared<InboundJob>(journal_, std::move(record), std::move(sinks), machine, settings_);
     log::info("recovered {}: {}", job->describe(), model::to_string(machine.state));
     const std::lock_guard lock(mutex_);
     jobs_.emplace(id, std::move(job));
@@ -296,6 +297,15 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
                  fmt::format("{} objects; {} are allowed in a job", offer.objects()->size(), settings_.objects_max)};
   if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
     return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
+  const auto allowed = run_hook(settings_.hook_before,
+                                {{"GODWIT_HOOK", "before"},
+                                 {"GODWIT_SIDE", "destination"},
+                                 {"GODWIT_JOB", to_string(id)},
+                                 {"GODWIT_PEER", offer.source()->str()},
+                                 {"GODWIT_PLACE", offer.target()->str()},
+                                 {"GODWIT_OBJECTS", std::to_string(offer.objects()->size())}},
+                                settings_.hook_timeout);
+  if (!allowed) return allowed.error();
   auto reservation = reserve(channel, offer, id);
   if (!reservation) return std::move(reservation).error();
   Reservation& reserved = *reservation;
@@ -305,7 +315,7 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
   EngineSettings settings = settings_;
   settings.block_bytes = offer.block_bytes();
   job = std::make_shared<InboundJob>(journal_, std::move(reserved.record), std::move(reserved.sinks),
-                                     model::DestinationMachine{});
+                                     model::DestinationMachine{}, settings_);
   auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
   job->begin_transfer(std::make_shared<SinkTransfer>(
       std::move(domain), std::move(sinks), model::plan_blocks(reserved.sizes, offer.block_bytes()), settings, offer.verify()));

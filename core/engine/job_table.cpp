@@ -246,6 +246,7 @@ Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vecto
   job.update = request.update;
   job.verify = request.verify;
   job.dry_run = request.dry_run;
+  job.hold = request.hold;
   return queue(std::move(job), {}, std::move(open));
 }
 

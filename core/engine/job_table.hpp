@@ -38,6 +38,7 @@ struct MigrateFilesRequest {
   bool update = false;
   bool verify = false;
   bool dry_run = false;
+  bool hold = false;
   uint64_t block_bytes = 0;  // 0: the setting.
   uint32_t streams = 0;      // 0: the setting.
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -34,6 +35,7 @@ struct OutboundRequest {
   bool update = false;            // Filesets that are there already are brought up to date.
   bool verify = false;            // The destination reads back what it stored.
   bool dry_run = false;           // Both sides look, and nothing is changed.
+  bool hold = false;              // Before the cutover, when all has arrived, it waits for approve().
   std::string extra_config = {};  // Databases: options there in the place of those here.
 };
 
@@ -89,7 +91,9 @@ class OutboundJob {
   // The resolver has something to do: run() has left it in doubt, or done and the destination has not heard of the release.
   bool unfinished() const;
 
-  void cancel() { cancelled_ = true; }
+  // Also before it is asked for.
+  void approve();
+  void cancel();
   // Everything from the first byte to the end, or until the outcome depends on a peer that is lost. Blocks.
   void run() {
     drive();
@@ -106,6 +110,7 @@ class OutboundJob {
   };
   void take_objects(OutboundObjects objects);
   void end_dry_run();
+  Result<> await_approval();
   void drive();
   Result<> transfer(fabric::Channel& channel);
   Result<> live_passes(fabric::Channel& channel);
@@ -163,6 +168,8 @@ class OutboundJob {
   std::string destination_staged_because_;
   uint32_t streams_used_ = 0;
   std::optional<Clock::time_point> writers_stopped_;
+  bool approved_ = false;
+  std::condition_variable approved_or_cancelled_;
   std::vector<objects::PlannedFile> planned_;
   uint64_t planned_total_ = 0;
   Clock::time_point started_ = Clock::now();

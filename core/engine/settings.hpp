@@ -25,6 +25,12 @@ struct EngineSettings {
   milliseconds resolve_interval{1000};                 // Between attempts to reach a peer about a job in doubt.
   uint64_t database_buffer_bytes = uint64_t{1} << 30;  // Of all clients' batches and answers that travel by RMA.
 
+  // Programs of the operator's (engine/hook.hpp), absolute; empty: none. `before` is asked by both nodes before anything is
+  // read or reserved, `after` by the destination when all is verified and durable, before it promises anything.
+  std::string hook_before;
+  std::string hook_after;
+  milliseconds hook_timeout{60000};
+
   std::string scratch;  // An absolute directory for what a job needs for a while.
 
   // Run first by every thread that moves bytes (to pin it); may be empty.

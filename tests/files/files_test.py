@@ -205,6 +205,42 @@ class FilesTest(unittest.TestCase):
         self.migrate(self.here / "x")
         self.assertTrue((self.here / "x").exists())
 
+    # ---- programs that decide
+
+    def hooked(self, root, **hooks):
+        node = cli_node.Node(BINARIES, [], {"file_roots": [{"path": str(root)}], "hooks": hooks, "hook_timeout_ms": 300})
+        self.addClassCleanup(node.close)
+        return node
+
+    def program(self, text):
+        path = self.outside / f"hook{len(list(self.outside.iterdir()))}"
+        path.write_text("#!/bin/sh\n" + text)
+        path.chmod(0o755)
+        return str(path)
+
+    def test_programs_are_asked_and_told(self):
+        trees.make(self.here / "tree", large=1000)
+        seen = self.outside / "seen"
+        note = self.program(f'echo "$GODWIT_SIDE $GODWIT_HOOK $GODWIT_OBJECTS $GODWIT_PLACE" >> {seen}\n')
+        self.a = self.hooked(self.here, before=note, after=note)
+        self.b = self.hooked(self.there, before=note, after=note)
+        self.migrate(self.here / "tree")
+        self.assertEqual(seen.read_text().splitlines(), [f"source before 1 {self.there}", f"destination before 1 {self.there}",
+                                                         f"destination after 1 {self.there}"])
+
+    def test_a_program_that_refuses_fails_or_hangs_ends_the_migration(self):
+        trees.make(self.here / "tree", large=1000)
+        a, b = self.a, self.b
+        refuse = self.program("echo not today >&2; exit 3\n")
+        for hooks, reason in (({"before": refuse}, "not today"), ({"after": refuse}, "exit code 3"),
+                              ({"before": self.program("sleep 60\n")}, "300 ms"), ({"after": "/does/not/exist"}, "cannot be run")):
+            self.a, self.b = a, self.hooked(self.there, **hooks)
+            self.assertIn(reason, self.migrate(self.here / "tree", status=DENIED))
+            self.assertEqual(list(self.there.iterdir()), [])
+        self.a, self.b = self.hooked(self.here, before=refuse), b
+        self.assertIn("not today", self.migrate(self.here / "tree", options=["--move"], status=DENIED))
+        self.assertTrue((self.here / "tree").exists())
+
     # ---- sources that will not do
 
     def test_special_files_are_refused_or_left_out(self):

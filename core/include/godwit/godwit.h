@@ -463,9 +463,15 @@ typedef struct godwit_fileset_options {
   uint32_t streams;
   godwit_progress_callback progress;
   void* progress_context;
+  /* Hooks of the caller; NULL: none. `before` is called by the function that starts the job, before it; `after` by the thread
+   * that waits for it, when all has arrived, is verified and not yet visible (a job that nobody waits for fails after 10
+   * minutes). Nonzero ends the migration as CANCELLED; nothing has then changed at either end. */
+  int (*before)(void* hook_context);
+  int (*after)(void* hook_context);
+  void* hook_context;
 } godwit_fileset_options;
 #define GODWIT_FILESET_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Starts to copy (or move) `count` files and directory trees of the node at `source` into `directory` of the node at
  * `destination`, and returns; each path becomes directory/its-last-component there. A tree is made out of sight and becomes

@@ -1,0 +1,260 @@
+// OutboundJob's middle: passes over its objects, from the offer to the last verified block.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+#include <unordered_map>
+
+#include "base/log.hpp"
+#include "engine/outbound_job.hpp"
+#include "objects/database/database.hpp"
+
+namespace godwit::engine {
+
+using model::Phase;
+
+namespace {
+
+// A dry run tells no more than so many files: it is remembered with the job.
+constexpr size_t kPlannedMax = 100'000;
+
+}  // namespace
+
+Result<> OutboundJob::begin_pass(bool last) {
+  for (const auto& source : sources_)
+    if (auto begun = source->begin_pass(last); !begun) return begun;
+  return Done{};
+}
+
+// Until so little has changed during a pass that its writers can be stopped for the rest. The pass after the first, at the
+// least: with it the destination makes durable what the first has brought.
+Result<> OutboundJob::live_passes(fabric::Channel& channel) {
+  constexpr uint32_t kPassesMax = 4;
+  constexpr uint64_t kTailBytes = 16_MiB;
+  for (uint32_t pass = 0; pass < kPassesMax; ++pass) {
+    if (auto begun = begin_pass(false); !begun) return begun;
+    auto tokens = offer(channel);
+    if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
+    if (sources_.empty()) return first_error_;  // Every object was refused.
+    const uint64_t before = counters_.bytes_done;
+    if (auto sent = send_blocks(channel, *tokens); !sent) return sent;
+    const uint64_t bytes = counters_.bytes_done - before;
+    if (bytes <= kTailBytes) break;
+  }
+  return Done{};
+}
+
+Result<> OutboundJob::transfer(fabric::Channel& channel) {
+  if (auto begun = begin_pass(true); !begun) return begun;
+  auto tokens = offer(channel);
+  if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
+  if (sources_.empty()) return first_error_;  // Every object was refused.
+  if (request_.dry_run) return Done{};
+  enter(Phase::kSync);
+  return send_blocks(channel, *tokens);
+}
+
+Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
+  auto& builder = encoder_.builder();
+  std::vector<flatbuffers::Offset<wire::ObjectOffer>> objects;
+  std::vector<std::byte> listings;  // Of all objects; the destination reads them before it answers.
+  for (const auto& source : sources_) {
+    auto listing = source->listing();
+    if (!listing) {
+      builder.Clear();
+      return with_context(source->describe(), std::move(listing).error());
+    }
+    listings.insert(listings.end(), listing->begin(), listing->end());
+    const journal::JobObject object = source->manifest();
+    const auto name = object.name.empty() ? 0 : builder.CreateString(object.name);
+    const wire::Id id = protocol::to_wire(object.id);
+    const auto kept = builder.CreateVector(protocol::bits_of(source->kept()));
+    const objects::DatabaseIdentity* database = source->database();
+    const auto backend = database == nullptr ? 0 : builder.CreateString(std::string(to_string(database->kind)));
+    const auto options = database == nullptr ? 0 : builder.CreateString(database->options);
+    objects.push_back(wire::CreateObjectOffer(builder, &id, object.epoch, object.size_bytes, name,
+                                              static_cast<uint8_t>(object.kind), listing->size(), kept, backend, options));
+  }
+  std::optional<fabric::Registration> exposed;
+  wire::Window window;
+  if (!listings.empty()) {
+    auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
+    auto registered = domain->register_memory(listings, fabric::Access::kRemoteRead);
+    if (!registered) return with_context("the list of the files", std::move(registered).error());
+    exposed.emplace(std::move(*registered));
+    const fabric::RemoteMemory remote = exposed->remote();
+    window = wire::Window(remote.address, remote.key, remote.length_bytes);
+  }
+  const wire::DigestValue digest = protocol::to_wire(digest_of(listings));
+  const auto source = builder.CreateString(request_.source_address);
+  const auto target = builder.CreateString(request_.destination_target);
+  const auto list = builder.CreateVector(objects);
+  const auto extra = builder.CreateString(request_.extra_config);
+  const wire::Id job = protocol::to_wire(request_.job);
+  const wire::Id node = protocol::to_wire(journal_.node_id());
+  const uint64_t blocks = bytes_total_ / request_.block_bytes + 1;
+  const auto streams = static_cast<uint32_t>(std::min<uint64_t>(request_.streams, blocks));
+  const auto body =
+      wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.block_bytes, streams, list, &node,
+                               &window, &digest, request_.update, request_.verify, request_.dry_run, passes_++, extra);
+  const uint64_t number = next_request_++;
+  if (auto sent = channel.send(encoder_.finish(number, body)); !sent) return std::move(sent).error();
+  auto tokens = hear_answers(channel, number);
+  if (!tokens && exposed) channel.close();  // The destination may still be reading from what we are about to free.
+  return tokens;
+}
+
+Result<std::vector<Id>> OutboundJob::hear_answers(fabric::Channel& channel, uint64_t number) {
+  auto event = channel.wait(Deadline::after(settings_.stall_timeout));
+  if (!event) return std::move(event).error();
+  const auto* bytes = std::get_if<fabric::Message>(&*event);
+  if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion before the transfer"};
+  auto message = protocol::decode(*bytes);
+  if (!message) return std::move(message).error();
+  if (const auto* refused = message->body<wire::ErrorReply>()) return protocol::from_wire(*refused);
+  const auto* reply = message->body<wire::OfferReply>();
+  if (reply == nullptr || message->request() != number)
+    return Error{Errc::kProtocol, "the answer to the offer is something else"};
+  if (auto taken = take_answers(*reply); !taken) return std::move(taken).error();
+  std::vector<Id> tokens;
+  if (reply->stream_tokens() != nullptr)
+    for (const wire::Id* token : *reply->stream_tokens()) tokens.push_back(protocol::from_wire(token));
+  return tokens;
+}
+
+namespace {
+
+// Which entries of its objects the destination wants, by object; of one that it does not name, all.
+std::unordered_map<uint32_t, std::vector<bool>> wanted_of(const wire::OfferReply& reply) {
+  std::unordered_map<uint32_t, std::vector<bool>> all;
+  if (reply.wanted() == nullptr) return all;
+  for (const wire::WantedEntries* one : *reply.wanted()) {
+    if (one->bits() == nullptr) continue;
+    all[one->object()] = protocol::from_bits(one->bits());
+  }
+  return all;
+}
+
+}  // namespace
+
+// Objects that the destination refused leave the job, and serve again.
+Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
+  if (reply.answers() == nullptr || reply.answers()->size() != sources_.size())
+    return Error{Errc::kProtocol, "the destination did not answer for each object"};
+  destination_node_ = protocol::from_wire(reply.node());
+  const std::lock_guard lock(mutex_);
+  std::vector<std::unique_ptr<objects::Source>> accepted;
+  size_t index = 0;
+  uint64_t bytes = 0;
+  const auto all_wanted = wanted_of(reply);
+  for (ObjectResult& result : results_) {
+    if (result.error != Errc{}) continue;  // Was not offered.
+    const wire::ObjectAnswer* answer = reply.answers()->Get(static_cast<uint32_t>(index));
+    auto& source = sources_[index++];
+    if (answer->error() == 0) {
+      result.destination_id = protocol::from_wire(answer->destination_id());
+      const auto found = all_wanted.find(static_cast<uint32_t>(index - 1));
+      const std::vector<bool> wanted = found == all_wanted.end() ? std::vector<bool>{} : found->second;
+      if (request_.dry_run) {
+        auto files = source->planned(wanted);
+        planned_total_ += files.size();
+        files.resize(std::min(files.size(), kPlannedMax - planned_.size()));
+        planned_.insert(planned_.end(), std::make_move_iterator(files.begin()), std::make_move_iterator(files.end()));
+      }
+      source->accepted(wanted);
+      result.size_bytes = source->size_bytes();
+      bytes += result.size_bytes;
+      accepted.push_back(std::move(source));
+      continue;
+    }
+    result.error = error_from_number(answer->error());
+    if (first_error_.code == Errc{})
+      first_error_ =
+          Error{result.error, fmt::format("{}: {}", request_.destination_address, protocol::text_of(reply.first_error()))};
+    source->resume();
+  }
+  sources_ = std::move(accepted);
+  bytes_total_ = counters_.bytes_done + bytes;
+  return Done{};
+}
+
+Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id>& tokens) {
+  std::vector<objects::Source*> sources;
+  std::vector<uint64_t> sizes;
+  bool survives = true;
+  journal::OutboundJob record{request_.job,
+                              journal::OutboundState::kStarted,
+                              !request_.copy,
+                              true,
+                              request_.destination_address,
+                              request_.destination_target,
+                              {},
+                              destination_node_};
+  for (const auto& source : sources_) {
+    sources.push_back(source.get());
+    sizes.push_back(source->size_bytes());
+    survives = survives && source->survives_restart();
+    record.objects.push_back(source->manifest());
+  }
+  record.source_survives = survives;
+  if (!journalled_)
+    if (auto written = journal_.start_outbound(record); !written) return written;
+  journalled_ = true;
+
+  EngineSettings settings = settings_;
+  settings.block_bytes = request_.block_bytes;
+  auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
+  SourceTransfer shared(domain, std::move(sources), model::plan_blocks(sizes, request_.block_bytes), settings, counters_,
+                        cancelled_);
+  std::vector<std::jthread> threads;
+  std::vector<Result<>> outcomes(tokens.size(), Done{});
+  std::atomic<uint32_t> connected{1};
+  const auto address = fabric::parse_address(request_.destination_address);
+  for (size_t i = 0; i < tokens.size(); ++i)
+    threads.emplace_back([&, i] {
+      if (settings_.on_thread_start) settings_.on_thread_start();
+      auto stream = fabric::Channel::connect(domain, *address, {fabric::Purpose::kStream, tokens[i]},
+                                             Deadline::after(settings_.connect_timeout));
+      if (!stream) {
+        // The job goes on with the streams that it has.
+        log::warn("{}: a stream could not be opened: {}", describe(), stream.error().text);
+        return;
+      }
+      connected++;
+      outcomes[i] = SourceStream(*stream, shared).run();
+      if (!outcomes[i]) shared.stop = true;
+    });
+  Result<> outcome = SourceStream(channel, shared).run();
+  if (!outcome) shared.stop = true;
+  threads.clear();  // Joins.
+  for (Result<>& other : outcomes) {
+    // Stopped because of another stream: that one knows why.
+    const bool knows_more = outcome || outcome.error().code == Errc::kCancelled;
+    if (knows_more && !other) outcome = std::move(other);
+  }
+  // Streams that end while others go on lose their peer: that is not the reason.
+  if (!outcome && cancelled_) outcome = Error{Errc::kCancelled, "the migration was cancelled"};
+  settle_failed_objects(shared);
+  const std::lock_guard lock(mutex_);
+  if (outcome && sources_.empty()) outcome = first_error_;  // Not one could be read.
+  streams_used_ = connected;
+  staged_because_ = shared.ways.staged_because();
+  return outcome;
+}
+
+// Objects that could not be read: the destination is told with the prepare, and they serve here as before.
+void OutboundJob::settle_failed_objects(const SourceTransfer& transfer) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [index, error] : transfer.failed_objects()) {
+    failed_.push_back(index);
+    if (first_error_.code == Errc{}) first_error_ = error;
+    const Id id = sources_[index]->manifest().id;
+    for (ObjectResult& result : results_)
+      if (result.source_id == id && result.error == Errc{}) result.error = error.code;
+    sources_[index]->resume();
+    sources_[index].reset();
+  }
+  std::erase(sources_, nullptr);
+}
+
+}  // namespace godwit::engine
