@@ -72,14 +72,15 @@ Moved move(godwit_database* database, const std::string& destination) {
   return moved;
 }
 
-// The same files as a fileset, in seconds.
-double copy_files(Nodes& nodes, const std::string& path, const std::string& into) {
+// A copy of its files as a fileset, in seconds. They may change while they are copied: only how many and how long counts.
+double copy_files(Nodes& nodes, const std::string& path, const std::string& base) {
+  const fs::path copy = fs::path(base) / "copy", into = fs::path(base) / "into";
+  fs::create_directories(copy);
   fs::create_directories(into);
-  godwit_fileset_options options = GODWIT_FILESET_OPTIONS_INIT;
-  options.force = 1;  // The database has them open.
-  const double seconds =
-      seconds_of([&] { nodes.client().migrate_files(nodes.source(), {path}, nodes.destination(), into, options); });
-  fs::remove_all(into);
+  std::error_code vanished;
+  for (const auto& entry : fs::directory_iterator(path)) fs::copy_file(entry.path(), copy / entry.path().filename(), vanished);
+  const double seconds = seconds_of([&] { nodes.client().migrate_files(nodes.source(), {copy}, nodes.destination(), into); });
+  fs::remove_all(base);
   return seconds;
 }
 
@@ -122,11 +123,16 @@ void measure_write_stop(const Settings& settings, Nodes& nodes, Report& report) 
     std::atomic<bool> stop{false};
     std::atomic<double> longest{0};
     std::atomic<uint64_t> written{0};
+    std::string failure;  // The writer's; read after it has ended.
     std::thread writer([&] {
-      for (uint64_t i = keys; !stop; i += 10) {
-        const double seconds = seconds_of([&] { fill(database.get(), i, 10, value); });
-        written += 10;
-        if (seconds > longest) longest = seconds;
+      try {
+        for (uint64_t i = keys; !stop; i += 10) {
+          const double seconds = seconds_of([&] { fill(database.get(), i, 10, value); });
+          written += 10;
+          if (seconds > longest) longest = seconds;
+        }
+      } catch (const std::exception& error) {
+        failure = error.what();
       }
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
@@ -142,6 +148,7 @@ void measure_write_stop(const Settings& settings, Nodes& nodes, Report& report) 
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     stop = true;
     writer.join();
+    if (!failure.empty()) throw std::runtime_error("a write failed: " + failure);
     uint64_t count = 0;
     check(godwit_database_count(database.get(), nullptr, 0, &count));
     if (count != keys + written) throw std::runtime_error("a key that was acknowledged is missing");

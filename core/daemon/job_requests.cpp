@@ -79,6 +79,9 @@ Requests::Reply Requests::migrate_files(uint64_t request, const wire::MigrateFil
 Requests::Reply Requests::migrate_database(uint64_t request, const wire::MigrateDatabaseRequest& migrate) {
   if (migrate.id() == nullptr || migrate.destination() == nullptr)
     return Error{Errc::kProtocol, "the migrate request lacks its database or its destination"};
+  const Id id = protocol::from_wire(*migrate.id());
+  if (auto found = objects::found_or_moved(node_.databases->find(id), to_string(id), moved_); !found)
+    return std::move(found).error();
   const engine::MigrateDatabaseRequest wanted{
       protocol::from_wire(*migrate.id()),        migrate.destination()->str(), protocol::text_of(migrate.new_root()),
       protocol::text_of(migrate.extra_config()), migrate.block_bytes(),        migrate.streams()};

@@ -30,7 +30,10 @@ Result<Access> Gate::enter(Use use) {
                    fmt::format("{} takes no writes while job {} moves it; try again", describe(), to_string(job_))};
     case GateState::kIncoming:
     case GateState::kHandedOver: return Error{Errc::kBusy, fmt::format("{} is between two nodes; try again", describe())};
-    case GateState::kGone: return Error{Errc::kNotFound, fmt::format("{} is gone", describe())};
+    case GateState::kGone:
+      // Whoever found it just before it moved away hears where to when it asks again.
+      if (!job_.is_zero()) return Error{Errc::kBusy, fmt::format("{} has just moved away; try again", describe())};
+      return Error{Errc::kNotFound, fmt::format("{} is gone", describe())};
   }
   ++(use == Use::kRead ? readers_ : writers_);
   return Access{this, use};

@@ -169,6 +169,20 @@ TEST_P(DatabaseMigration, AnEmptyOneMoves) {
   EXPECT_EQ(count(database.get()), 0U);
 }
 
+// A handle that has not been used since leads to where the database is.
+TEST_P(DatabaseMigration, ThereAndBackAndThereAgain) {
+  Node source, destination;
+  const Client client = open_client();
+  const Database database = create(client.get(), *source, GetParam());
+  ASSERT_EQ(put(database.get(), "key", "value"), GODWIT_OK);
+  for (Node* to : {&destination, &source, &destination, &source})
+    ASSERT_EQ(godwit_database_migrate(database.get(), (**to).address().c_str(), nullptr), GODWIT_OK) << godwit_last_error();
+  EXPECT_EQ(get(database.get(), "key"), "value");
+  godwit_database_info info{};
+  ASSERT_EQ(godwit_database_stat(database.get(), &info), GODWIT_OK);
+  EXPECT_EQ(info.epoch, 5U);
+}
+
 // Whatever fails, the source serves as before, and the destination has nothing of it.
 TEST_P(DatabaseMigration, WhatFailsChangesNothing) {
   Node source, destination;
