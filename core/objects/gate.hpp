@@ -50,7 +50,8 @@ class Gate {
   const std::string& describe() const { return subject_; }
   GateState state() const;
 
-  // Errors: kBusy, a job has stopped this use for now, or has moved it away: find it again; kNotFound, it is gone. Does not block.
+  // Errors: kBusy, a job has stopped this use for now, or has moved it away: find it again; kNotFound, it is gone. Does not
+  // block.
   Result<Access> enter(Use use);
 
   // One job at a time works on an object. Errors: kBusy, another one does; kNotFound, it is gone or not here yet.

@@ -24,6 +24,14 @@ wire::FileRow row_of(const FileEntry& entry) {
       is_whole(entry) ? kWhole : static_cast<uint32_t>(entry.data.size()), static_cast<uint32_t>(entry.xattrs.size()));
 }
 
+// The verifier sees to it that a vector's elements lie within the buffer, not that each begins where its type may.
+template <class Struct>
+Struct copy_of(const flatbuffers::Vector<const Struct*>& structs, uint32_t index) {
+  Struct copy;
+  std::memcpy(static_cast<void*>(&copy), structs.Data() + size_t{index} * sizeof copy, sizeof copy);
+  return copy;
+}
+
 // What the rows take from, in their order. Whoever takes more than there is gets an error, never a byte of something else.
 class Supply {
  public:
@@ -40,8 +48,8 @@ class Supply {
     const auto* all = fileset_.extents();
     if (count > (all == nullptr ? 0 : all->size()) - extents_) return false;
     for (uint32_t i = 0; i < count; ++i) {
-      const wire::ExtentRow* row = all->Get(extents_++);
-      data.push_back({row->offset_bytes(), row->length_bytes()});
+      const auto row = copy_of(*all, extents_++);
+      data.push_back({row.offset_bytes(), row.length_bytes()});
     }
     return true;
   }
@@ -142,7 +150,7 @@ Result<model::Fileset> decode_fileset(std::span<const std::byte> bytes) {
   fileset.entries.resize(stored.rows()->size());
   Supply supply(stored);
   for (uint32_t i = 0; i < stored.rows()->size(); ++i)
-    if (!read_row(*stored.rows()->Get(i), supply, fileset.entries[i])) return damaged;
+    if (!read_row(copy_of(*stored.rows(), i), supply, fileset.entries[i])) return damaged;
   if (auto sound = model::check(fileset); !sound) return std::move(sound).error();
   return fileset;
 }

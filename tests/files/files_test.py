@@ -34,6 +34,7 @@ class FilesTest(unittest.TestCase):
     def node(cls, roots):
         node = cli_node.Node(BINARIES, [], {"listen": [cls.listen.format(number=len(roots[0]["path"]))], "file_roots": roots})
         cls.addClassCleanup(node.close)
+        cls.addClassCleanup(node.terminate)  # First: a killed one leaves its shared memory.
         return node
 
     def setUp(self):

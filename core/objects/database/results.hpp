@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "objects/database/backend.hpp"
 #include "protocol/batch.hpp"
 
 namespace godwit::objects {
