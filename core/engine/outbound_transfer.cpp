@@ -92,7 +92,9 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   const auto extra = builder.CreateString(request_.extra_config);
   const wire::Id job = protocol::to_wire(request_.job);
   const wire::Id node = protocol::to_wire(journal_.node_id());
-  const uint64_t blocks = bytes_total_ / request_.block_bytes + 1;
+  uint64_t bytes = 0;
+  for (const auto& source_of : sources_) bytes += source_of->size_bytes();
+  const uint64_t blocks = bytes / request_.block_bytes + 1;
   const auto streams = static_cast<uint32_t>(std::min<uint64_t>(request_.streams, blocks));
   const auto body =
       wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.block_bytes, streams, list, &node,

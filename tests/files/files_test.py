@@ -153,6 +153,25 @@ class FilesTest(unittest.TestCase):
         many = sorted(path.name for path in (self.there / "tree/many").iterdir() if path.name.startswith("1"))
         self.assertEqual(many, [f"17{i}" for i in range(10)])
 
+    def test_a_tree_that_nobody_may_write_arrives_so(self):
+        (self.here / "tree/sub").mkdir(parents=True)
+        (self.here / "tree/sub/x").write_text("x")
+        for path in ("tree/sub/x", "tree/sub", "tree"):
+            (self.here / path).chmod(0o555)
+        self.migrate(self.here / "tree")
+        self.assertIsNone(trees.difference(self.here / "tree", self.there / "tree"))
+        self.assert_clean()
+        for root in (self.here, self.there):  # So that it can be removed.
+            (root / "tree").chmod(0o755)
+            (root / "tree/sub").chmod(0o755)
+
+    def test_one_file_is_brought_up_to_date(self):
+        (self.here / "x").write_text("new content")
+        (self.there / "x").write_text("old")
+        self.migrate(self.here / "x", options=["--update"])
+        self.assertIsNone(trees.difference(self.here / "x", self.there / "x"))
+        self.assert_clean()
+
     def test_a_dry_run_changes_nothing(self):
         trees.make(self.here / "tree")
         out = self.migrate(self.here / "tree", options=["--dry-run"])

@@ -55,6 +55,15 @@ class BenchSmoke(unittest.TestCase):
         records = self.measure("regions", "--count", "50", "--kinds", "dram", repeat=1)
         self.assertGreater(records["regions in one call", "dram", "dram", 4096]["regions_per_s"], 0)
 
+    def test_files_are_compared_with_the_usual_tools(self):
+        records = self.measure("files", "--count", "20", "--sizes", "64KiB", repeat=1)
+        self.assertTrue({case for case, *_ in records} >= {"godwit", "tar | socket | tar"})
+
+    def test_databases_move_and_their_writers_wait(self):
+        records = self.measure("db", "--keys", "500", "--total", "1MiB", repeat=1)
+        self.assertEqual({case for case, *_ in records},
+                         {"move map", "move rocksdb", "move leveldb", "move lmdb", "move rocksdb, written to"})
+
     def test_memory_reports_what_is_beyond_the_region(self):
         (record,) = self.measure("memory", "--sizes", "1MiB").values()
         self.assertGreater(record["source_beyond_region_bytes"], 0)

@@ -195,6 +195,7 @@ void FilesetSink::adopt() {
       if (!kept) return;  // Its directory stays, with all that it holds.
     }
   }
+  if (files_) files_->writer.show_mode(place);
   if (fsync(place) != 0) log::error("{}: {}", describe(), file_error("fsync of its directory", errno).text);
   incoming_->leave();
 }

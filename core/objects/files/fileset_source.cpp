@@ -99,8 +99,11 @@ Result<> FilesetSource::hide() {
     return file_error(fmt::format("'{}/{}'", directory_->path, outgoing), errno);
   auto out = open_beneath(directory_->fd.get(), outgoing, O_PATH | O_DIRECTORY, Links::kNone, outgoing);
   if (!out) return std::move(out).error();
-  if (auto renamed = rename_new(directory_->fd.get(), name_, out->get(), name_); !renamed)
-    return with_context(describe(), std::move(renamed).error());
+  auto renamed = rename_new(directory_->fd.get(), name_, out->get(), name_);
+  if (!renamed && renamed.error().code == Errc::kDenied && files_->walked.files.entries[0].kind == model::FileKind::kDirectory)
+    return Error{Errc::kDenied,
+                 fmt::format("{}: {}; who moves a directory must be allowed to write it", describe(), renamed.error().text)};
+  if (!renamed) return with_context(describe(), std::move(renamed).error());
   hidden_ = true;
   return Done{};
 }

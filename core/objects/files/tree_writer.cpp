@@ -121,8 +121,18 @@ Result<> TreeWriter::complete() const {
     auto fd = open(i, O_RDONLY | O_DIRECTORY);
     if (!fd) return std::move(fd).error();
     if (auto dressed = dress(i, fd->get()); !dressed) return dressed;
+    // Only who may write a directory may take it elsewhere: see show_mode().
+    if (i == 0 && (files_.entries[0].mode & S_IWUSR) == 0 && fchmod(fd->get(), S_IRWXU) != 0)
+      return file_error(describe(0), errno);
   }
   return Done{};
+}
+
+void TreeWriter::show_mode(int directory) const {
+  const FileEntry& top = files_.entries[0];
+  if (top.kind != FileKind::kDirectory || (top.mode & S_IWUSR) != 0) return;
+  if (fchmodat(directory, top.name.c_str(), top.mode & 01777, 0) != 0)
+    log::warn("{}", file_error("the mode of " + describe(0), errno).text);
 }
 
 Result<> TreeWriter::make_durable() const {

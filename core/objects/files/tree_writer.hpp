@@ -23,8 +23,10 @@ class TreeWriter {
   Result<UniqueFd> create(uint32_t entry) const;
   // Owner where permitted, mode, extended attributes and times of what `fd` is. Set-user-id and set-group-id are left out.
   Result<> dress(uint32_t entry, int fd) const;
-  // The hard links; then the directories' own, from the deepest up. Errors: as make_frame.
+  // The hard links; then the directories' own, from the deepest up. A top that its owner may not write gets its mode later, by
+  // show_mode(), when it is in its place, in `directory`. Errors: as make_frame.
   Result<> complete() const;
+  void show_mode(int directory) const;
   // Every byte and name is on the medium. Blocks. Errors: kIo, kNoSpace.
   Result<> make_durable() const;
 

@@ -65,8 +65,13 @@ class Walker {
   }
 
  private:
+  // For errors: an entry; and what is called `name` in a directory (kNoFile: in the one where the top is).
   std::string shown(uint32_t entry) const {
     return fmt::format("'{}/{}'", shown_, log::printable(path_of(walked_.files, entry)));
+  }
+  std::string shown(uint32_t directory, const std::string& name) const {
+    const std::string above = directory == model::kNoFile ? "" : path_of(walked_.files, directory) + "/";
+    return fmt::format("'{}/{}'", shown_, log::printable(above + name));
   }
 
   Result<> list(uint32_t directory) {
@@ -95,7 +100,7 @@ class Walker {
       struct stat status {};
       if (fstatat(fd->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) continue;  // It went while we looked.
-        return file_error(shown(directory) + "/" + log::printable(name), errno);
+        return file_error(shown(directory, name), errno);
       }
       if (auto added = add(fd->get(), directory, name, status); !added) return added;
     }
@@ -119,10 +124,7 @@ class Walker {
     entry.user = status.st_uid;
     entry.group = status.st_gid;
     entry.modified = time_of(status.st_mtim);
-    const auto what = [&] {
-      return parent == model::kNoFile ? fmt::format("'{}/{}'", shown_, log::printable(name))
-                                      : fmt::format("{}/{}", shown(parent), log::printable(name));
-    };
+    const auto what = [&] { return shown(parent, name); };
     switch (status.st_mode & S_IFMT) {
       case S_IFDIR: entry.kind = FileKind::kDirectory; break;
       case S_IFREG:
@@ -165,8 +167,8 @@ class Walker {
     }
     entry.kind = FileKind::kRegular;
     entry.size_bytes = static_cast<uint64_t>(status.st_size);
-    // Better now than in the middle.
-    if (faccessat(at, entry.name.c_str(), R_OK, AT_EACCESS) != 0) return file_error(what(), errno);
+    // Better now than in the middle. Root may read everything.
+    if (geteuid() != 0 && faccessat(at, entry.name.c_str(), R_OK, AT_EACCESS) != 0) return file_error(what(), errno);
     if (entry.size_bytes == 0) return Done{};
     if (static_cast<uint64_t>(status.st_blocks) * 512 >= entry.size_bytes) {
       entry.data.push_back({0, entry.size_bytes});
