@@ -44,25 +44,11 @@ InboundJob::InboundJob(journal::Journal& journal, journal::InboundJob record, st
       record_(std::move(record)),
       sinks_(std::move(sinks)),
       machine_(machine),
+      seen_state_(machine.state),
       source_is_silent_(machine.state != DestinationState::kReceiving) {}
 
 std::string InboundJob::describe() const {
   return fmt::format("job {} from {}", to_string(record_.job), record_.source_address);
-}
-
-DestinationState InboundJob::state() const {
-  const std::lock_guard lock(mutex_);
-  return machine_.state;
-}
-
-bool InboundJob::source_is_silent() const {
-  const std::lock_guard lock(mutex_);
-  return source_is_silent_;
-}
-
-bool InboundJob::forgotten() const {
-  const std::lock_guard lock(mutex_);
-  return forgotten_;
 }
 
 Result<> InboundJob::begin_pass(const std::function<Result<>(const Sinks&)>& begin) {
@@ -234,9 +220,10 @@ OutcomeAnswer InboundJob::feed_locked(DestinationEvent event) {
   const DestinationState before = machine_.state;
   for (const DestinationAction action : machine_.on(event)) {
     crash_point(fmt::format("destination.before.{}", name_of(action)));
-    if (!perform_locked(action, before, answer)) return answer;
+    if (!perform_locked(action, before, answer)) break;
     crash_point(fmt::format("destination.after.{}", name_of(action)));
   }
+  seen_state_ = machine_.state;
   return answer;
 }
 

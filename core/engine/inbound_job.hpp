@@ -1,6 +1,7 @@
 // InboundJob: a migration at its destination: performs what the pure protocol decides (model/cutover.hpp).
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -39,7 +40,8 @@ class InboundJob {
 
   const Id& id() const { return record_.job; }
   const std::string& source_address() const { return record_.source_address; }
-  model::DestinationState state() const;
+  // These three never wait for what the job does.
+  model::DestinationState state() const { return seen_state_; }
 
   // Another pass: `begin` is given the sinks (null: dropped), which no stream uses meanwhile. Errors: kProtocol, it is not the
   // time; those of `begin`.
@@ -66,10 +68,10 @@ class InboundJob {
 
   const Id& source_node() const { return record_.source_node; }
   // No connection of the source is open any more (or since the restart).
-  bool source_is_silent() const;
+  bool source_is_silent() const { return source_is_silent_; }
   bool in_doubt() const { return state() == model::DestinationState::kPrepared; }
   // Nothing is left to do for it: the table forgets it.
-  bool forgotten() const;
+  bool forgotten() const { return forgotten_; }
   std::string describe() const;
 
  private:
@@ -91,8 +93,11 @@ class InboundJob {
   std::condition_variable streams_left_;
   uint32_t streams_ = 0;
   Result<> stream_outcome_ = Done{};
-  bool source_is_silent_;
-  bool forgotten_ = false;
+
+  // Seen without the lock, which is held for as long as a disk or a program of the operator's takes.
+  std::atomic<model::DestinationState> seen_state_;
+  std::atomic<bool> source_is_silent_;
+  std::atomic<bool> forgotten_{false};
 };
 
 }  // namespace godwit::engine
