@@ -142,7 +142,7 @@ std::string OutboundJob::report_json() const {
       {"objects_done", now.objects_done},
       {"objects_total", now.objects_total},
       {"seconds", now.seconds},
-      {"passes", passes_},
+      {"passes", passes_.load()},
       {"writers_stopped_seconds",
        writers_stopped_ ? std::chrono::duration<double>((now.ended ? ended_ : Clock::now()) - *writers_stopped_).count() : 0.0},
       {"streams", streams_used_},

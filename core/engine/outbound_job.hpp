@@ -148,7 +148,7 @@ class OutboundJob {
   Error refusal_{Errc::kPeerLost, "the destination knows nothing of the job any more"};  // Its last one.
   Id destination_node_;      // Only it can say what became of the job.
   bool journalled_ = false;  // The journal knows the job.
-  uint32_t passes_ = 0;
+  std::atomic<uint32_t> passes_{0};
   bool reclaimed_ = false;  // The destination lost its copy after the hand-over.
 
   mutable std::mutex mutex_;                               // Guards all below.
