@@ -73,6 +73,27 @@ Result<uint64_t> parse_size(std::string_view text) {
   return static_cast<uint64_t>(bytes);
 }
 
+Result<uint64_t> parse_rate(std::string_view text) {
+  const Error bad{Errc::kInvalid, fmt::format("'{}' is not a rate; write for example 50mbps, 100MB/s or 2GiB/s", text)};
+  const auto without = [&](std::string_view suffix) { return text.substr(0, text.size() - suffix.size()); };
+  if (text.ends_with("/s")) {
+    auto bytes = parse_size(without("/s"));
+    return bytes ? bytes : Result<uint64_t>(bad);
+  }
+  if (text.ends_with("Bps")) {
+    auto bytes = parse_size(without("ps"));
+    return bytes ? bytes : Result<uint64_t>(bad);
+  }
+  if (text.size() > 3 && (text.ends_with("bps") || text.ends_with("bit"))) {
+    // Bits come in thousands: "50m" would be binary.
+    auto bits = parse_size(std::string(without("bps")) + "B");
+    if (!bits) return bad;
+    return *bits / 8;
+  }
+  auto bytes = parse_size(text);
+  return bytes ? bytes : Result<uint64_t>(bad);
+}
+
 std::string format_size(uint64_t bytes) {
   static constexpr std::array kNames{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double value = static_cast<double>(bytes);

@@ -17,6 +17,10 @@ constexpr uint64_t operator""_GiB(unsigned long long n) { return n << 30; }
 // format_size() prints.
 // Errors: kInvalid, not a size, negative, or above 2^63.
 Result<uint64_t> parse_size(std::string_view text);
+// "2GiB/s", "50MB/s", "50mbps" and "1.5gbps" (bits, decimal), or a size, in bytes a second. Case is ignored, but for the unit's
+// own last letters: "MBps" are bytes.
+// Errors: kInvalid, not a rate; as parse_size().
+Result<uint64_t> parse_rate(std::string_view text);
 // "1.50 GiB": three significant digits, binary units.
 std::string format_size(uint64_t bytes);
 // "1:02:03" or "4.2 s".

@@ -9,6 +9,7 @@
 #include "json.hpp"
 #include "session.hpp"
 #include "text.hpp"
+#include "transfer_options.hpp"
 
 namespace godwit::cli {
 namespace {
@@ -57,6 +58,7 @@ void print_job(const Session& session, const godwit_job_info& info) {
   table.add({"regions", fmt::format("{} of {}", progress.objects_done, progress.objects_total)});
   table.add({"bytes", fmt::format("{} of {}", progress.bytes_done, progress.bytes_total)});
   table.add({"rate", fmt::format("{}/s", format_size(progress.bytes_per_second))});
+  table.add({"limit", info.bandwidth == 0 ? "none" : fmt::format("{}/s", format_size(static_cast<double>(info.bandwidth)))});
   print(table.text());
 }
 
@@ -77,6 +79,28 @@ int cancel(Session& session, const std::string& id) {
   return 0;
 }
 
+int pause(Session& session, const std::string& id) {
+  const Migration migration = open_job(session, id);
+  check(godwit_migration_pause(migration.get()));
+  if (session.json) print_json({{"job", id}, {"paused", true}});
+  return 0;
+}
+
+int resume(Session& session, const std::string& id) {
+  const Migration migration = open_job(session, id);
+  check(godwit_migration_resume(migration.get()));
+  if (session.json) print_json({{"job", id}, {"paused", false}});
+  return 0;
+}
+
+int limit(Session& session, const std::string& id, const std::string& rate) {
+  const uint64_t bandwidth = rate_from(rate);
+  const Migration migration = open_job(session, id);
+  check(godwit_migration_limit(migration.get(), bandwidth));
+  if (session.json) print_json({{"job", id}, {"bandwidth", bandwidth == 0 ? Json(nullptr) : Json(bandwidth)}});
+  return 0;
+}
+
 // A command that takes the id of one job.
 void add_one(Menu& menu, CLI::App* group, const std::string& name, const std::string& what,
              int (*action)(Session&, const std::string&)) {
@@ -85,6 +109,17 @@ void add_one(Menu& menu, CLI::App* group, const std::string& name, const std::st
   const auto id = std::make_shared<std::string>();
   app->add_option("JOB", *id, "The job's id, as `godwit migrate` and `godwit job ls` print it")->required();
   menu.on_run(app, [&session, id, action] { return action(session, *id); });
+}
+
+void add_limit(Menu& menu, CLI::App* group) {
+  Session& session = menu.session();
+  CLI::App* app = menu.command(group, "limit", "Change how fast a job may send, while it runs",
+                               "godwit job limit 0123456789abcdef0123456789abcdef 100MB/s");
+  const auto id = std::make_shared<std::string>();
+  const auto rate = std::make_shared<std::string>();
+  app->add_option("JOB", *id, "The job's id")->required();
+  app->add_option("RATE", *rate, "50mbps, 100MB/s, 2GiB/s, or none")->required();
+  menu.on_run(app, [&session, id, rate] { return limit(session, *id, *rate); });
 }
 
 }  // namespace
@@ -97,6 +132,10 @@ void add_job_commands(Menu& menu) {
   add_one(menu, group, "show", "Show one job", show);
   add_one(menu, group, "wait", "Wait until a job has ended; the exit code is the job's",
           [](Session& s, const std::string& id) { return wait_and_report(s, open_job(s, id).get()); });
+  add_one(menu, group, "pause", "Send no more blocks until the job is resumed; what its source has stopped stays stopped",
+          pause);
+  add_one(menu, group, "resume", "Let a paused job go on; nothing that has arrived is sent again", resume);
+  add_limit(menu, group);
   add_one(menu, group, "cancel", "Ask a job to stop; what is not cut over stays where it is", cancel);
 }
 

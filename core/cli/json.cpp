@@ -52,6 +52,7 @@ Json to_json(const godwit_job_info& info) {
           {"objects_done", progress.objects_done},
           {"objects_total", progress.objects_total},
           {"bytes_per_second", progress.bytes_per_second},
+          {"bandwidth", info.bandwidth == 0 ? Json(nullptr) : Json(info.bandwidth)},
           {"eta_seconds", progress.eta_seconds < 0 ? Json(nullptr) : Json(progress.eta_seconds)}};
 }
 

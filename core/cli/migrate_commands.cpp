@@ -15,8 +15,8 @@ namespace {
 Migration start(Session& session, const MigrateOptions& options, const std::vector<godwit_region_info>& regions) {
   godwit_migrate_options how = GODWIT_MIGRATE_OPTIONS_INIT;
   how.copy = options.copy ? 1 : 0;
-  how.block_bytes = options.block_bytes;
-  how.streams = options.streams;
+  how.block_bytes = options.transfer.block_bytes;
+  options.transfer.give_to(how);
   how.name = options.name.empty() ? nullptr : options.name.c_str();
   std::vector<godwit_region_id> ids;
   ids.reserve(regions.size());
@@ -72,9 +72,7 @@ void add_region_options(CLI::App* app, MigrateOptions& options) {
   app->add_option("--target", options.target, "The target there")->required()->type_name("NAME");
   app->add_flag("--copy", options.copy, "Keep the source; copies get new ids. Default: move");
   app->add_option("--name", options.name, "For one region: its name there; default: it keeps its name")->type_name("NAME");
-  add_size_option(app, "--block-size", options.block_bytes, "4KiB to 64MiB; default: as the source is configured");
-  app->add_option("--streams", options.streams, "Connections side by side; default: as the source is configured")
-      ->type_name("N");
+  add_transfer_options(app, options.transfer, "--block-size");
   app->add_flag("--dry-run", options.dry_run, "Only say what would go, and whether it fits");
   app->add_flag("--async", options.run_async, "Print the job's id and do not wait");
 }

@@ -7,6 +7,7 @@
 #include "json.hpp"
 #include "session.hpp"
 #include "text.hpp"
+#include "transfer_options.hpp"
 
 namespace godwit::cli {
 namespace {
@@ -17,8 +18,7 @@ struct DatabaseMove {
   std::string to;
   std::string new_root;
   std::string extra_config;
-  uint64_t xfer_size = 0;
-  uint32_t streams = 0;
+  TransferOptions transfer;
   bool run_async = false;
 };
 
@@ -30,8 +30,8 @@ int migrate_database(Session& session, DatabaseMove move) {
   godwit_database_migrate_options how = GODWIT_DATABASE_MIGRATE_OPTIONS_INIT;
   how.new_root = move.new_root.empty() ? nullptr : move.new_root.c_str();
   how.extra_config = move.extra_config.empty() ? nullptr : move.extra_config.c_str();
-  how.xfer_size = move.xfer_size;
-  how.streams = move.streams;
+  how.xfer_size = move.transfer.block_bytes;
+  move.transfer.give_to(how);
   godwit_migration* started = nullptr;
   check(godwit_database_migrate_start(database.get(), move.to.c_str(), &how, &started));
   const Migration migration(started);
@@ -62,8 +62,7 @@ void add_migrate_database_command(Menu& menu, CLI::App* group) {
   app->add_option("--new-root", move->new_root, "Directory there in which its own is made; default: that node's database_root")
       ->type_name("PATH");
   app->add_option("--extra-config", move->extra_config, "Options there in the place of those here")->type_name("JSON");
-  add_size_option(app, "--xfer-size", move->xfer_size, "Bytes of a block, 4KiB to 64MiB; default: as the source is configured");
-  app->add_option("--streams", move->streams, "Connections side by side; default: as the source is configured")->type_name("N");
+  add_transfer_options(app, move->transfer, "--xfer-size");
   app->add_flag("--async", move->run_async, "Print the job's id and do not wait");
   menu.on_run(app, [&session, move] { return migrate_database(session, *move); });
 }

@@ -7,6 +7,7 @@
 #include "json.hpp"
 #include "session.hpp"
 #include "text.hpp"
+#include "transfer_options.hpp"
 
 namespace godwit::cli {
 namespace {
@@ -19,8 +20,7 @@ struct FilesOptions {
   std::vector<std::string> excludes;
   bool move = false, update = false, verify = false, dry_run = false, force = false, xattrs = false, skip_special = false;
   bool run_async = false;
-  uint64_t block_bytes = 0;
-  uint32_t streams = 0;
+  TransferOptions transfer;
 };
 
 struct Destination {
@@ -82,8 +82,8 @@ int migrate_files(Session& session, FilesOptions options) {
   how.skip_special = options.skip_special;
   how.rules = rules.data();
   how.rule_count = rules.size();
-  how.block_bytes = options.block_bytes;
-  how.streams = options.streams;
+  how.block_bytes = options.transfer.block_bytes;
+  options.transfer.give_to(how);
   std::vector<const char*> paths;
   for (const std::string& path : options.paths) paths.push_back(path.c_str());
   godwit_migration* started = nullptr;
@@ -124,9 +124,7 @@ void add_files_options(CLI::App* app, FilesOptions& options) {
   app->add_flag("--xattrs", options.xattrs, "User extended attributes and ACLs too");
   app->add_flag("--skip-special", options.skip_special, "Leave out devices, sockets and FIFOs instead of failing");
   app->add_flag("--force", options.force, "Also read files that somebody has open for writing");
-  add_size_option(app, "--block-size", options.block_bytes, "4KiB to 64MiB; default: as the source is configured");
-  app->add_option("--streams", options.streams, "Connections side by side; default: as the source is configured")
-      ->type_name("N");
+  add_transfer_options(app, options.transfer, "--block-size");
   app->add_flag("--async", options.run_async, "Print the job's id and do not wait");
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "session.hpp"
+#include "transfer_options.hpp"
 
 namespace godwit::cli {
 
@@ -17,8 +18,7 @@ struct MigrateOptions {
   std::string target;
   bool copy = false;
   std::string name;
-  uint64_t block_bytes = 0;
-  uint32_t streams = 0;
+  TransferOptions transfer;
   bool dry_run = false;
   bool run_async = false;
 };

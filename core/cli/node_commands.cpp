@@ -11,6 +11,7 @@
 #include "json.hpp"
 #include "session.hpp"
 #include "text.hpp"
+#include "transfer_options.hpp"
 
 namespace godwit::cli {
 namespace {
@@ -94,6 +95,18 @@ int list_errors(const Session& session) {
   return 0;
 }
 
+int limit(Session& session, const std::string& rate) {
+  if (!rate.empty()) check(godwit_node_limit(session.client(), session.address().c_str(), rate_from(rate)));
+  uint64_t now = 0;
+  check(godwit_node_get_limit(session.client(), session.address().c_str(), &now));
+  if (session.json) {
+    print_json({{"node", session.address()}, {"bandwidth", now == 0 ? Json(nullptr) : Json(now)}});
+  } else {
+    print(now == 0 ? "no limit\n" : fmt::format("{}/s\n", format_size(static_cast<double>(now))));
+  }
+  return 0;
+}
+
 }  // namespace
 
 void add_node_commands(Menu& menu) {
@@ -112,6 +125,12 @@ void add_node_commands(Menu& menu) {
   doctor_app->add_option("--config", options->config, "This machine, with the targets of this configuration")
       ->type_name("FILE");
   menu.on_run(doctor_app, [&session, options] { return doctor(session, *options); });
+
+  CLI::App* limit_app = menu.command(nullptr, "limit", "Show or change how fast a node may send, all its migrations together",
+                                     "godwit limit 2GiB/s --node tcp://n1:7411\n  godwit limit none --node tcp://n1:7411");
+  const auto rate = std::make_shared<std::string>();
+  limit_app->add_option("RATE", *rate, "50mbps, 100MB/s, 2GiB/s, or none; default: only show it");
+  menu.on_run(limit_app, [&session, rate] { return limit(session, *rate); });
 
   CLI::App* errors_app = menu.command(nullptr, "errors", "List the error codes and the exit codes", "godwit errors --json");
   menu.on_run(errors_app, [&session] { return list_errors(session); });

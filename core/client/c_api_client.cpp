@@ -1,6 +1,7 @@
 // godwit.h: clients, and what is asked of a node without a handle.
 #include <cstdlib>
 
+#include "base/units.hpp"
 #include "client/c_boundary.hpp"
 #include "client/handles.hpp"
 #include "client/node.hpp"
@@ -84,6 +85,39 @@ int godwit_job_list(godwit_client* client, const char* address, godwit_job_info*
     if (!copy) return copy.error();
     *infos = *copy;
     *count = jobs->size();
+    return Done{};
+  });
+}
+
+int godwit_node_limit(godwit_client* client, const char* address, uint64_t bandwidth) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    return Node(client->client, *where).limit(bandwidth);
+  });
+}
+
+int godwit_node_get_limit(godwit_client* client, const char* address, uint64_t* bandwidth) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    if (bandwidth == nullptr) return is_null("bandwidth");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    const auto now = Node(client->client, *where).bandwidth();
+    if (!now) return now.error();
+    *bandwidth = *now;
+    return Done{};
+  });
+}
+
+int godwit_rate_parse(const char* text, uint64_t* bytes_per_second) {
+  return at_c_boundary([&]() -> Result<> {
+    if (text == nullptr) return is_null("text");
+    if (bytes_per_second == nullptr) return is_null("bytes_per_second");
+    const auto rate = godwit::parse_rate(text);
+    if (!rate) return rate.error();
+    *bytes_per_second = *rate;
     return Done{};
   });
 }

@@ -1,7 +1,6 @@
 // godwit.h: filesets.
 #include <memory>
 
-#include "base/units.hpp"
 #include "client/c_boundary.hpp"
 #include "client/fileset.hpp"
 #include "client/handles.hpp"
@@ -25,7 +24,7 @@ Result<FilesetPlan> plan_from(const char* const* paths, size_t count, const char
   if (destination == nullptr) return is_null("destination");
   if (directory == nullptr) return is_null("directory");
   if (const Result<Address> where = address_from(destination); !where) return where.error();
-  FilesetPlan plan{{}, destination, directory, GODWIT_FILESET_OPTIONS_INIT};
+  FilesetPlan plan{{}, destination, directory, GODWIT_FILESET_OPTIONS_INIT, {}};
   for (size_t i = 0; i < count; ++i) {
     if (paths[i] == nullptr) return is_null("paths[" + std::to_string(i) + "]");
     if (paths[i][0] != '/')
@@ -37,8 +36,9 @@ Result<FilesetPlan> plan_from(const char* const* paths, size_t count, const char
   if (options->rule_count > 0 && options->rules == nullptr) return is_null("rules");
   for (size_t i = 0; i < options->rule_count; ++i)
     if (options->rules[i].pattern == nullptr) return is_null("rules[" + std::to_string(i) + "].pattern");
-  if (options->block_bytes != 0 && (options->block_bytes < 4_KiB || options->block_bytes > 64_MiB))
-    return Error{Errc::kInvalid, "block_bytes is " + std::to_string(options->block_bytes) + ", not from 4 KiB to 64 MiB"};
+  auto transfer = transfer_from(options->block_bytes, options->streams, options->bandwidth, options->compression);
+  if (!transfer) return std::move(transfer).error();
+  plan.transfer = *transfer;
   return plan;
 }
 

@@ -2,7 +2,6 @@
 #include <cstring>
 #include <memory>
 
-#include "base/units.hpp"
 #include "client/c_boundary.hpp"
 #include "client/handles.hpp"
 #include "client/rules.hpp"
@@ -15,15 +14,12 @@ using fabric::Address;
 namespace {
 
 constexpr size_t kRegionsMax = 100'000;
-constexpr uint64_t kBlockBytesMin = 4_KiB;
-constexpr uint64_t kBlockBytesMax = 64_MiB;
 
 Result<> apply(const godwit_migrate_options& options, MigrationPlan& plan) {
   plan.copy = options.copy != 0;
-  plan.streams = options.streams;
-  plan.block_bytes = options.block_bytes;
-  if (plan.block_bytes != 0 && (plan.block_bytes < kBlockBytesMin || plan.block_bytes > kBlockBytesMax))
-    return Error{Errc::kInvalid, "block_bytes is " + std::to_string(plan.block_bytes) + ", not from 4 KiB to 64 MiB"};
+  auto transfer = transfer_from(options.block_bytes, options.streams, options.bandwidth, options.compression);
+  if (!transfer) return std::move(transfer).error();
+  plan.transfer = *transfer;
   if (options.name == nullptr) return Done{};
   if (plan.regions.size() != 1)
     return Error{Errc::kInvalid, "a name at the destination is for one region, not for " + std::to_string(plan.regions.size())};
@@ -119,6 +115,27 @@ int godwit_migration_cancel(godwit_migration* migration) {
   });
 }
 
+int godwit_migration_pause(godwit_migration* migration) {
+  return at_c_boundary([&]() -> Result<> {
+    if (migration == nullptr) return is_null("migration");
+    return migration->migration.pause();
+  });
+}
+
+int godwit_migration_resume(godwit_migration* migration) {
+  return at_c_boundary([&]() -> Result<> {
+    if (migration == nullptr) return is_null("migration");
+    return migration->migration.resume();
+  });
+}
+
+int godwit_migration_limit(godwit_migration* migration, uint64_t bandwidth) {
+  return at_c_boundary([&]() -> Result<> {
+    if (migration == nullptr) return is_null("migration");
+    return migration->migration.limit(bandwidth);
+  });
+}
+
 int godwit_migration_results(godwit_migration* migration, godwit_migrate_result** results, size_t* count) {
   return at_c_boundary([&]() -> Result<> {
     if (migration == nullptr) return is_null("migration");
@@ -211,10 +228,10 @@ Result<Migration> start_database(godwit_database* database, const char* destinat
   if (const Result<Address> where = address_from(destination); !where) return where.error();
   godwit_database_migrate_options how = GODWIT_DATABASE_MIGRATE_OPTIONS_INIT;
   if (options != nullptr) how = *options;
-  if (how.xfer_size != 0 && (how.xfer_size < kBlockBytesMin || how.xfer_size > kBlockBytesMax))
-    return Error{Errc::kInvalid, "xfer_size is " + std::to_string(how.xfer_size) + ", not from 4 KiB to 64 MiB"};
+  const auto transfer = transfer_from(how.xfer_size, how.streams, how.bandwidth, how.compression, "xfer_size");
+  if (!transfer) return transfer.error();
   Address source;
-  const Result<Id> job = database->database.start_migration(destination, how, source);
+  const Result<Id> job = database->database.start_migration(destination, how, *transfer, source);
   if (!job) return job.error();
   return Migration(database->database.client(), source, *job, how.progress, how.progress_context);
 }

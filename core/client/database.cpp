@@ -150,23 +150,21 @@ Result<> Database::destroy() {
 }
 
 Result<Id> Database::start_migration(const std::string& destination, const godwit_database_migrate_options& options,
-                                     fabric::Address& source) {
+                                     const model::Transfer& transfer, fabric::Address& source) {
   const Result<Reply> reply = place_.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
     source = at;
     const Lease lane = place_.client().borrow();
     const wire::Id id = protocol::to_wire(id_);
-    return lane->ask(
-        at,
-        lane->request(wire::CreateMigrateDatabaseRequestDirect(lane->builder(), &id, destination.c_str(), options.new_root,
-                                                               options.extra_config, options.xfer_size, options.streams)),
-        Repeat::kNever);
+    const wire::Transfer how = protocol::to_wire(transfer);
+    return lane->ask(at,
+                     lane->request(wire::CreateMigrateDatabaseRequestDirect(lane->builder(), &id, destination.c_str(),
+                                                                            options.new_root, options.extra_config, &how)),
+                     Repeat::kNever);
   });
   if (!reply) return reply.error();
-  const auto* answer = reply->body<wire::JobReply>();
-  if (answer == nullptr) return place_.about(reply->to_error(source));
-  if (answer->entry() == nullptr || answer->entry()->job() == nullptr)
-    return place_.about(Error{Errc::kProtocol, "the daemon does not say which job it started"});
-  return protocol::from_wire(answer->entry()->job());
+  auto job = started_job(reply, source);
+  if (!job) return place_.about(std::move(job).error());
+  return job;
 }
 
 // ---------------------------------------------------------------- their contents

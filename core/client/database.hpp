@@ -79,7 +79,7 @@ class Database {
 
   // Starts a job that moves it; where its source is, is put into `source`. Asked for once. Errors: kInvalid, kBusy, kCorrupt.
   Result<Id> start_migration(const std::string& destination, const godwit_database_migrate_options& options,
-                             fabric::Address& source);
+                             const model::Transfer& transfer, fabric::Address& source);
   Client& client() const { return place_.client(); }
 
   // The answer, of at most `result_bytes_most`; a longer one is only measured.

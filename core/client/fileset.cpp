@@ -32,16 +32,14 @@ Result<Id> start_filesets(Client& client, const fabric::Address& source, const F
   const auto destination = builder.CreateString(plan.destination);
   const auto directory = builder.CreateString(plan.directory);
   const auto list = builder.CreateVector(rules);
-  const Request request = lane->request(wire::CreateMigrateFilesRequest(
-      builder, paths, destination, directory, options.move != 0, options.block_bytes, options.streams, options.update != 0,
-      options.verify != 0, options.dry_run != 0, options.force != 0, options.xattrs != 0, options.skip_special != 0, list,
-      options.after != nullptr));
-  const Result<Reply> reply = expect<wire::JobReply>(lane->ask(source, request, Repeat::kNever), source);
-  if (!reply) return with_context("starting a migration to " + plan.destination, reply.error());
-  const wire::JobEntry* entry = reply->body<wire::JobReply>()->entry();
-  if (entry == nullptr || entry->job() == nullptr)
-    return Error{Errc::kProtocol, to_string(source) + ": the daemon does not say which job it started"};
-  return protocol::from_wire(entry->job());
+  const wire::Transfer transfer = protocol::to_wire(plan.transfer);
+  const Request request = lane->request(
+      wire::CreateMigrateFilesRequest(builder, paths, destination, directory, options.move != 0, &transfer, options.update != 0,
+                                      options.verify != 0, options.dry_run != 0, options.force != 0, options.xattrs != 0,
+                                      options.skip_special != 0, list, options.after != nullptr));
+  auto job = started_job(lane->ask(source, request, Repeat::kNever), source);
+  if (!job) return with_context("starting a migration to " + plan.destination, std::move(job).error());
+  return job;
 }
 
 Result<uint64_t> planned_files(Client& client, const fabric::Address& source, const Id& job,

@@ -10,6 +10,7 @@
 #include "client/client.hpp"
 #include "fabric/address.hpp"
 #include "godwit/godwit.h"
+#include "model/transfer.hpp"
 
 namespace godwit::client {
 
@@ -19,6 +20,7 @@ struct FilesetPlan {
   std::string destination;
   std::string directory;
   godwit_fileset_options options;
+  model::Transfer transfer = {};
 };
 
 // Blocks; can also fail as Lane::ask. Asked for once: after kPeerLost and kTimeout, the list of jobs tells whether it was

@@ -23,24 +23,22 @@ Result<Id> Migration::start(Client& client, const fabric::Address& source, const
   std::vector<wire::Id> regions;
   regions.reserve(plan.regions.size());
   for (const Id& region : plan.regions) regions.push_back(protocol::to_wire(region));
-  const Request request = lane->request(wire::CreateMigrateRequestDirect(
-      lane->builder(), &regions, plan.destination.c_str(), plan.destination_target.c_str(), plan.copy, plan.block_bytes,
-      plan.streams, plan.name.empty() ? nullptr : plan.name.c_str()));
-  const Result<Reply> reply = expect<wire::JobReply>(lane->ask(source, request, Repeat::kNever), source);
-  if (!reply) return with_context("starting a migration to " + plan.destination, reply.error());
-  const wire::JobEntry* entry = reply->body<wire::JobReply>()->entry();
-  if (entry == nullptr || entry->job() == nullptr)
-    return Error{Errc::kProtocol, to_string(source) + ": the daemon does not say which job it started"};
-  return protocol::from_wire(entry->job());
+  const wire::Transfer transfer = protocol::to_wire(plan.transfer);
+  const Request request = lane->request(
+      wire::CreateMigrateRequestDirect(lane->builder(), &regions, plan.destination.c_str(), plan.destination_target.c_str(),
+                                       plan.copy, plan.name.empty() ? nullptr : plan.name.c_str(), &transfer));
+  auto job = started_job(lane->ask(source, request, Repeat::kNever), source);
+  if (!job) return with_context("starting a migration to " + plan.destination, std::move(job).error());
+  return job;
 }
 
 Error Migration::about(Error error) const { return with_context("job " + to_string(job_), std::move(error)); }
 
-Result<JobState> Migration::ask(milliseconds wait, Wish wish) {
+Result<JobState> Migration::ask(milliseconds wait, wire::JobAction action, uint64_t bandwidth) {
   const Lease lane = client_.borrow();
   const wire::Id job = protocol::to_wire(job_);
-  const Request request = lane->request(wire::CreateJobRequest(lane->builder(), &job, static_cast<uint32_t>(wait.count()),
-                                                               wish == Wish::kCancel, wish == Wish::kApprove));
+  const Request request =
+      lane->request(wire::CreateJobRequest(lane->builder(), &job, static_cast<uint32_t>(wait.count()), action, bandwidth));
   const Deadline deadline = Deadline::after(client_.settings().operation_timeout + wait);
   const Result<Reply> reply =
       expect<wire::JobReply>(lane->ask(source_, fabric::Purpose::kControl, request, Repeat::kWhenBroken, deadline), source_);
@@ -50,7 +48,7 @@ Result<JobState> Migration::ask(milliseconds wait, Wish wish) {
   return JobState{to_c(*entry), protocol::text_of(entry->error_text())};
 }
 
-Result<JobState> Migration::test() { return ask(milliseconds(0), Wish::kNone); }
+Result<JobState> Migration::test() { return ask(milliseconds(0)); }
 
 Result<> Migration::wait(milliseconds timeout) {
   const bool is_limited = timeout.count() != 0;
@@ -61,7 +59,7 @@ Result<> Migration::wait(milliseconds timeout) {
   for (;;) {
     milliseconds poll = longest;
     if (is_limited) poll = std::min(poll, std::chrono::ceil<milliseconds>(deadline.left()));
-    const Result<JobState> state = ask(poll, Wish::kNone);
+    const Result<JobState> state = ask(poll);
     if (!state) return state.error();
     if (progress_ != nullptr && progress_(&state->info.progress, progress_context_) != 0 && !is_cancelled &&
         state->info.ended == 0) {
@@ -92,13 +90,18 @@ bool Migration::is_held(const JobState& state) const {
 
 Result<> Migration::decide_cutover() {
   const bool refused = approve_(approve_context_) != 0;
-  const Result<JobState> told = ask(milliseconds(0), refused ? Wish::kCancel : Wish::kApprove);
-  if (!told) return told.error();
-  return Done{};
+  return wish(refused ? wire::JobAction::cancel : wire::JobAction::approve);
 }
 
-Result<> Migration::cancel() {
-  const Result<JobState> state = ask(milliseconds(0), Wish::kCancel);
+Result<> Migration::cancel() { return wish(wire::JobAction::cancel); }
+Result<> Migration::pause() { return wish(wire::JobAction::pause); }
+Result<> Migration::resume() { return wish(wire::JobAction::resume); }
+Result<> Migration::limit(uint64_t bandwidth_bytes_per_second) {
+  return wish(wire::JobAction::limit, bandwidth_bytes_per_second);
+}
+
+Result<> Migration::wish(wire::JobAction action, uint64_t bandwidth) {
+  const Result<JobState> state = ask(milliseconds(0), action, bandwidth);
   if (!state) return state.error();
   return Done{};
 }

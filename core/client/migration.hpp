@@ -12,6 +12,7 @@
 #include "client/reply.hpp"
 #include "fabric/address.hpp"
 #include "godwit/godwit.h"
+#include "model/transfer.hpp"
 
 namespace godwit::client {
 
@@ -21,9 +22,8 @@ struct MigrationPlan {
   std::string destination;
   std::string destination_target;
   bool copy = false;
-  uint64_t block_bytes = 0;  // 0: as the source's daemon is configured.
-  uint32_t streams = 0;      // The same.
-  std::string name;          // Empty: each keeps its own.
+  std::string name;  // Empty: each keeps its own.
+  model::Transfer transfer = {};
 };
 
 struct JobState {
@@ -54,6 +54,10 @@ class Migration {
   // Errors: the job's own; kInDoubt, as soon as it is; kTimeout.
   Result<> wait(milliseconds timeout);
   Result<> cancel();
+  // Errors: kBusy, the job is past what this could change.
+  Result<> pause();
+  Result<> resume();
+  Result<> limit(uint64_t bandwidth_bytes_per_second);
   // In the order of the plan. Errors: kBusy, it has not ended.
   Result<std::vector<godwit_migrate_result>> results();
   Result<std::string> report();
@@ -64,8 +68,8 @@ class Migration {
   // The job waits for the caller's approval, who is asked by the latter.
   bool is_held(const JobState& state) const;
   Result<> decide_cutover();
-  enum class Wish : uint8_t { kNone, kCancel, kApprove };
-  Result<JobState> ask(milliseconds wait, Wish wish);
+  Result<JobState> ask(milliseconds wait, wire::JobAction action = wire::JobAction::none, uint64_t bandwidth = 0);
+  Result<> wish(wire::JobAction action, uint64_t bandwidth = 0);
   Result<Reply> ask_results(uint32_t first, uint32_t limit);
   Error about(Error error) const;
 

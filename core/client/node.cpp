@@ -79,4 +79,20 @@ Result<std::vector<godwit_job_info>> Node::jobs() {
   return infos;
 }
 
+Result<uint64_t> Node::ask_bandwidth(bool set, uint64_t bandwidth) {
+  const Lease lane = client_.borrow();
+  const Request request = lane->request(wire::CreateBandwidthRequest(lane->builder(), set, bandwidth));
+  const Result<Reply> reply = expect<wire::BandwidthReply>(lane->ask(address_, request, Repeat::kWhenBroken), address_);
+  if (!reply) return reply.error();
+  return reply->body<wire::BandwidthReply>()->bytes_per_second();
+}
+
+Result<uint64_t> Node::bandwidth() { return ask_bandwidth(false, 0); }
+
+Result<> Node::limit(uint64_t bandwidth) {
+  const auto set = ask_bandwidth(true, bandwidth);
+  if (!set) return set.error();
+  return Done{};
+}
+
 }  // namespace godwit::client

@@ -26,8 +26,13 @@ class Node {
   // In the order of ids. target empty: all. Errors: kNotFound, no such target.
   Result<std::vector<godwit_region_info>> regions(const std::string& target);
   Result<std::vector<godwit_job_info>> jobs();
+  // In bytes a second; 0: none.
+  Result<uint64_t> bandwidth();
+  Result<> limit(uint64_t bandwidth);
 
  private:
+  Result<uint64_t> ask_bandwidth(bool set, uint64_t bandwidth);
+
   Client& client_;
   const fabric::Address& address_;
 };

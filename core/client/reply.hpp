@@ -45,4 +45,14 @@ Result<Reply> expect(Result<Reply> reply, const fabric::Address& from) {
   return reply->to_error(from);
 }
 
+// The job that a daemon says it has started. Errors: its refusal; kProtocol, it does not say.
+inline Result<Id> started_job(const Result<Reply>& reply, const fabric::Address& source) {
+  if (!reply) return reply.error();
+  const auto* answer = reply->body<wire::JobReply>();
+  if (answer == nullptr) return reply->to_error(source);
+  if (answer->entry() == nullptr || answer->entry()->job() == nullptr)
+    return Error{Errc::kProtocol, to_string(source) + ": the daemon does not say which job it started"};
+  return protocol::from_wire(answer->entry()->job());
+}
+
 }  // namespace godwit::client

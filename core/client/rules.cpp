@@ -6,6 +6,7 @@
 
 #include "base/log.hpp"
 #include "base/utf8.hpp"
+#include "godwit/godwit.h"
 
 namespace godwit::client {
 namespace {
@@ -50,6 +51,17 @@ Result<Id> id_from(const char* text, std::string_view what) {
   const std::optional<Id> id = parse_id(text);
   if (!id) return Error{Errc::kInvalid, fmt::format("{} is not 32 hexadecimal digits", what)};
   return *id;
+}
+
+Result<model::Transfer> transfer_from(uint64_t block_bytes, uint32_t streams, uint64_t bandwidth, int compression,
+                                      std::string_view block_name) {
+  if (compression < 0 || compression > GODWIT_COMPRESSION_ZSTD)
+    return Error{Errc::kInvalid, fmt::format("compression is {}, no GODWIT_COMPRESSION_*", compression)};
+  const model::Transfer transfer{block_bytes, streams, bandwidth, static_cast<model::Compression>(compression)};
+  if (block_bytes != 0 && (block_bytes < model::kBlockBytesMin || block_bytes > model::kBlockBytesMax))
+    return Error{Errc::kInvalid, fmt::format("{} is {}, not from 4 KiB to 64 MiB", block_name, block_bytes)};
+  if (auto valid = model::check(transfer); !valid) return std::move(valid).error();
+  return transfer;
 }
 
 }  // namespace godwit::client

@@ -6,6 +6,7 @@
 #include "base/id.hpp"
 #include "base/result.hpp"
 #include "fabric/address.hpp"
+#include "model/transfer.hpp"
 
 namespace godwit::client {
 
@@ -21,5 +22,9 @@ Result<> check_target_name(std::string_view name);
 Result<fabric::Address> address_from(const char* text);
 // An id from a C caller; `what` names the argument. Errors: kInvalid, NULL or not 32 hexadecimal digits.
 Result<Id> id_from(const char* text, std::string_view what);
+
+// Options from a C caller; `block_name` is what the one for blocks is called. Errors: kInvalid; the text names the option.
+Result<model::Transfer> transfer_from(uint64_t block_bytes, uint32_t streams, uint64_t bandwidth, int compression,
+                                      std::string_view block_name = "block_bytes");
 
 }  // namespace godwit::client

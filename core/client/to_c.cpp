@@ -96,6 +96,7 @@ godwit_job_info to_c(const wire::JobEntry& entry) {
   info.error = entry.error();
   info.ended = entry.ended() ? 1 : 0;
   info.progress = progress_of(entry);
+  info.bandwidth = entry.bandwidth_bytes_per_second();
   return info;
 }
 

@@ -17,7 +17,8 @@ flatbuffers::Offset<wire::JobEntry> entry_of(flatbuffers::FlatBufferBuilder& bui
   const auto text = builder.CreateString(status.error_text);
   return wire::CreateJobEntry(builder, &id, source, destination, target, status.copy, static_cast<uint8_t>(status.phase),
                               status.ended, static_cast<int32_t>(status.error), text, status.bytes_done, status.bytes_total,
-                              status.objects_done, status.objects_total, status.bytes_per_second, status.seconds);
+                              status.objects_done, status.objects_total, status.bytes_per_second, status.seconds,
+                              status.bandwidth);
 }
 
 Error unknown_job(const Id& job) {
@@ -33,8 +34,7 @@ Requests::Reply Requests::migrate(uint64_t request, const wire::MigrateRequest& 
   wanted.destination_address = migrate.destination()->str();
   wanted.destination_target = migrate.destination_target()->str();
   wanted.copy = migrate.copy();
-  wanted.block_bytes = migrate.block_bytes();
-  wanted.streams = migrate.streams();
+  wanted.transfer = protocol::from_wire(migrate.transfer());
   wanted.name = protocol::text_of(migrate.name());
   wanted.regions.reserve(migrate.regions()->size());
   for (const wire::Id* id : *migrate.regions()) wanted.regions.push_back(protocol::from_wire(*id));
@@ -65,8 +65,7 @@ Requests::Reply Requests::migrate_files(uint64_t request, const wire::MigrateFil
   wanted.verify = migrate.verify();
   wanted.dry_run = migrate.dry_run();
   wanted.hold = migrate.hold();
-  wanted.block_bytes = migrate.block_bytes();
-  wanted.streams = migrate.streams();
+  wanted.transfer = protocol::from_wire(migrate.transfer());
   for (const flatbuffers::String* path : *migrate.paths()) wanted.paths.push_back(path->str());
   if (migrate.rules() != nullptr)
     for (const wire::FileRuleEntry* rule : *migrate.rules())
@@ -82,9 +81,9 @@ Requests::Reply Requests::migrate_database(uint64_t request, const wire::Migrate
   const Id id = protocol::from_wire(*migrate.id());
   if (auto found = objects::found_or_moved(node_.databases->find(id), to_string(id), moved_); !found)
     return std::move(found).error();
-  const engine::MigrateDatabaseRequest wanted{
-      protocol::from_wire(*migrate.id()),        migrate.destination()->str(), protocol::text_of(migrate.new_root()),
-      protocol::text_of(migrate.extra_config()), migrate.block_bytes(),        migrate.streams()};
+  const engine::MigrateDatabaseRequest wanted{id, migrate.destination()->str(), protocol::text_of(migrate.new_root()),
+                                              protocol::text_of(migrate.extra_config()),
+                                              protocol::from_wire(migrate.transfer())};
   auto job = node_.jobs->submit(wanted, own_addresses(wanted.destination_address));
   if (!job) return std::move(job).error();
   return job_status(request, *job);
@@ -108,12 +107,28 @@ Requests::Reply Requests::job_files(uint64_t request, const wire::JobFilesReques
   return encoder_.finish(request, wire::CreateJobFilesReply(builder, list, total));
 }
 
-bool Requests::job_runs(const wire::JobRequest& request) {
-  const auto job = node_.jobs->find(protocol::from_wire(request.job()));
-  if (!job) return false;
-  if (request.cancel()) job->cancel();
-  if (request.approve()) job->approve();
+Result<bool> Requests::steer(const wire::JobRequest& request) {
+  const Id id = protocol::from_wire(request.job());
+  const auto job = node_.jobs->find(id);
+  if (!job) return unknown_job(id);
+  Result<> steered = Done{};
+  switch (request.action()) {
+    case wire::JobAction::none: break;
+    case wire::JobAction::cancel: job->cancel(); break;
+    case wire::JobAction::approve: job->approve(); break;
+    case wire::JobAction::pause: steered = node_.jobs->pause(*job); break;
+    case wire::JobAction::resume: steered = node_.jobs->resume(*job); break;
+    case wire::JobAction::limit: steered = job->limit(request.bandwidth_bytes_per_second()); break;
+    default: return Error{Errc::kProtocol, "no such action on a job"};
+  }
+  if (!steered) return std::move(steered).error();
   return !job->status().ended;
+}
+
+Requests::Reply Requests::bandwidth(uint64_t request, const wire::BandwidthRequest& wanted) {
+  engine::Pace& pace = node_.jobs->pace();
+  if (wanted.set()) pace.limit(wanted.bytes_per_second());
+  return encoder_.finish(request, wire::CreateBandwidthReply(encoder_.builder(), pace.limit()));
 }
 
 std::span<const std::byte> Requests::job_status(uint64_t request, const Id& id) {

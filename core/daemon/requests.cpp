@@ -80,13 +80,14 @@ Requests::Reply Requests::dispatch(const protocol::Decoded& message) {
     case wire::Body::MigrateRequest: return migrate(request, *message.body<wire::MigrateRequest>());
     case wire::Body::JobRequest: {
       const auto& job = *message.body<wire::JobRequest>();
-      job_runs(job);
+      if (auto steered = steer(job); !steered) return std::move(steered).error();
       return job_status(request, protocol::from_wire(job.job()));
     }
     case wire::Body::JobListRequest: return list_jobs(request);
     case wire::Body::MigrateFilesRequest: return migrate_files(request, *message.body<wire::MigrateFilesRequest>());
     case wire::Body::MigrateDatabaseRequest: return migrate_database(request, *message.body<wire::MigrateDatabaseRequest>());
     case wire::Body::JobFilesRequest: return job_files(request, *message.body<wire::JobFilesRequest>());
+    case wire::Body::BandwidthRequest: return bandwidth(request, *message.body<wire::BandwidthRequest>());
     case wire::Body::JobResultsRequest: return job_results(request, *message.body<wire::JobResultsRequest>());
     case wire::Body::DecisionRequest: return decision(request, *message.body<wire::DecisionRequest>());
     case wire::Body::DatabaseCreateRequest: return create_database(request, *message.body<wire::DatabaseCreateRequest>());

@@ -22,8 +22,8 @@ class Requests {
   std::span<const std::byte> answer(const protocol::Decoded& message);
   std::span<const std::byte> refuse(uint64_t request, Error error);
 
-  // Handles the request's wish to cancel. Whether the job is known and still runs.
-  bool job_runs(const wire::JobRequest& request);
+  // Does to the job what the request asks for. Whether it still runs. Errors: kNotFound, no such job; kBusy, it is past that.
+  Result<bool> steer(const wire::JobRequest& request);
   std::span<const std::byte> job_status(uint64_t request, const Id& job);
 
  private:
@@ -46,6 +46,7 @@ class Requests {
   // Where this node listens, first where a peer of `destination`'s provider reaches it: it may have to ask us back.
   std::vector<std::string> own_addresses(const std::string& destination) const;
   Reply list_jobs(uint64_t request);
+  Reply bandwidth(uint64_t request, const wire::BandwidthRequest& bandwidth);
   Reply job_results(uint64_t request, const wire::JobResultsRequest& results);
   Reply decision(uint64_t request, const wire::DecisionRequest& decision);
   Reply create_database(uint64_t request, const wire::DatabaseCreateRequest& create);

@@ -177,7 +177,9 @@ void Service::on_message(fabric::ConnectionId connection, std::span<const std::b
   }
   if (const auto* job = decoded->body<wire::JobRequest>(); job != nullptr && job->wait_ms() > 0) {
     constexpr uint32_t kWaitMsMax = 60'000;
-    if (requests_.job_runs(*job)) {
+    const auto runs = requests_.steer(*job);
+    if (!runs) return send(connection, requests_.refuse(decoded->request(), runs.error()));
+    if (*runs) {
       if (!may_wait(connection, 0)) return send(connection, requests_.refuse(decoded->request(), too_many()));
       waiters_.push_back({connection, decoded->request(), protocol::from_wire(job->job()),
                           Deadline::after(milliseconds(std::min(job->wait_ms(), kWaitMsMax)))});

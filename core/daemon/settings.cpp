@@ -148,7 +148,8 @@ Result<> read_databases(const json& list, const std::string& origin, Settings& s
 
 // The size in `value`, within the bounds of its row: the schema checks those of numbers, not of sizes that are written as text.
 Result<uint64_t> size_within(const SettingRow& row, const json& value, const std::string& origin, const std::string& path) {
-  auto size = size_of(value);
+  const bool is_rate_text = row.type == SettingType::kRate && value.is_string();
+  auto size = is_rate_text ? parse_rate(value.get<std::string>()) : size_of(value);
   if (!size) return at(origin, path, size.error().text);
   if (*size < row.least || *size > row.most)
     return at(origin, path,
@@ -175,7 +176,8 @@ Result<> read_table(const json& document, const std::string& origin, Settings& s
     if (!document.contains(key)) continue;
     const json& value = document[key];
     switch (row.type) {
-      case SettingType::kSize: {
+      case SettingType::kSize:
+      case SettingType::kRate: {
         auto size = size_within(row, value, origin, key);
         if (!size) return std::move(size).error();
         row.store(settings, *size, {});

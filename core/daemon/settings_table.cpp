@@ -22,6 +22,10 @@ const std::array kTable{
     SettingRow{"streams", kCount, 1, 64, "", "connections (each with a thread) that carry one migration",
                [](Settings& s, uint64_t n, const std::string&) { s.engine.streams = static_cast<uint32_t>(n); },
                [](const Settings& s) { return json(s.engine.streams); }},
+    SettingRow{"bandwidth", kRate, 0, uint64_t{1} << 50, "",
+               "sent a second by the node as source of all its migrations together; 0: no limit",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.bandwidth = n; },
+               [](const Settings& s) { return json(s.engine.bandwidth); }},
     SettingRow{"jobs_max", kCount, 1, 256, "", "migrations that run at once with this node as source; more wait",
                [](Settings& s, uint64_t n, const std::string&) { s.engine.jobs_max = static_cast<uint32_t>(n); },
                [](const Settings& s) { return json(s.engine.jobs_max); }},
@@ -71,7 +75,8 @@ const std::array kTable{
 
 json schema_of(const SettingRow& row) {
   switch (row.type) {
-    case kSize: return {{"type", {"integer", "string"}}, {"minimum", row.least}, {"maximum", row.most}};
+    case kSize:
+    case kRate: return {{"type", {"integer", "string"}}, {"minimum", row.least}, {"maximum", row.most}};
     case kCount:
     case kMilliseconds: return {{"type", "integer"}, {"minimum", row.least}, {"maximum", row.most}};
     case kFlag: return {{"type", "boolean"}};
@@ -194,6 +199,10 @@ std::string settings_as_markdown() {
       case kSize:
         type = "size";
         bounds = fmt::format("{} to {}", format_size(row.least), format_size(row.most));
+        break;
+      case kRate:
+        type = "rate";
+        bounds = fmt::format("{}/s to {}/s", format_size(row.least), format_size(row.most));
         break;
       case kCount:
         type = "count";

@@ -10,12 +10,12 @@
 
 namespace godwit::daemon {
 
-enum class SettingType { kSize, kCount, kMilliseconds, kText, kFlag };
+enum class SettingType { kSize, kRate, kCount, kMilliseconds, kText, kFlag };
 
 struct SettingRow {
   std::string_view key;
   SettingType type;
-  uint64_t least = 0;  // Of sizes (bytes), counts and milliseconds.
+  uint64_t least = 0;  // Of sizes (bytes), rates (bytes a second), counts and milliseconds.
   uint64_t most = 0;
   std::string_view choices;  // Of a text: "a|b|c"; empty: any.
   std::string_view meaning;

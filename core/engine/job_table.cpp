@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <unordered_set>
 
 #include "base/log.hpp"
@@ -12,13 +13,18 @@ namespace godwit::engine {
 namespace {
 
 constexpr size_t kRememberedMax = 1000;
+constexpr uint32_t kPausedMax = 64;  // Of those that have begun: each keeps its thread.
 
-Result<> check_transfer(uint64_t block_bytes, uint32_t streams, const std::string& destination) {
-  if (block_bytes != 0 && (block_bytes < 4_KiB || block_bytes > 64_MiB))
-    return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", block_bytes)};
-  if (streams > 64) return Error{Errc::kInvalid, fmt::format("{} streams; 64 are allowed", streams)};
+Result<> check_transfer(const model::Transfer& transfer, const std::string& destination) {
+  if (auto valid = model::check(transfer); !valid) return valid;
   if (auto address = fabric::parse_address(destination); !address) return std::move(address).error();
   return Done{};
+}
+
+// A limit is kept block by block: with some sixty of them a second it is kept well within each second.
+uint64_t block_bytes_for(uint64_t bandwidth, uint64_t usual) {
+  if (bandwidth == 0) return usual;
+  return std::clamp(std::bit_floor(std::max<uint64_t>(1, bandwidth / 64)), model::kBlockBytesMin, usual);
 }
 
 }  // namespace
@@ -33,7 +39,9 @@ JobTable::JobTable(const EngineSettings& settings, objects::RegionStore& store, 
       journal_(journal),
       domains_(domains),
       on_ended_(std::move(on_ended)),
-      threads_("job", settings.jobs_max, settings.on_thread_start) {}
+      threads_("job", settings.jobs_max + kPausedMax, settings.on_thread_start) {
+  pace_.limit(settings.bandwidth);
+}
 
 Result<> JobTable::start() {
   for (uint32_t i = 0; i < settings_.jobs_max; ++i)
@@ -110,7 +118,8 @@ Result<> JobTable::recover_one(const journal::OutboundJob& record) {
       sources.push_back(std::make_unique<objects::RegionSource>(store_, std::move(*region), record.job));
     }
   }
-  auto job = std::make_shared<OutboundJob>(record, std::move(sources), machine, domains_, journal_, settings_, on_ended_);
+  auto job =
+      std::make_shared<OutboundJob>(record, std::move(sources), machine, domains_, journal_, settings_, pace_, on_ended_);
   log::info("recovered {}: handed over, waits for the destination", job->describe());
   const std::lock_guard lock(mutex_);
   remember_locked(job);
@@ -137,7 +146,7 @@ Result<> JobTable::check(const MigrateRequest& request, const std::vector<std::s
                  fmt::format("{} regions in one call; {} are allowed", request.regions.size(), settings_.objects_max)};
   if (!request.name.empty() && request.regions.size() != 1)
     return Error{Errc::kInvalid, "a new name can be given to a single region only"};
-  if (auto valid = check_transfer(request.block_bytes, request.streams, request.destination_address); !valid) return valid;
+  if (auto valid = check_transfer(request.transfer, request.destination_address); !valid) return valid;
   if (auto valid = objects::check_name(request.name); !valid) return valid;
   if (std::unordered_set<Id>(request.regions.begin(), request.regions.end()).size() != request.regions.size())
     return Error{Errc::kInvalid, "a region is named twice"};
@@ -175,11 +184,12 @@ OutboundObjects JobTable::open_regions(const MigrateRequest& request, const Id& 
 }
 
 Id JobTable::queue(OutboundRequest request, OutboundObjects objects, OpenObjects open) {
-  if (request.block_bytes == 0) request.block_bytes = settings_.block_bytes;
-  if (request.streams == 0) request.streams = settings_.streams;
+  if (request.transfer.block_bytes == 0)
+    request.transfer.block_bytes = block_bytes_for(request.transfer.bandwidth_bytes_per_second, settings_.block_bytes);
+  if (request.transfer.streams == 0) request.transfer.streams = settings_.streams;
   const Id id = request.job;
   auto job = std::make_shared<OutboundJob>(std::move(request), std::move(objects), std::move(open), domains_, journal_,
-                                           settings_, on_ended_);
+                                           settings_, pace_, on_ended_);
   {
     const std::lock_guard lock(mutex_);
     remember_locked(job);
@@ -195,9 +205,9 @@ Result<Id> JobTable::submit(const MigrateRequest& request, const std::vector<std
   const Id id = random_id();
   OutboundObjects objects = open_regions(request, id, stays_here);
   if (objects.sources.empty()) return Error{objects.results.front().error, objects.first_error};
-  return queue({id, own_addresses.front(), request.destination_address, request.destination_target, request.copy,
-                request.block_bytes, request.streams},
-               std::move(objects), {});
+  return queue(
+      {id, own_addresses.front(), request.destination_address, request.destination_target, request.copy, request.transfer},
+      std::move(objects), {});
 }
 
 Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vector<std::string>& own_addresses) {
@@ -205,8 +215,7 @@ Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vecto
   if (request.paths.size() > settings_.objects_max)
     return Error{Errc::kLimit,
                  fmt::format("{} paths in one call; {} are allowed", request.paths.size(), settings_.objects_max)};
-  if (auto valid = check_transfer(request.block_bytes, request.streams, request.destination_address); !valid)
-    return std::move(valid).error();
+  if (auto valid = check_transfer(request.transfer, request.destination_address); !valid) return std::move(valid).error();
   std::unordered_set<std::string> names;
   for (const std::string& path : request.paths) {
     auto normal = objects::normal_path(path);
@@ -236,13 +245,8 @@ Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vecto
     }
     return objects;
   };
-  OutboundRequest job{id,
-                      own_addresses.front(),
-                      request.destination_address,
-                      request.directory,
-                      !request.options.move,
-                      request.block_bytes,
-                      request.streams};
+  OutboundRequest job{
+      id, own_addresses.front(), request.destination_address, request.directory, !request.options.move, request.transfer};
   job.update = request.update;
   job.verify = request.verify;
   job.dry_run = request.dry_run;
@@ -251,8 +255,7 @@ Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vecto
 }
 
 Result<Id> JobTable::submit(const MigrateDatabaseRequest& request, const std::vector<std::string>& own_addresses) {
-  if (auto valid = check_transfer(request.block_bytes, request.streams, request.destination_address); !valid)
-    return std::move(valid).error();
+  if (auto valid = check_transfer(request.transfer, request.destination_address); !valid) return std::move(valid).error();
   if (!request.new_root.empty())
     if (auto path = objects::normal_path(request.new_root); !path) return with_context("new_root", std::move(path).error());
   const auto found = databases_.find(request.database);
@@ -267,8 +270,7 @@ Result<Id> JobTable::submit(const MigrateDatabaseRequest& request, const std::ve
   OutboundObjects objects;
   objects.results.push_back({request.database, request.database, (*source)->size_bytes(), Errc{}});
   objects.sources.push_back(std::move(*source));
-  OutboundRequest job{
-      id, own_addresses.front(), request.destination_address, request.new_root, false, request.block_bytes, request.streams};
+  OutboundRequest job{id, own_addresses.front(), request.destination_address, request.new_root, false, request.transfer};
   job.extra_config = request.extra_config;
   return queue(std::move(job), std::move(objects), {});
 }
@@ -278,13 +280,44 @@ void JobTable::work() {
     std::shared_ptr<OutboundJob> job;
     {
       std::unique_lock lock(mutex_);
-      queue_changed_.wait(lock, [this] { return stopping_ || !queued_.empty(); });
+      queue_changed_.wait(lock, [&] { return stopping_ || (job = next_locked()) != nullptr; });
       if (stopping_) return;
-      job = queued_.front();
-      queued_.pop_front();
     }
     job->run();
+    {
+      const std::lock_guard lock(mutex_);
+      std::erase(running_, job);
+    }
+    queue_changed_.notify_one();
   }
+}
+
+// The first that may run now, which then counts as running; null: none may.
+std::shared_ptr<OutboundJob> JobTable::next_locked() {
+  const auto active = std::ranges::count_if(running_, [](const auto& job) { return !job->paused(); });
+  if (active >= settings_.jobs_max) return nullptr;
+  const auto found = std::ranges::find_if(queued_, [](const auto& job) { return !job->paused(); });
+  if (found == queued_.end()) return nullptr;
+  running_.push_back(*found);
+  queued_.erase(found);
+  return running_.back();
+}
+
+Result<> JobTable::pause(OutboundJob& job) {
+  const std::lock_guard lock(mutex_);
+  const bool runs = std::ranges::any_of(running_, [&](const auto& one) { return one.get() == &job; });
+  if (runs && !job.paused())
+    if (auto other = threads_.start([this] { work(); }); !other)
+      return Error{Errc::kBusy, fmt::format("{} jobs are paused already; resume or cancel one", kPausedMax)};
+  if (auto paused = job.pause(); !paused) return paused;
+  queue_changed_.notify_one();
+  return Done{};
+}
+
+Result<> JobTable::resume(OutboundJob& job) {
+  if (auto resumed = job.resume(); !resumed) return resumed;
+  queue_changed_.notify_one();
+  return Done{};
 }
 
 std::shared_ptr<OutboundJob> JobTable::find(const Id& job) const {

@@ -14,6 +14,7 @@
 #include "engine/domains.hpp"
 #include "engine/outbound_job.hpp"
 #include "engine/settings.hpp"
+#include "model/transfer.hpp"
 #include "objects/database/database_store.hpp"
 #include "objects/files/fileset_store.hpp"
 #include "objects/region_store.hpp"
@@ -25,9 +26,8 @@ struct MigrateRequest {
   std::string destination_address;
   std::string destination_target;
   bool copy = false;
-  uint64_t block_bytes = 0;  // 0: the setting.
-  uint32_t streams = 0;      // 0: the setting.
-  std::string name;          // Of a single region at its destination; empty: the one it has.
+  std::string name;  // Of a single region at its destination; empty: the one it has.
+  model::Transfer transfer = {};
 };
 
 struct MigrateFilesRequest {
@@ -39,8 +39,7 @@ struct MigrateFilesRequest {
   bool verify = false;
   bool dry_run = false;
   bool hold = false;
-  uint64_t block_bytes = 0;  // 0: the setting.
-  uint32_t streams = 0;      // 0: the setting.
+  model::Transfer transfer = {};
 };
 
 struct MigrateDatabaseRequest {
@@ -48,8 +47,7 @@ struct MigrateDatabaseRequest {
   std::string destination_address;
   std::string new_root;      // There, absolute; empty: its root for databases.
   std::string extra_config;  // JSON; empty: none.
-  uint64_t block_bytes = 0;  // 0: the setting.
-  uint32_t streams = 0;      // 0: the setting.
+  model::Transfer transfer = {};
 };
 
 // Thread-safe.
@@ -78,6 +76,11 @@ class JobTable {
   // Newest first.
   std::vector<std::shared_ptr<OutboundJob>> list() const;
   std::vector<std::shared_ptr<OutboundJob>> unfinished() const;
+  // As OutboundJob::pause() and resume(). While a job is paused another one may run in its place.
+  Result<> pause(OutboundJob& job);
+  Result<> resume(OutboundJob& job);
+  // Of all jobs together.
+  Pace& pace() { return pace_; }
   // What a destination in doubt is told.
   model::Decision decision(const Id& job) const;
   // Cancels what has not been decided, waits for the threads.
@@ -89,6 +92,7 @@ class JobTable {
   Id queue(OutboundRequest request, OutboundObjects objects, OpenObjects open);
   Result<> check(const MigrateRequest& request, const std::vector<std::string>& own_addresses) const;
   void work();
+  std::shared_ptr<OutboundJob> next_locked();
   void remember_locked(const std::shared_ptr<OutboundJob>& job);
 
   const EngineSettings settings_;
@@ -98,12 +102,14 @@ class JobTable {
   journal::Journal& journal_;
   Domains& domains_;
   const std::function<void(const Id&)> on_ended_;
+  Pace pace_{nullptr};
 
   mutable std::mutex mutex_;  // Guards all below.
   bool stopping_ = false;
   std::unordered_map<Id, std::shared_ptr<OutboundJob>> jobs_;
   std::deque<std::shared_ptr<OutboundJob>> order_;  // Oldest first.
   std::deque<std::shared_ptr<OutboundJob>> queued_;
+  std::vector<std::shared_ptr<OutboundJob>> running_;
   std::condition_variable queue_changed_;
 
   ThreadGroup threads_;

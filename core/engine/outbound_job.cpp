@@ -22,13 +22,16 @@ using model::SourceEvent;
 using model::SourceState;
 
 OutboundJob::OutboundJob(OutboundRequest request, OutboundObjects objects, OpenObjects open, Domains& domains,
-                         journal::Journal& journal, const EngineSettings& settings, std::function<void(const Id&)> on_ended)
+                         journal::Journal& journal, const EngineSettings& settings, Pace& node_pace,
+                         std::function<void(const Id&)> on_ended)
     : request_(std::move(request)),
       settings_(settings),
       open_(std::move(open)),
       domains_(domains),
       journal_(journal),
-      on_ended_(std::move(on_ended)) {
+      on_ended_(std::move(on_ended)),
+      pace_(&node_pace) {
+  pace_.limit(request_.transfer.bandwidth_bytes_per_second);
   machine_.is_move = !request_.copy;
   take_objects(std::move(objects));
   history_.emplace_back(Phase::kPlanning, started_);
@@ -49,12 +52,13 @@ void OutboundJob::take_objects(OutboundObjects objects) {
 
 OutboundJob::OutboundJob(const journal::OutboundJob& record, std::vector<std::unique_ptr<objects::Source>> sources,
                          model::SourceMachine machine, Domains& domains, journal::Journal& journal,
-                         const EngineSettings& settings, std::function<void(const Id&)> on_ended)
-    : request_{record.job, {}, record.address, record.target, !record.is_move, settings.block_bytes, settings.streams},
+                         const EngineSettings& settings, Pace& node_pace, std::function<void(const Id&)> on_ended)
+    : request_{record.job, {}, record.address, record.target, !record.is_move, {settings.block_bytes, settings.streams}},
       settings_(settings),
       domains_(domains),
       journal_(journal),
       on_ended_(std::move(on_ended)),
+      pace_(&node_pace),
       destination_node_(record.destination_node),
       journalled_(true),
       sources_(std::move(sources)),
@@ -94,6 +98,7 @@ JobStatus OutboundJob::status() const {
     status.error_text = fmt::format("{} of {} objects stayed; the first because: {}", results_.size() - objects_done_,
                                     results_.size(), first_error_.text);
   }
+  status.bandwidth = pace_.limit();
   status.bytes_done = counters_.bytes_done;
   status.bytes_total = bytes_total_;
   status.objects_done = objects_done_;
@@ -161,8 +166,21 @@ std::string OutboundJob::report_json() const {
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// The next step of a job that is not paused; of one that is, as soon as it goes on. Errors: kCancelled.
+Result<> OutboundJob::proceed(Phase phase) {
+  std::unique_lock lock(mutex_);
+  steered_.wait(lock, [this] { return !pace_.paused() || cancelled_; });
+  if (cancelled_) return Error{Errc::kCancelled, "the migration was cancelled"};
+  if (phase_ != phase) enter_locked(phase);
+  return Done{};
+}
+
 void OutboundJob::enter(Phase phase) {
   const std::lock_guard lock(mutex_);
+  enter_locked(phase);
+}
+
+void OutboundJob::enter_locked(Phase phase) {
   if (!model::may_follow(phase_, phase))
     log::error("{}: {} after {}", describe(), model::to_string(phase), model::to_string(phase_));
   phase_ = phase;
@@ -174,6 +192,7 @@ void OutboundJob::end(Phase phase) {
   {
     const std::lock_guard lock(mutex_);
     ended_ = history_.back().second;
+    pace_.pause(false);
   }
   on_ended_(request_.job);
 }
@@ -199,7 +218,7 @@ void OutboundJob::drive() {
                                  {"GODWIT_BYTES", std::to_string(bytes_total_)}},
                                 settings_.hook_timeout);
   if (!allowed) return fail(allowed.error());
-  enter(Phase::kPreSync);
+  if (auto go = proceed(Phase::kPreSync); !go) return fail(go.error());
   const bool live = std::ranges::any_of(sources_, [](const auto& source) { return source->has_live_passes(); });
   if (!live)
     if (auto quiet = quiesce(); !quiet) return fail(quiet.error());
@@ -208,6 +227,7 @@ void OutboundJob::drive() {
   if (!channel) return fail(channel.error());
   Result<> sent = Done{};
   if (live) sent = live_passes(*channel);
+  if (live && sent) sent = proceed(Phase::kPreSync);
   if (live && sent) sent = quiesce();
   if (sent) sent = transfer(*channel);
   if (!sent) {
@@ -219,7 +239,10 @@ void OutboundJob::drive() {
     (void)feed(SourceEvent::kFailed, &*channel);
     return fail(approved.error());
   }
-  enter(Phase::kCutover);
+  if (auto go = proceed(Phase::kCutover); !go) {
+    (void)feed(SourceEvent::kFailed, &*channel);
+    return fail(go.error());
+  }
   // Each event leads to the next message, until the machine has ended or the destination is lost.
   const auto ended = feed(SourceEvent::kPassDone, &*channel);
   const SourceState state = [this] {
@@ -272,9 +295,9 @@ void OutboundJob::resume_all() {
 
 Result<> OutboundJob::await_approval() {
   if (!request_.hold) return Done{};
-  enter(Phase::kValidation);
+  if (auto go = proceed(Phase::kValidation); !go) return go;
   std::unique_lock lock(mutex_);
-  const bool decided = approved_or_cancelled_.wait_for(lock, kApprovalTimeout, [this] { return approved_ || cancelled_; });
+  const bool decided = steered_.wait_for(lock, kApprovalTimeout, [this] { return approved_ || cancelled_; });
   if (cancelled_) return Error{Errc::kCancelled, "the migration was cancelled"};
   if (decided) return Done{};
   return Error{Errc::kTimeout, fmt::format("nobody has approved the cutover within {} s", kApprovalTimeout.count() / 1000)};
@@ -283,13 +306,42 @@ Result<> OutboundJob::await_approval() {
 void OutboundJob::approve() {
   const std::lock_guard lock(mutex_);
   approved_ = true;
-  approved_or_cancelled_.notify_all();
+  steered_.notify_all();
 }
 
 void OutboundJob::cancel() {
   const std::lock_guard lock(mutex_);
   cancelled_ = true;
-  approved_or_cancelled_.notify_all();
+  steered_.notify_all();
+}
+
+Result<> OutboundJob::pause() {
+  const std::lock_guard lock(mutex_);
+  if (phase_ == Phase::kPaused) return Done{};
+  if (!model::may_follow(phase_, Phase::kPaused))
+    return Error{Errc::kBusy,
+                 fmt::format("{} is in its phase '{}', and cannot be paused any more", describe(), model::to_string(phase_))};
+  paused_in_ = phase_;
+  enter_locked(Phase::kPaused);
+  pace_.pause(true);
+  return Done{};
+}
+
+Result<> OutboundJob::resume() {
+  const std::lock_guard lock(mutex_);
+  if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
+  if (phase_ != Phase::kPaused) return Done{};
+  enter_locked(paused_in_);
+  pace_.pause(false);
+  steered_.notify_all();
+  return Done{};
+}
+
+Result<> OutboundJob::limit(uint64_t bandwidth) {
+  const std::lock_guard lock(mutex_);
+  if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
+  pace_.limit(bandwidth);
+  return Done{};
 }
 
 // Nothing was changed anywhere, and nothing is.

@@ -13,12 +13,14 @@
 
 #include "engine/counters.hpp"
 #include "engine/domains.hpp"
+#include "engine/pace.hpp"
 #include "engine/settings.hpp"
 #include "engine/source_stream.hpp"
 #include "fabric/channel.hpp"
 #include "journal/journal.hpp"
 #include "model/cutover.hpp"
 #include "model/phase.hpp"
+#include "model/transfer.hpp"
 #include "objects/source.hpp"
 #include "protocol/codec.hpp"
 
@@ -30,8 +32,7 @@ struct OutboundRequest {
   std::string destination_address;
   std::string destination_target;
   bool copy = false;
-  uint64_t block_bytes = 0;
-  uint32_t streams = 0;
+  model::Transfer transfer = {};  // Block size and streams are known.
   bool update = false;            // Filesets that are there already are brought up to date.
   bool verify = false;            // The destination reads back what it stored.
   bool dry_run = false;           // Both sides look, and nothing is changed.
@@ -57,6 +58,7 @@ struct JobStatus {
   uint64_t bytes_done = 0, bytes_total = 0, objects_done = 0, objects_total = 0;
   double bytes_per_second = 0;
   double seconds = 0;
+  uint64_t bandwidth = 0;  // Its limit in bytes a second; 0: none.
 };
 
 // The objects of a job; `results` has one entry for each that was asked for: those with an error are not in `sources`.
@@ -74,11 +76,11 @@ class OutboundJob {
   // `on_ended` is called, by the thread that drives the job, when it has ended for its user, or came in doubt.
   // `open`: gives the objects when the job runs, in place of `objects`; may be empty.
   OutboundJob(OutboundRequest request, OutboundObjects objects, OpenObjects open, Domains& domains, journal::Journal& journal,
-              const EngineSettings& settings, std::function<void(const Id&)> on_ended);
+              const EngineSettings& settings, Pace& node_pace, std::function<void(const Id&)> on_ended);
   // From the journal, after a restart. `sources` are the objects that survived.
   OutboundJob(const journal::OutboundJob& record, std::vector<std::unique_ptr<objects::Source>> sources,
               model::SourceMachine machine, Domains& domains, journal::Journal& journal, const EngineSettings& settings,
-              std::function<void(const Id&)> on_ended);
+              Pace& node_pace, std::function<void(const Id&)> on_ended);
 
   const Id& id() const { return request_.job; }
   std::string describe() const;
@@ -94,6 +96,13 @@ class OutboundJob {
   // Also before it is asked for.
   void approve();
   void cancel();
+  // Takes effect within some 50 ms, as far as blocks are concerned. Errors: kBusy, the cutover has begun, or it has ended.
+  Result<> pause();
+  // Also of one that is not paused. Errors: kBusy, it has ended.
+  Result<> resume();
+  bool paused() const { return pace_.paused(); }
+  // In bytes a second; 0: none. Errors: kBusy, it has ended.
+  Result<> limit(uint64_t bandwidth);
   // Everything from the first byte to the end, or until the outcome depends on a peer that is lost. Blocks.
   void run() {
     drive();
@@ -131,7 +140,9 @@ class OutboundJob {
   void resume_all();
   void fail(const Error& error);
   void leave_in_doubt(const Error& error);
+  Result<> proceed(model::Phase phase);
   void enter(model::Phase phase);
+  void enter_locked(model::Phase phase);
   void end(model::Phase phase);
 
   const OutboundRequest request_;
@@ -142,6 +153,7 @@ class OutboundJob {
   const std::function<void(const Id&)> on_ended_;
   std::atomic<bool> cancelled_{false};
   Counters counters_;
+  Pace pace_;
   protocol::Encoder encoder_;  // Of the thread that drives the job.
   uint64_t next_request_ = 1;
   std::vector<uint32_t> failed_;  // By index in the offer: could not be read.
@@ -169,7 +181,8 @@ class OutboundJob {
   uint32_t streams_used_ = 0;
   std::optional<Clock::time_point> writers_stopped_;
   bool approved_ = false;
-  std::condition_variable approved_or_cancelled_;
+  model::Phase paused_in_ = model::Phase::kPlanning;  // While it is paused: where it goes on.
+  std::condition_variable steered_;                   // Approved, cancelled, paused or resumed.
   std::vector<objects::PlannedFile> planned_;
   uint64_t planned_total_ = 0;
   Clock::time_point started_ = Clock::now();

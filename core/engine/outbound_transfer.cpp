@@ -32,6 +32,7 @@ Result<> OutboundJob::live_passes(fabric::Channel& channel) {
   constexpr uint32_t kPassesMax = 4;
   constexpr uint64_t kTailBytes = 16_MiB;
   for (uint32_t pass = 0; pass < kPassesMax; ++pass) {
+    if (auto go = proceed(Phase::kPreSync); !go) return go;
     if (auto begun = begin_pass(false); !begun) return begun;
     auto tokens = offer(channel);
     if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
@@ -50,7 +51,7 @@ Result<> OutboundJob::transfer(fabric::Channel& channel) {
   if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
   if (sources_.empty()) return first_error_;  // Every object was refused.
   if (request_.dry_run) return Done{};
-  enter(Phase::kSync);
+  if (auto go = proceed(Phase::kSync); !go) return go;
   return send_blocks(channel, *tokens);
 }
 
@@ -94,11 +95,11 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   const wire::Id node = protocol::to_wire(journal_.node_id());
   uint64_t bytes = 0;
   for (const auto& source_of : sources_) bytes += source_of->size_bytes();
-  const uint64_t blocks = bytes / request_.block_bytes + 1;
-  const auto streams = static_cast<uint32_t>(std::min<uint64_t>(request_.streams, blocks));
+  const uint64_t blocks = bytes / request_.transfer.block_bytes + 1;
+  const auto streams = static_cast<uint32_t>(std::min<uint64_t>(request_.transfer.streams, blocks));
   const auto body =
-      wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.block_bytes, streams, list, &node,
-                               &window, &digest, request_.update, request_.verify, request_.dry_run, passes_++, extra);
+      wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.transfer.block_bytes, streams, list,
+                               &node, &window, &digest, request_.update, request_.verify, request_.dry_run, passes_++, extra);
   const uint64_t number = next_request_++;
   if (auto sent = channel.send(encoder_.finish(number, body)); !sent) return std::move(sent).error();
   auto tokens = hear_answers(channel, number);
@@ -204,10 +205,10 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
   journalled_ = true;
 
   EngineSettings settings = settings_;
-  settings.block_bytes = request_.block_bytes;
+  settings.block_bytes = request_.transfer.block_bytes;
   auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
-  SourceTransfer shared(domain, std::move(sources), model::plan_blocks(sizes, request_.block_bytes), settings, counters_,
-                        cancelled_);
+  SourceTransfer shared(domain, std::move(sources), model::plan_blocks(sizes, request_.transfer.block_bytes), settings,
+                        counters_, pace_, cancelled_);
   std::vector<std::jthread> threads;
   std::vector<Result<>> outcomes(tokens.size(), Done{});
   std::atomic<uint32_t> connected{1};

@@ -16,6 +16,7 @@ struct EngineSettings {
   uint64_t block_bytes = 512_KiB;   // Of transfer and digest.
   uint64_t pipeline_bytes = 1_MiB;  // In flight on one stream; also its ring of staging buffers, if it needs one.
   uint32_t streams = 2;             // Connections of one job that carry blocks.
+  uint64_t bandwidth = 0;           // Bytes a second that the node sends as a source, of all jobs together; 0: no limit.
   uint32_t jobs_max = 4;            // Outbound jobs that run at once; more wait in a queue.
   uint32_t inbound_max = 64;        // Job connections served at once; more are refused.
   uint32_t objects_max = 100'000;   // Of one job.

@@ -43,7 +43,8 @@ Result<> SourceStream::last_words(Result<> lost) {
 }
 
 Result<> SourceStream::loop() {
-  constexpr milliseconds kCancelLatency{50};
+  // The longest until a cancel, a pause or its end is seen.
+  constexpr Clock::duration kLatency = milliseconds(50);
   for (;;) {
     if (transfer_.stop || transfer_.cancelled) return Error{Errc::kCancelled, "the migration was stopped"};
     auto started = start_block();
@@ -59,7 +60,10 @@ Result<> SourceStream::loop() {
         if (auto heard = hear(**event); !heard) return heard;
       continue;
     }
-    auto event = channel_.wait(Deadline::after(kCancelLatency));
+    const auto pace = transfer_.pace.wait();
+    const auto patience = pace > Clock::duration::zero() ? std::min(pace, kLatency) : kLatency;
+    if (in_flight_.empty()) last_progress_ = Clock::now();  // Only what was sent can be overdue.
+    auto event = channel_.wait(Deadline::at(Clock::now() + patience));
     if (event) {
       if (auto heard = hear(*event); !heard) return heard;
     } else if (event.error().code != Errc::kTimeout && event.error().code != Errc::kCancelled) {
@@ -75,10 +79,12 @@ Result<> SourceStream::loop() {
 // Whether it did something. A direct block is announced at once, a staged one once it has been read.
 Result<bool> SourceStream::start_block() {
   if (in_flight_.size() >= window_) return false;
+  if (transfer_.pace.paused() || transfer_.pace.wait() > Clock::duration::zero()) return false;
   const auto taken = transfer_.queue.take();
   exhausted_ = !taken;
   if (!taken) return false;
   const uint32_t block = *taken;
+  transfer_.pace.spend(transfer_.plan.block_bytes(block));
   const auto pieces = transfer_.plan.pieces(block);
 
   if (pieces.size() == 1) {
@@ -134,7 +140,7 @@ void SourceStream::zero_pieces(uint32_t block, uint32_t object, std::span<std::b
 
 Result<> SourceStream::announce(uint32_t block, const fabric::RemoteMemory& window, uint64_t remote_offset_bytes,
                                 std::span<const std::byte> bytes) {
-  const wire::ReadyBlock ready(block, remote_offset_bytes, protocol::to_wire(digest_of(bytes)));
+  const wire::ReadyBlock ready(block, 0, remote_offset_bytes, protocol::to_wire(digest_of(bytes)), 0, 0);
   const wire::Window where(window.address, window.key, window.length_bytes);
   auto& builder = encoder_.builder();
   const auto blocks = builder.CreateVectorOfStructs(&ready, 1);

@@ -9,6 +9,7 @@
 
 #include "engine/block_queue.hpp"
 #include "engine/counters.hpp"
+#include "engine/pace.hpp"
 #include "engine/settings.hpp"
 #include "engine/staging.hpp"
 #include "engine/way.hpp"
@@ -22,13 +23,14 @@ namespace godwit::engine {
 // What the streams of an outbound job share.
 struct SourceTransfer {
   SourceTransfer(std::shared_ptr<fabric::Domain> its_domain, std::vector<objects::Source*> its_sources,
-                 model::BlockPlan its_plan, const EngineSettings& its_settings, Counters& its_counters,
+                 model::BlockPlan its_plan, const EngineSettings& its_settings, Counters& its_counters, Pace& its_pace,
                  const std::atomic<bool>& its_cancelled)
       : domain(its_domain),
         sources(std::move(its_sources)),
         plan(std::move(its_plan)),
         settings(its_settings),
         counters(its_counters),
+        pace(its_pace),
         cancelled(its_cancelled),
         queue(plan.size()),
         ways(its_domain, fabric::Access::kRemoteRead, sources.size()) {}
@@ -38,6 +40,7 @@ struct SourceTransfer {
   const model::BlockPlan plan;
   const EngineSettings settings;
   Counters& counters;
+  Pace& pace;
   const std::atomic<bool>& cancelled;  // By the user.
   BlockQueue queue;
   Ways ways;

@@ -47,6 +47,17 @@ std::span<const std::byte> Encoder::error(uint64_t request, const Error& error, 
                                                       moved_id.is_zero() ? nullptr : &id));
 }
 
+wire::Transfer to_wire(const model::Transfer& transfer) {
+  return wire::Transfer(transfer.block_bytes, transfer.bandwidth_bytes_per_second, transfer.streams,
+                        static_cast<uint8_t>(transfer.compression));
+}
+
+model::Transfer from_wire(const wire::Transfer* transfer) {
+  if (transfer == nullptr) return {};
+  return {transfer->block_bytes(), transfer->streams(), transfer->bandwidth_bytes_per_second(),
+          static_cast<model::Compression>(transfer->compression())};
+}
+
 std::vector<uint8_t> bits_of(const std::vector<bool>& values) {
   std::vector<uint8_t> bits((values.size() + 7) / 8);
   for (size_t i = 0; i < values.size(); ++i)

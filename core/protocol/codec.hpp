@@ -11,6 +11,7 @@
 #include "base/digest.hpp"
 #include "base/id.hpp"
 #include "base/result.hpp"
+#include "model/transfer.hpp"
 #include "wire_generated.h"
 
 namespace godwit::protocol {
@@ -59,6 +60,9 @@ inline Id from_wire(const wire::Id& id) { return Id{id.high(), id.low()}; }
 inline Id from_wire(const wire::Id* id) { return id == nullptr ? Id{} : from_wire(*id); }
 inline wire::DigestValue to_wire(const Digest& digest) { return wire::DigestValue(digest.high, digest.low); }
 inline Digest from_wire(const wire::DigestValue& digest) { return Digest{digest.high(), digest.low()}; }
+wire::Transfer to_wire(const model::Transfer& transfer);
+// A field that may be absent: all zeros. Not checked.
+model::Transfer from_wire(const wire::Transfer* transfer);
 // A string field that may be absent.
 inline std::string text_of(const flatbuffers::String* string) { return string == nullptr ? std::string() : string->str(); }
 // A bit for each, lowest first, in whole bytes; and back, with the last byte's zeros at the end.

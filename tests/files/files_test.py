@@ -138,6 +138,14 @@ class FilesTest(unittest.TestCase):
         self.assertEqual([p for p in here if here[p] != there.get(p)], [])
         self.assert_clean()
 
+    def test_update_of_what_is_the_same_moves_nothing(self):
+        trees.make(self.here / "tree", large=1000)
+        self.migrate(self.here / "tree")
+        report = json.loads(self.migrate(self.here / "tree", options=["--update", "--verify", "--json"]))
+        self.assertEqual(report["bytes"], 0)
+        self.assertIsNone(trees.difference(self.here / "tree", self.there / "tree"))
+        self.assert_clean()
+
     def test_update_refuses_a_directory_in_the_place_of_a_file(self):
         (self.here / "tree").mkdir()
         (self.here / "tree/x").write_text("file")

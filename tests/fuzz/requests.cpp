@@ -199,7 +199,8 @@ class Client {
     const bool copy = input_.byte() % 2 == 0;
     const uint64_t block_bytes = input_.any_number();
     const auto streams = static_cast<uint32_t>(input_.any_number());
-    const auto& reply = ask(wire::CreateMigrateRequest(builder, ids_at, destination, target, copy, block_bytes, streams, name));
+    const wire::Transfer transfer(block_bytes, input_.any_number(), streams, input_.byte());
+    const auto& reply = ask(wire::CreateMigrateRequest(builder, ids_at, destination, target, copy, name, &transfer));
     if (const auto* job = reply.body<wire::JobReply>()) jobs_.push_back(protocol::from_wire(*job->entry()->job()));
   }
 
@@ -209,7 +210,11 @@ class Client {
     const auto first = static_cast<uint32_t>(input_.any_number());
     const auto limit = static_cast<uint32_t>(input_.any_number());
     ask(wire::CreateJobResultsRequest(encoder_.builder(), &job, first, limit));
-    ask(wire::CreateJobRequest(encoder_.builder(), &job, 0, input_.byte() % 8 == 0));
+    // The name of an action that there is not is no action.
+    ask(wire::CreateJobRequest(encoder_.builder(), &job, 0, static_cast<wire::JobAction>(input_.byte() % 8),
+                               input_.any_number()));
+    ask(wire::CreateBandwidthRequest(encoder_.builder(), input_.byte() % 2 == 0, input_.any_number()));
+    ask(wire::CreateJobEventsRequest(encoder_.builder(), &job, input_.any_number()));
     ask(wire::CreateDecisionRequest(encoder_.builder(), &job));
     ask(wire::CreateJobListRequest(encoder_.builder()));
   }

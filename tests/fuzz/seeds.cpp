@@ -33,6 +33,7 @@ void each_request(protocol::Encoder& encoder, const Add& add) {
   auto& b = encoder.builder();
   const std::vector<uint8_t> data{1, 2, 3, 4};
   const std::vector<wire::Id> ids{kId};
+  const wire::Transfer transfer(65536, 1'000'000, 2, 1);
   add(encoder.finish(1, wire::CreatePingRequest(b)));
   add(encoder.finish(2, wire::CreateTargetListRequest(b)));
   add(encoder.finish(3, wire::CreateRegionCreateRequestDirect(b, "fast", "field", 4, &data)));
@@ -42,22 +43,22 @@ void each_request(protocol::Encoder& encoder, const Add& add) {
   add(encoder.finish(7, wire::CreateRegionReadRequest(b, &kId, 0, 4)));
   add(encoder.finish(8, wire::CreateRegionPersistRequest(b, &kId, 0, 4)));
   add(encoder.finish(9, wire::CreateRegionEraseRequest(b, &kId)));
-  add(encoder.finish(10, wire::CreateMigrateRequestDirect(b, &ids, "tcp://127.0.0.1:1", "keep", true, 65536, 2, "there")));
-  add(encoder.finish(11, wire::CreateJobRequest(b, &kId, 0, true)));
+  add(encoder.finish(10, wire::CreateMigrateRequestDirect(b, &ids, "tcp://127.0.0.1:1", "keep", true, "there", &transfer)));
+  add(encoder.finish(11, wire::CreateJobRequest(b, &kId, 0, wire::JobAction::pause, 1000)));
   add(encoder.finish(12, wire::CreateJobResultsRequest(b, &kId, 0, 10)));
   add(encoder.finish(13, wire::CreateDecisionRequest(b, &kId)));
   const std::vector<flatbuffers::Offset<flatbuffers::String>> paths{b.CreateString("/scratch/run")};
   const std::vector<flatbuffers::Offset<wire::FileRuleEntry>> rules{wire::CreateFileRuleEntryDirect(b, false, "*.tmp")};
-  add(encoder.finish(14, wire::CreateMigrateFilesRequestDirect(b, &paths, "tcp://127.0.0.1:1", "/scratch", true, 65536, 2, true,
-                                                               true, true, true, true, true, &rules)));
+  add(encoder.finish(14, wire::CreateMigrateFilesRequestDirect(b, &paths, "tcp://127.0.0.1:1", "/scratch", true, &transfer,
+                                                               true, true, true, true, true, true, &rules)));
   add(encoder.finish(15, wire::CreateJobFilesRequest(b, &kId, 0, 10)));
-  add(encoder.finish(16, wire::CreateMigrateDatabaseRequestDirect(b, &kId, "tcp://127.0.0.1:1", "/data", "{}", 65536, 2)));
+  add(encoder.finish(16, wire::CreateMigrateDatabaseRequestDirect(b, &kId, "tcp://127.0.0.1:1", "/data", "{}", &transfer)));
 }
 
 template <class Add>
 void each_of_a_job(protocol::Encoder& encoder, const Add& add) {
   auto& b = encoder.builder();
-  const std::vector<wire::ReadyBlock> ready{wire::ReadyBlock(0, 4096, wire::DigestValue(5, 6))};
+  const std::vector<wire::ReadyBlock> ready{wire::ReadyBlock(0, 100, 4096, wire::DigestValue(5, 6), 1, 8)};
   const std::vector<wire::DoneBlock> done{wire::DoneBlock(0, 0)};
   const std::vector<uint32_t> failed{1};
   const wire::Window window(4096, 7, 65536);

@@ -28,7 +28,7 @@ std::vector<std::vector<std::byte>> harmless_requests(const wire::Id& region) {
   all.push_back(copy_of(encoder.finish(4, wire::CreateRegionListRequestDirect(builder, "keep", &zero, 10))));
   all.push_back(copy_of(encoder.finish(5, wire::CreateRegionReadRequest(builder, &region, 100, 1000))));
   all.push_back(copy_of(encoder.finish(6, wire::CreateRegionPersistRequest(builder, &region, 0, 4096))));
-  all.push_back(copy_of(encoder.finish(7, wire::CreateJobRequest(builder, &zero, 0, true))));
+  all.push_back(copy_of(encoder.finish(7, wire::CreateJobRequest(builder, &zero, 0, wire::JobAction::cancel))));
   all.push_back(copy_of(encoder.finish(8, wire::CreateJobResultsRequest(builder, &zero, 7, 9))));
   all.push_back(copy_of(encoder.finish(9, wire::CreateDecisionRequest(builder, &zero))));
   return all;
@@ -114,7 +114,8 @@ TEST_F(Hostile, MigrationsThatCannotBeAreRefused) {
   const wire::Id id = region_id();
   const std::vector<wire::Id> one{id}, twice{id, id}, none, many(100'001, id);
   const auto refusal = [&](const std::vector<wire::Id>& ids, const char* to, uint64_t block, uint32_t streams) {
-    return peer.refusal_of(wire::CreateMigrateRequestDirect(builder, &ids, to, "fast", false, block, streams));
+    const wire::Transfer transfer(block, 0, streams, 0);
+    return peer.refusal_of(wire::CreateMigrateRequestDirect(builder, &ids, to, "fast", false, nullptr, &transfer));
   };
   const char* elsewhere = "tcp://127.0.0.1:1";
   EXPECT_EQ(refusal(none, elsewhere, 0, 0), Errc::kInvalid);

@@ -45,7 +45,7 @@ class Source : public HostilePeer {
   }
   Errc announce(uint32_t block, uint64_t offset, uint64_t window_bytes) {
     const wire::Window window(0x1000, 1, window_bytes);
-    const std::vector<wire::ReadyBlock> blocks{{block, offset, wire::DigestValue(1, 2)}};
+    const std::vector<wire::ReadyBlock> blocks{{block, 0, offset, wire::DigestValue(1, 2), 0, 0}};
     return refusal_of(wire::CreateBlocksReadyDirect(builder(), &window, &blocks));
   }
   const wire::Id& job() const { return job_; }
@@ -104,7 +104,8 @@ TEST_F(Hostile, ABlockTwiceEndsTheJob) {
   Source source(address(), 20);
   ASSERT_EQ(source.offer({3 * kBlock}), Errc{});
   const wire::Window window(0x1000, 1, 3 * kBlock);
-  const std::vector<wire::ReadyBlock> blocks{{1, 0, wire::DigestValue(1, 2)}, {1, 0, wire::DigestValue(1, 2)}};
+  const std::vector<wire::ReadyBlock> blocks{{1, 0, 0, wire::DigestValue(1, 2), 0, 0},
+                                             {1, 0, 0, wire::DigestValue(1, 2), 0, 0}};
   EXPECT_EQ(source.refusal_of(wire::CreateBlocksReadyDirect(source.builder(), &window, &blocks)), Errc::kProtocol);
 }
 

@@ -351,6 +351,11 @@ typedef struct godwit_progress {
  * A nonzero return cancels the migration. */
 typedef int (*godwit_progress_callback)(const godwit_progress* progress, void* context);
 
+/* How blocks are compressed on their way. A block that gains too little travels as it is. */
+#define GODWIT_COMPRESSION_NONE 0
+#define GODWIT_COMPRESSION_LZ4 1  /* fast */
+#define GODWIT_COMPRESSION_ZSTD 2 /* smaller */
+
 typedef struct godwit_migrate_options {
   int copy;                          /* nonzero: keep the source; the copy gets a new id. Default: move */
   uint64_t block_bytes;              /* 4 KiB to 64 MiB; 0: as the source's daemon is configured (512 KiB) */
@@ -358,9 +363,11 @@ typedef struct godwit_migrate_options {
   const char* name;                  /* for one region only: its name at the destination; NULL keeps it */
   godwit_progress_callback progress; /* may be NULL */
   void* progress_context;
+  uint64_t bandwidth; /* at most so many bytes a second; 0: no limit; see godwit_migration_limit() */
+  int compression;    /* GODWIT_COMPRESSION_* */
 } godwit_migrate_options;
 #define GODWIT_MIGRATE_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* What became of one region of a migration. */
 typedef struct godwit_migrate_result {
@@ -394,6 +401,15 @@ GODWIT_API int godwit_migration_test(godwit_migration* migration, int* done, god
 GODWIT_API int godwit_migration_wait(godwit_migration* migration, uint32_t timeout_ms);
 /* Asks the job to stop; what is not cut over stays at the source, unharmed. Does not wait. */
 GODWIT_API int godwit_migration_cancel(godwit_migration* migration);
+/* Between the start and the cutover: no block is sent any more (those on their way arrive, within 100 ms as a rule) until
+ * godwit_migration_resume(), and nothing that has arrived is sent again. What the job has stopped stays stopped: writes to its
+ * regions wait. A second call changes nothing. Errors: BUSY, the cutover has begun, or the job has ended. */
+GODWIT_API int godwit_migration_pause(godwit_migration* migration);
+/* Goes on; a job that is not paused does so anyway. Errors: BUSY, the job has ended. */
+GODWIT_API int godwit_migration_resume(godwit_migration* migration);
+/* From now on the job sends at most `bandwidth` bytes a second (as many as arrive, where it compresses fewer travel); 0: no
+ * limit. Errors: BUSY, the job has ended. */
+GODWIT_API int godwit_migration_limit(godwit_migration* migration, uint64_t bandwidth);
 /* What became of each region, in the order of the call; *results is freed with godwit_free(). Errors: BUSY, not ended yet. */
 GODWIT_API int godwit_migration_results(godwit_migration* migration, godwit_migrate_result** results, size_t* count);
 GODWIT_API int godwit_migration_get_id(const godwit_migration* migration, char text[33]);
@@ -420,9 +436,11 @@ typedef struct godwit_database_migrate_options {
   uint32_t streams;         /* as in godwit_migrate_options */
   godwit_progress_callback progress;
   void* progress_context;
+  uint64_t bandwidth; /* these two as in godwit_migrate_options */
+  int compression;
 } godwit_database_migrate_options;
 #define GODWIT_DATABASE_MIGRATE_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Starts to move the database to the node at `destination`, and returns. It serves meanwhile: RocksDB and LevelDB also serve
  * writes until only what changed last is left to go; writes then wait, and go to its new node. All or nothing: after a success
@@ -469,9 +487,11 @@ typedef struct godwit_fileset_options {
   int (*before)(void* hook_context);
   int (*after)(void* hook_context);
   void* hook_context;
+  uint64_t bandwidth; /* these two as in godwit_migrate_options */
+  int compression;
 } godwit_fileset_options;
 #define GODWIT_FILESET_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Starts to copy (or move) `count` files and directory trees of the node at `source` into `directory` of the node at
  * `destination`, and returns; each path becomes directory/its-last-component there. A tree is made out of sight and becomes
@@ -511,10 +531,18 @@ typedef struct godwit_job_info {
   int error; /* GODWIT_OK, or why it failed; meaningful once ended */
   int ended;
   godwit_progress progress;
+  uint64_t bandwidth; /* its limit in bytes a second; 0: none */
 } godwit_job_info;
 
 /* The jobs whose source is this node, newest first; the last 1,000 ended ones are remembered. *infos: godwit_free(). */
 GODWIT_API int godwit_job_list(godwit_client* client, const char* address, godwit_job_info** infos, size_t* count);
+
+/* What the node sends as the source of all its jobs together is at most `bandwidth` bytes a second, until it is changed again
+ * or the daemon restarts (then: its configuration); 0: no limit. */
+GODWIT_API int godwit_node_limit(godwit_client* client, const char* address, uint64_t bandwidth);
+GODWIT_API int godwit_node_get_limit(godwit_client* client, const char* address, uint64_t* bandwidth);
+/* A rate as people write it, in bytes a second: "50mbps" (bits), "100MB/s", "2GiB/s", "4096". Errors: INVALID. */
+GODWIT_API int godwit_rate_parse(const char* text, uint64_t* bytes_per_second);
 
 #ifdef __cplusplus
 }

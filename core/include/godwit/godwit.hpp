@@ -58,6 +58,8 @@ struct MigrateOptions {
   uint64_t block_bytes = 0;  // 0: the default.
   uint32_t streams = 0;      // 0: as the source's daemon is configured.
   std::string name;          // Of one region at its destination; empty keeps it.
+  uint64_t bandwidth = 0;    // Bytes a second; 0: no limit.
+  int compression = GODWIT_COMPRESSION_NONE;
   // Called by the thread that waits; false cancels the migration. What it throws cancels too, and is thrown on.
   std::function<bool(const Progress&)> progress;
 };
@@ -102,6 +104,8 @@ class Options {
     c_.copy = cpp_.copy ? 1 : 0;
     c_.block_bytes = cpp_.block_bytes;
     c_.streams = cpp_.streams;
+    c_.bandwidth = cpp_.bandwidth;
+    c_.compression = cpp_.compression;
     c_.name = text_or_null(cpp_.name);
     if (!cpp_.progress) return;
     c_.progress = &Options::call;
@@ -277,6 +281,9 @@ class Migration {
   // callback.
   void wait(uint32_t timeout_ms = 0) const { options_->check(godwit_migration_wait(handle_.get(), timeout_ms)); }
   void cancel() const { detail::check(godwit_migration_cancel(handle_.get())); }
+  void pause() const { detail::check(godwit_migration_pause(handle_.get())); }
+  void resume() const { detail::check(godwit_migration_resume(handle_.get())); }
+  void limit(uint64_t bandwidth) const { detail::check(godwit_migration_limit(handle_.get(), bandwidth)); }
   std::vector<MigrateResult> results() const {
     MigrateResult* results = nullptr;
     size_t count = 0;

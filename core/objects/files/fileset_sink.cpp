@@ -81,7 +81,10 @@ class SinkFiles final : public VolumeFiles {
   std::string describe(uint32_t entry) const override { return writer.describe(entry); }
   Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction direction) override {
     if (direction == pmem::Io::Direction::kWrite) return writer.create(entry);
-    return open_beneath(incoming->fd(), path_of(files, entry), O_RDONLY | O_NOFOLLOW, Links::kNone, describe(entry));
+    auto fd = open_beneath(incoming->fd(), path_of(files, entry), O_RDONLY | O_NOFOLLOW, Links::kNone, describe(entry));
+    // What is read back comes from the medium, where there is one: it is durable by now, so that its pages can go.
+    if (fd) (void)posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);
+    return fd;
   }
   Result<> finished(uint32_t entry, int fd, pmem::Io::Direction direction) override {
     return direction == pmem::Io::Direction::kWrite ? writer.dress(entry, fd) : Done{};

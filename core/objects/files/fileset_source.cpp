@@ -15,6 +15,7 @@
 #include "protocol/fileset_codec.hpp"
 
 namespace godwit::objects {
+
 std::string outgoing_name(const Id& job) { return ".godwit-" + to_string(job) + ".out"; }
 
 FilesetSource::FilesetSource(journal::Journal& journal, const Id& job, RootedDirectory directory, std::string name)
@@ -69,7 +70,8 @@ std::string FilesetSource::describe() const {
 }
 
 uint64_t FilesetSource::size_bytes() const {
-  if (extent_.length_bytes > 0 || !files_) return extent_.length_bytes;
+  if (extent_) return extent_->length_bytes;
+  if (!files_) return 0;  // After a restart nothing of it travels any more.
   uint64_t bytes = 0;
   for (const model::FileEntry& entry : files_->walked.files.entries) bytes += entry.data_bytes();
   return bytes;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,7 @@ class FilesetSource final : public Source {
   ObjectKind kind() const override { return ObjectKind::kFileset; }
   std::string describe() const override;
   uint64_t size_bytes() const override;
-  Storage storage() const override { return {volume_.get(), extent_}; }
+  Storage storage() const override { return {volume_.get(), extent_.value_or(Extent{})}; }
   journal::JobObject manifest() const override;
   std::optional<journal::RegionRecord> record() const override { return std::nullopt; }
   std::optional<journal::MovedRecord> moved_record(const Moved&) const override { return std::nullopt; }
@@ -66,7 +67,7 @@ class FilesetSource final : public Source {
   bool hidden_ = false;
   std::shared_ptr<SourceFiles> files_;  // Null after a restart.
   std::shared_ptr<FileVolume> volume_;
-  Extent extent_;
+  std::optional<Extent> extent_;  // Of what travels, in the volume; none before the destination has accepted it.
 };
 
 // After a restart: puts back what a job that was not decided had taken out of sight. What cannot be put back, because there is

@@ -1,0 +1,32 @@
+#include "transfer_options.hpp"
+
+#include <map>
+
+namespace godwit::cli {
+
+uint64_t rate_from(const std::string& text) {
+  uint64_t rate = 0;
+  if (text != "none") check(godwit_rate_parse(text.c_str(), &rate));
+  return rate;
+}
+
+void add_transfer_options(CLI::App* app, TransferOptions& options, const std::string& block_name) {
+  static const std::map<std::string, int> kCompressions{
+      {"none", GODWIT_COMPRESSION_NONE}, {"lz4", GODWIT_COMPRESSION_LZ4}, {"zstd", GODWIT_COMPRESSION_ZSTD}};
+  add_size_option(app, block_name, options.block_bytes, "4KiB to 64MiB; default: as the source is configured");
+  app->add_option("--streams", options.streams, "Connections side by side; default: as the source is configured")
+      ->type_name("N");
+  app->add_option_function<std::string>(
+         "--bwlimit",
+         [&options](const std::string& text) {
+           if (text != "none" && godwit_rate_parse(text.c_str(), &options.bandwidth) != GODWIT_OK)
+             throw CLI::ValidationError("--bwlimit", godwit_last_error());
+         },
+         "Send at most so much a second: 50mbps, 100MB/s, 2GiB/s; default: no limit")
+      ->type_name("RATE");
+  app->add_option("--compress", options.compression, "lz4 (fast) or zstd (smaller); what gains too little travels as it is")
+      ->transform(CLI::CheckedTransformer(kCompressions))
+      ->type_name("HOW");
+}
+
+}  // namespace godwit::cli

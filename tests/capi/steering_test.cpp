@@ -1,0 +1,208 @@
+// Jobs that are paused, resumed and limited while they run.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <godwit/godwit.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/daemon.hpp"
+
+namespace {
+
+using godwit::test::Daemon;
+using godwit::test::DaemonOptions;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr uint64_t kMiB = 1 << 20;
+
+int code_of(const std::function<void()>& call) {
+  try {
+    call();
+    return GODWIT_OK;
+  } catch (const godwit::Error& error) {
+    return error.code();
+  }
+}
+
+bool comes_true(const std::function<bool()>& what) {
+  const auto until = steady_clock::now() + seconds(30);
+  while (!what()) {
+    if (steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return true;
+}
+
+godwit::Progress progress_of(const godwit::Migration& job) {
+  godwit::Progress progress{};
+  job.test(&progress);
+  return progress;
+}
+
+std::string phase_of(const godwit::Migration& job) { return progress_of(job).phase; }
+
+class Steering : public ::testing::Test {
+ protected:
+  static std::vector<unsigned char> bytes_of(uint64_t size) {
+    std::vector<unsigned char> bytes(size);
+    for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<unsigned char>(i * 2654435761u >> 9);
+    return bytes;
+  }
+  static DaemonOptions options(const std::string& more = {}) {
+    DaemonOptions all;
+    all.targets = {{"fast", "dram", "128MiB"}};
+    all.more = more;
+    return all;
+  }
+  godwit::Region region(const Daemon& at, uint64_t size) {
+    const auto bytes = bytes_of(size);
+    return client_.target(at.address(), "fast").create(bytes.data(), size);
+  }
+  // Of a region to the other daemon, at `bandwidth`.
+  godwit::Migration start(const Daemon& from, const Daemon& to, const godwit::Region& region, uint64_t bandwidth) {
+    godwit::MigrateOptions how;
+    how.bandwidth = bandwidth;
+    return client_.start_migration(from.address(), {region.id()}, client_.target(to.address(), "fast"), how);
+  }
+  bool holds(const godwit::Region& region, uint64_t size) {
+    std::vector<unsigned char> bytes(size);
+    region.read(0, bytes.data(), size);
+    return bytes == bytes_of(size);
+  }
+
+  godwit::Client client_;
+};
+
+TEST_F(Steering, APausedJobSendsNothingAndGoesOnWhereItWas) {
+  constexpr uint64_t kSize = 16 * kMiB;
+  // Longer than a transfer may be silent: a pause is not that.
+  const Daemon here(options(R"("stall_timeout_ms": 400)")), there(options(R"("stall_timeout_ms": 400)"));
+  const godwit::Region moving = region(here, kSize);
+  const godwit::Migration job = start(here, there, moving, 8 * kMiB);
+  ASSERT_TRUE(comes_true([&] { return progress_of(job).bytes_done > 0; }));
+  job.pause();
+  job.pause();
+  EXPECT_EQ(phase_of(job), "paused");
+  std::this_thread::sleep_for(milliseconds(150));  // What was on its way arrives.
+  const uint64_t before = progress_of(job).bytes_done;
+  std::this_thread::sleep_for(milliseconds(1'000));
+  EXPECT_EQ(progress_of(job).bytes_done, before);
+  EXPECT_LT(before, kSize);
+  job.resume();
+  EXPECT_NE(phase_of(job), "paused");
+  job.limit(0);
+  job.wait();
+  const auto report = nlohmann::json::parse(job.report());
+  EXPECT_EQ(report["bytes"], kSize);  // Nothing went twice.
+  EXPECT_EQ(report["blocks_resent"], 0);
+  EXPECT_TRUE(holds(moving, kSize));
+  EXPECT_EQ(code_of([&] { job.pause(); }), GODWIT_ERR_BUSY);
+  EXPECT_EQ(code_of([&] { job.resume(); }), GODWIT_ERR_BUSY);
+  EXPECT_EQ(code_of([&] { job.limit(1); }), GODWIT_ERR_BUSY);
+}
+
+TEST_F(Steering, APausedJobCanBeCancelledAndItsSourceServes) {
+  const Daemon here(options()), there(options());
+  const godwit::Region staying = region(here, 8 * kMiB);
+  const godwit::Migration job = start(here, there, staying, 2 * kMiB);
+  ASSERT_TRUE(comes_true([&] { return progress_of(job).bytes_done > 0; }));
+  job.pause();
+  job.cancel();
+  EXPECT_EQ(code_of([&] { job.wait(20'000); }), GODWIT_ERR_CANCELLED);
+  EXPECT_TRUE(holds(staying, 8 * kMiB));
+  staying.write(0, "new", 3);
+  EXPECT_TRUE(comes_true([&] { return client_.target(there.address(), "fast").info().used_bytes == 0; }));
+}
+
+TEST_F(Steering, ADestinationThatDiesDuringAPauseEndsTheJob) {
+  const Daemon here(options());
+  Daemon there(options());
+  const godwit::Region staying = region(here, 8 * kMiB);
+  const godwit::Migration job = start(here, there, staying, 2 * kMiB);
+  ASSERT_TRUE(comes_true([&] { return progress_of(job).bytes_done > 0; }));
+  job.pause();
+  there.kill();
+  EXPECT_NE(code_of([&] { job.wait(30'000); }), GODWIT_ERR_TIMEOUT);
+  EXPECT_EQ(phase_of(job), "failed");
+  EXPECT_TRUE(holds(staying, 8 * kMiB));
+}
+
+TEST_F(Steering, AnotherJobRunsWhileOneIsPaused) {
+  const Daemon here(options(R"("jobs_max": 1)")), there(options());
+  const godwit::Region first = region(here, 8 * kMiB), second = region(here, kMiB), third = region(here, kMiB);
+  const godwit::Migration slow = start(here, there, first, 2 * kMiB);
+  ASSERT_TRUE(comes_true([&] { return progress_of(slow).bytes_done > 0; }));
+  const godwit::Migration queued = start(here, there, second, 0);
+  queued.pause();  // It has not begun: it lets the next one pass.
+  const godwit::Migration urgent = start(here, there, third, 0);
+  EXPECT_EQ(code_of([&] { urgent.wait(300); }), GODWIT_ERR_TIMEOUT);
+  slow.pause();
+  urgent.wait(20'000);
+  EXPECT_EQ(phase_of(slow), "paused");
+  EXPECT_EQ(phase_of(queued), "paused");
+  slow.limit(0);
+  slow.resume();
+  queued.resume();
+  slow.wait(20'000);
+  queued.wait(20'000);
+  EXPECT_TRUE(holds(first, 8 * kMiB) && holds(second, kMiB) && holds(third, kMiB));
+}
+
+// Never faster; how close it comes is for a benchmark.
+TEST_F(Steering, AJobKeepsItsLimitAndAnotherOneHoldsAtOnce) {
+  const Daemon here(options()), there(options());
+  const godwit::Region first = region(here, 8 * kMiB), second = region(here, 64 * kMiB);
+  const auto begin = steady_clock::now();
+  start(here, there, first, 8 * kMiB).wait();
+  EXPECT_GE(steady_clock::now() - begin, milliseconds(900));
+  const godwit::Migration job = start(here, there, second, 64 * 1024);  // Would take a quarter of an hour.
+  ASSERT_TRUE(comes_true([&] { return progress_of(job).bytes_done > 0; }));
+  EXPECT_EQ(client_.jobs(here.address()).front().bandwidth, 64u * 1024);
+  job.limit(0);
+  EXPECT_EQ(client_.jobs(here.address()).front().bandwidth, 0u);
+  job.wait(60'000);
+  EXPECT_TRUE(holds(second, 64 * kMiB));
+}
+
+TEST_F(Steering, ANodeKeepsItsLimitOverAllItsJobs) {
+  const Daemon here(options(R"("bandwidth": "8MiB/s")")), there(options());
+  const godwit::Region first = region(here, 4 * kMiB), second = region(here, 4 * kMiB);
+  godwit_client* client = client_.c_handle();
+  uint64_t limit = 0;
+  ASSERT_EQ(godwit_node_get_limit(client, here.address().c_str(), &limit), GODWIT_OK);
+  EXPECT_EQ(limit, 8 * kMiB);
+  const auto begin = steady_clock::now();
+  const godwit::Migration one = start(here, there, first, 0), other = start(here, there, second, 0);
+  one.wait();
+  other.wait();
+  EXPECT_GE(steady_clock::now() - begin, milliseconds(800));
+  ASSERT_EQ(godwit_node_limit(client, here.address().c_str(), 0), GODWIT_OK);
+  ASSERT_EQ(godwit_node_get_limit(client, here.address().c_str(), &limit), GODWIT_OK);
+  EXPECT_EQ(limit, 0u);
+}
+
+TEST(Rates, AreReadAsPeopleWriteThem) {
+  const auto rate = [](const char* text) {
+    uint64_t bytes = 7;
+    return godwit_rate_parse(text, &bytes) == GODWIT_OK ? bytes : UINT64_MAX;
+  };
+  EXPECT_EQ(rate("50mbps"), 6'250'000u);
+  EXPECT_EQ(rate("1.5gbps"), 187'500'000u);
+  EXPECT_EQ(rate("8bps"), 1u);
+  EXPECT_EQ(rate("50MBps"), 50'000'000u);
+  EXPECT_EQ(rate("100MB/s"), 100'000'000u);
+  EXPECT_EQ(rate("2GiB/s"), uint64_t{2} << 30);
+  EXPECT_EQ(rate("4096"), 4096u);
+  EXPECT_EQ(rate("0"), 0u);
+  for (const char* bad : {"", "fast", "/s", "bps", "-1", "1/s/s", "1 lightyear", "mbps", "10 m/h", "99999999999EiB/s"})
+    EXPECT_EQ(rate(bad), UINT64_MAX) << bad;
+  EXPECT_EQ(godwit_rate_parse(nullptr, nullptr), GODWIT_ERR_INVALID);
+}
+
+}  // namespace
