@@ -59,6 +59,7 @@ void print_job(const Session& session, const godwit_job_info& info) {
   table.add({"bytes", fmt::format("{} of {}", progress.bytes_done, progress.bytes_total)});
   table.add({"rate", fmt::format("{}/s", format_size(progress.bytes_per_second))});
   table.add({"limit", info.bandwidth == 0 ? "none" : fmt::format("{}/s", format_size(static_cast<double>(info.bandwidth)))});
+  if (info.time_window[0] != 0) table.add({"time window", info.time_window});
   print(table.text());
 }
 

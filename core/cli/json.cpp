@@ -53,6 +53,7 @@ Json to_json(const godwit_job_info& info) {
           {"objects_total", progress.objects_total},
           {"bytes_per_second", progress.bytes_per_second},
           {"bandwidth", info.bandwidth == 0 ? Json(nullptr) : Json(info.bandwidth)},
+          {"time_window", info.time_window[0] == 0 ? Json(nullptr) : Json(info.time_window)},
           {"eta_seconds", progress.eta_seconds < 0 ? Json(nullptr) : Json(progress.eta_seconds)}};
 }
 

@@ -18,7 +18,7 @@ struct FilesOptions {
   std::string to;    // ADDR:DIRECTORY
   std::vector<std::string> includes;
   std::vector<std::string> excludes;
-  bool move = false, update = false, verify = false, dry_run = false, force = false, xattrs = false, skip_special = false;
+  bool move = false, update = false, dry_run = false, force = false, xattrs = false, skip_special = false;
   bool run_async = false;
   TransferOptions transfer;
 };
@@ -75,7 +75,6 @@ int migrate_files(Session& session, FilesOptions options) {
   godwit_fileset_options how = GODWIT_FILESET_OPTIONS_INIT;
   how.move = options.move;
   how.update = options.update;
-  how.verify = options.verify;
   how.dry_run = options.dry_run;
   how.force = options.force;
   how.xattrs = options.xattrs;
@@ -116,7 +115,6 @@ void add_files_options(CLI::App* app, FilesOptions& options) {
       ->type_name("ADDR:DIRECTORY");
   app->add_flag("--move", options.move, "Remove the source once the destination has it durably. Default: copy");
   app->add_flag("--update", options.update, "Bring up to date what is there already: only what differs travels");
-  app->add_flag("--verify", options.verify, "Read back from the destination's medium what was stored, before it is shown");
   app->add_flag("--dry-run", options.dry_run, "Only say what would travel");
   app->add_option("--exclude", options.excludes, "Leave out what matches; with a '/': the path below PATH, else the name")
       ->type_name("PATTERN");

@@ -27,6 +27,18 @@ void add_transfer_options(CLI::App* app, TransferOptions& options, const std::st
   app->add_option("--compress", options.compression, "lz4 (fast) or zstd (smaller); what gains too little travels as it is")
       ->transform(CLI::CheckedTransformer(kCompressions))
       ->type_name("HOW");
+  static const std::map<std::string, int> kPriorities{{"low", GODWIT_PRIORITY_LOW},
+                                                      {"normal", GODWIT_PRIORITY_NORMAL},
+                                                      {"high", GODWIT_PRIORITY_HIGH},
+                                                      {"emergency", GODWIT_PRIORITY_EMERGENCY}};
+  app->add_option("--priority", options.priority,
+                  "low, normal, high, or emergency: at once, and beyond the node's limit of bandwidth; default: normal")
+      ->transform(CLI::CheckedTransformer(kPriorities))
+      ->type_name("HOW");
+  app->add_option("--time-window", options.time_window,
+                  "Only send in these hours, local time of the source: 22:00-06:00; the job is paused outside of them")
+      ->type_name("HOURS");
+  app->add_flag("--verify", options.verify, "Read back from the destination's target what was stored, before the cutover");
 }
 
 }  // namespace godwit::cli

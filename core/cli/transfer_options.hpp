@@ -13,17 +13,24 @@ struct TransferOptions {
   uint32_t streams = 0;
   uint64_t bandwidth = 0;
   int compression = GODWIT_COMPRESSION_NONE;
+  int priority = GODWIT_PRIORITY_NORMAL;
+  std::string time_window;
+  bool verify = false;
 
-  // All but the size of blocks, whose name differs.
+  // All but the size of blocks, whose name differs. Points into this.
   template <class Options>
   void give_to(Options& options) const {
     options.streams = streams;
     options.bandwidth = bandwidth;
     options.compression = compression;
+    options.priority = priority;
+    options.time_window = time_window.empty() ? nullptr : time_window.c_str();
+    options.verify = verify ? 1 : 0;
   }
 };
 
-// --streams, --bwlimit, --compress, and the one for the size of blocks. `options` must outlive the parsing.
+// --streams, --bwlimit, --compress, --priority, --time-window, --verify, and the one for the size of blocks. `options` must
+// outlive the parsing.
 void add_transfer_options(CLI::App* app, TransferOptions& options, const std::string& block_name);
 // In bytes a second; "none": 0. Throws Failure: INVALID.
 uint64_t rate_from(const std::string& text);

@@ -36,7 +36,7 @@ Result<FilesetPlan> plan_from(const char* const* paths, size_t count, const char
   if (options->rule_count > 0 && options->rules == nullptr) return is_null("rules");
   for (size_t i = 0; i < options->rule_count; ++i)
     if (options->rules[i].pattern == nullptr) return is_null("rules[" + std::to_string(i) + "].pattern");
-  auto transfer = transfer_from(options->block_bytes, options->streams, options->bandwidth, options->compression);
+  auto transfer = transfer_of(*options, options->block_bytes);
   if (!transfer) return std::move(transfer).error();
   plan.transfer = *transfer;
   return plan;

@@ -17,7 +17,7 @@ constexpr size_t kRegionsMax = 100'000;
 
 Result<> apply(const godwit_migrate_options& options, MigrationPlan& plan) {
   plan.copy = options.copy != 0;
-  auto transfer = transfer_from(options.block_bytes, options.streams, options.bandwidth, options.compression);
+  auto transfer = transfer_of(options, options.block_bytes);
   if (!transfer) return std::move(transfer).error();
   plan.transfer = *transfer;
   if (options.name == nullptr) return Done{};
@@ -228,7 +228,7 @@ Result<Migration> start_database(godwit_database* database, const char* destinat
   if (const Result<Address> where = address_from(destination); !where) return where.error();
   godwit_database_migrate_options how = GODWIT_DATABASE_MIGRATE_OPTIONS_INIT;
   if (options != nullptr) how = *options;
-  const auto transfer = transfer_from(how.xfer_size, how.streams, how.bandwidth, how.compression, "xfer_size");
+  const auto transfer = transfer_of(how, how.xfer_size, "xfer_size");
   if (!transfer) return transfer.error();
   Address source;
   const Result<Id> job = database->database.start_migration(destination, how, *transfer, source);

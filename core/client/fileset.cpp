@@ -33,10 +33,9 @@ Result<Id> start_filesets(Client& client, const fabric::Address& source, const F
   const auto directory = builder.CreateString(plan.directory);
   const auto list = builder.CreateVector(rules);
   const wire::Transfer transfer = protocol::to_wire(plan.transfer);
-  const Request request = lane->request(
-      wire::CreateMigrateFilesRequest(builder, paths, destination, directory, options.move != 0, &transfer, options.update != 0,
-                                      options.verify != 0, options.dry_run != 0, options.force != 0, options.xattrs != 0,
-                                      options.skip_special != 0, list, options.after != nullptr));
+  const Request request = lane->request(wire::CreateMigrateFilesRequest(
+      builder, paths, destination, directory, options.move != 0, &transfer, options.update != 0, options.dry_run != 0,
+      options.force != 0, options.xattrs != 0, options.skip_special != 0, list, options.after != nullptr));
   auto job = started_job(lane->ask(source, request, Repeat::kNever), source);
   if (!job) return with_context("starting a migration to " + plan.destination, std::move(job).error());
   return job;

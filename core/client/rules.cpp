@@ -53,13 +53,25 @@ Result<Id> id_from(const char* text, std::string_view what) {
   return *id;
 }
 
-Result<model::Transfer> transfer_from(uint64_t block_bytes, uint32_t streams, uint64_t bandwidth, int compression,
-                                      std::string_view block_name) {
-  if (compression < 0 || compression > GODWIT_COMPRESSION_ZSTD)
-    return Error{Errc::kInvalid, fmt::format("compression is {}, no GODWIT_COMPRESSION_*", compression)};
-  const model::Transfer transfer{block_bytes, streams, bandwidth, static_cast<model::Compression>(compression)};
-  if (block_bytes != 0 && (block_bytes < model::kBlockBytesMin || block_bytes > model::kBlockBytesMax))
-    return Error{Errc::kInvalid, fmt::format("{} is {}, not from 4 KiB to 64 MiB", block_name, block_bytes)};
+Result<model::Transfer> transfer_from(const TransferOptions& options) {
+  if (options.block_bytes != 0 && (options.block_bytes < model::kBlockBytesMin || options.block_bytes > model::kBlockBytesMax))
+    return Error{Errc::kInvalid, fmt::format("{} is {}, not from 4 KiB to 64 MiB", options.block_name, options.block_bytes)};
+  if (options.compression < 0 || options.compression > GODWIT_COMPRESSION_ZSTD)
+    return Error{Errc::kInvalid, fmt::format("compression is {}, no GODWIT_COMPRESSION_*", options.compression)};
+  if (options.priority < 0 || options.priority > GODWIT_PRIORITY_EMERGENCY)
+    return Error{Errc::kInvalid, fmt::format("priority is {}, no GODWIT_PRIORITY_*", options.priority)};
+  model::Transfer transfer{options.block_bytes,
+                           options.streams,
+                           options.bandwidth,
+                           static_cast<model::Compression>(options.compression),
+                           static_cast<model::Priority>(options.priority),
+                           {},
+                           options.verify != 0};
+  if (options.time_window != nullptr) {
+    const auto window = model::parse_time_window(options.time_window);
+    if (!window) return window.error();
+    transfer.window = *window;
+  }
   if (auto valid = model::check(transfer); !valid) return std::move(valid).error();
   return transfer;
 }

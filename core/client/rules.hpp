@@ -23,8 +23,24 @@ Result<fabric::Address> address_from(const char* text);
 // An id from a C caller; `what` names the argument. Errors: kInvalid, NULL or not 32 hexadecimal digits.
 Result<Id> id_from(const char* text, std::string_view what);
 
-// Options from a C caller; `block_name` is what the one for blocks is called. Errors: kInvalid; the text names the option.
-Result<model::Transfer> transfer_from(uint64_t block_bytes, uint32_t streams, uint64_t bandwidth, int compression,
-                                      std::string_view block_name = "block_bytes");
+// Options from a C caller: numbers that are checked here. `time_window` may be NULL.
+struct TransferOptions {
+  uint64_t block_bytes;
+  std::string_view block_name;  // What the option is called.
+  uint32_t streams;
+  uint64_t bandwidth;
+  int compression;
+  int verify;
+  int priority;
+  const char* time_window;
+};
+// Errors: kInvalid; the text names the option, or those that contradict each other.
+Result<model::Transfer> transfer_from(const TransferOptions& options);
+// Of any of the C API's structures.
+template <class Options>
+Result<model::Transfer> transfer_of(const Options& options, uint64_t block_bytes, std::string_view block_name = "block_bytes") {
+  return transfer_from({block_bytes, block_name, options.streams, options.bandwidth, options.compression, options.verify,
+                        options.priority, options.time_window});
+}
 
 }  // namespace godwit::client

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "model/phase.hpp"
+#include "model/time_window.hpp"
 
 namespace godwit::client {
 namespace {
@@ -97,6 +98,9 @@ godwit_job_info to_c(const wire::JobEntry& entry) {
   info.ended = entry.ended() ? 1 : 0;
   info.progress = progress_of(entry);
   info.bandwidth = entry.bandwidth_bytes_per_second();
+  info.priority = entry.priority();
+  const model::TimeWindow window{entry.window_begin(), entry.window_end()};
+  if (!window.is_always()) put(info.time_window, model::to_string(window));
   return info;
 }
 

@@ -18,7 +18,8 @@ flatbuffers::Offset<wire::JobEntry> entry_of(flatbuffers::FlatBufferBuilder& bui
   return wire::CreateJobEntry(builder, &id, source, destination, target, status.copy, static_cast<uint8_t>(status.phase),
                               status.ended, static_cast<int32_t>(status.error), text, status.bytes_done, status.bytes_total,
                               status.objects_done, status.objects_total, status.bytes_per_second, status.seconds,
-                              status.bandwidth);
+                              status.transfer.bandwidth_bytes_per_second, static_cast<uint8_t>(status.transfer.priority),
+                              status.transfer.window.begin, status.transfer.window.end);
 }
 
 Error unknown_job(const Id& job) {
@@ -62,7 +63,6 @@ Requests::Reply Requests::migrate_files(uint64_t request, const wire::MigrateFil
   wanted.options.walk.xattrs = migrate.xattrs();
   wanted.options.walk.skip_special = migrate.skip_special();
   wanted.update = migrate.update();
-  wanted.verify = migrate.verify();
   wanted.dry_run = migrate.dry_run();
   wanted.hold = migrate.hold();
   wanted.transfer = protocol::from_wire(migrate.transfer());

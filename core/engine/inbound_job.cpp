@@ -55,7 +55,9 @@ Result<> InboundJob::begin_pass(const std::function<Result<>(const Sinks&)>& beg
   const std::lock_guard lock(mutex_);
   if (machine_.state != DestinationState::kReceiving || streams_ > 0 || !stream_outcome_)
     return Error{Errc::kProtocol, fmt::format("{}: no pass can begin now", describe())};
-  transfer_.reset();
+  const auto last = std::exchange(transfer_, nullptr);
+  if (last && !last->digests.empty())
+    if (auto same = verify_blocks(*last); !same) return same;
   return begin(sinks_);
 }
 

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <ctime>
 #include <unordered_set>
 
+#include "base/fail_point.hpp"
 #include "base/log.hpp"
 #include "objects/database/database_source.hpp"
 
@@ -13,7 +15,15 @@ namespace godwit::engine {
 namespace {
 
 constexpr size_t kRememberedMax = 1000;
-constexpr uint32_t kPausedMax = 64;  // Of those that have begun: each keeps its thread.
+constexpr uint32_t kWorkersMore = 64;  // Than jobs_max: jobs that are paused keep their threads, and emergencies get their own.
+
+// In the time zone of this machine.
+uint32_t local_second_of_day() {
+  const std::time_t now = std::time(nullptr) + fail_point("clock.ahead");
+  std::tm local{};
+  localtime_r(&now, &local);
+  return static_cast<uint32_t>((local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec);
+}
 
 Result<> check_transfer(const model::Transfer& transfer, const std::string& destination) {
   if (auto valid = model::check(transfer); !valid) return valid;
@@ -39,13 +49,15 @@ JobTable::JobTable(const EngineSettings& settings, objects::RegionStore& store, 
       journal_(journal),
       domains_(domains),
       on_ended_(std::move(on_ended)),
-      threads_("job", settings.jobs_max + kPausedMax, settings.on_thread_start) {
+      threads_("job", settings.jobs_max + kWorkersMore, settings.on_thread_start) {
   pace_.limit(settings.bandwidth);
 }
 
 Result<> JobTable::start() {
-  for (uint32_t i = 0; i < settings_.jobs_max; ++i)
+  const std::lock_guard lock(mutex_);
+  for (; workers_ < settings_.jobs_max; ++workers_)
     if (auto started = threads_.start([this] { work(); }); !started) return started;
+  window_keeper_ = std::thread([this] { keep_windows(); });
   return Done{};
 }
 
@@ -59,7 +71,9 @@ void JobTable::stop() {
     for (const auto& [id, job] : jobs_) job->cancel();
   }
   queue_changed_.notify_all();
+  windows_changed_.notify_all();
   threads_.join_all();
+  if (window_keeper_.joinable()) window_keeper_.join();
 }
 
 Result<> JobTable::recover() {
@@ -192,10 +206,12 @@ Id JobTable::queue(OutboundRequest request, OutboundObjects objects, OpenObjects
                                            settings_, pace_, on_ended_);
   {
     const std::lock_guard lock(mutex_);
+    (void)job->keep_window(local_second_of_day());
     remember_locked(job);
+    if (job->has_window()) windows_changed_.notify_all();
     queued_.push_back(std::move(job));
+    adapt_workers_locked();
   }
-  queue_changed_.notify_one();
   return id;
 }
 
@@ -248,7 +264,6 @@ Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vecto
   OutboundRequest job{
       id, own_addresses.front(), request.destination_address, request.directory, !request.options.move, request.transfer};
   job.update = request.update;
-  job.verify = request.verify;
   job.dry_run = request.dry_run;
   job.hold = request.hold;
   return queue(std::move(job), {}, std::move(open));
@@ -276,48 +291,83 @@ Result<Id> JobTable::submit(const MigrateDatabaseRequest& request, const std::ve
 }
 
 void JobTable::work() {
+  std::unique_lock lock(mutex_);
   for (;;) {
     std::shared_ptr<OutboundJob> job;
-    {
-      std::unique_lock lock(mutex_);
-      queue_changed_.wait(lock, [&] { return stopping_ || (job = next_locked()) != nullptr; });
-      if (stopping_) return;
-    }
+    queue_changed_.wait(lock,
+                        [&] { return stopping_ || workers_ > workers_wanted_locked() || (job = next_locked()) != nullptr; });
+    if (job == nullptr) break;
+    lock.unlock();
     job->run();
-    {
-      const std::lock_guard lock(mutex_);
-      std::erase(running_, job);
-    }
-    queue_changed_.notify_one();
+    lock.lock();
+    std::erase(running_, job);
+    queue_changed_.notify_all();
   }
+  --workers_;
 }
 
-// The first that may run now, which then counts as running; null: none may.
+// The job that may run now, which then counts as running: of the highest priority, and of those the oldest. Null: none may.
 std::shared_ptr<OutboundJob> JobTable::next_locked() {
-  const auto active = std::ranges::count_if(running_, [](const auto& job) { return !job->paused(); });
-  if (active >= settings_.jobs_max) return nullptr;
-  const auto found = std::ranges::find_if(queued_, [](const auto& job) { return !job->paused(); });
-  if (found == queued_.end()) return nullptr;
-  running_.push_back(*found);
-  queued_.erase(found);
+  const auto best = std::ranges::max_element(
+      queued_, {}, [](const auto& job) { return job->paused() ? -1 : model::rank_of(job->priority()); });
+  if (best == queued_.end() || (*best)->paused()) return nullptr;
+  const auto active = std::ranges::count_if(
+      running_, [](const auto& job) { return !job->paused() && job->priority() != model::Priority::kEmergency; });
+  if (active >= settings_.jobs_max && (*best)->priority() != model::Priority::kEmergency) return nullptr;
+  running_.push_back(*best);
+  queued_.erase(best);
   return running_.back();
 }
 
+uint32_t JobTable::workers_wanted_locked() const {
+  const auto is_urgent = [](const auto& job) { return job->priority() == model::Priority::kEmergency; };
+  const auto more = std::ranges::count_if(running_, [&](const auto& job) { return job->paused() || is_urgent(job); }) +
+                    std::ranges::count_if(queued_, is_urgent);
+  return settings_.jobs_max + std::min(kWorkersMore, static_cast<uint32_t>(more));
+}
+
+// After a change of who is paused, or waits.
+void JobTable::adapt_workers_locked() {
+  if (!window_keeper_.joinable()) return;  // Not started.
+  for (; !stopping_ && workers_ < workers_wanted_locked(); ++workers_)
+    if (auto started = threads_.start([this] { work(); }); !started) {
+      log::warn("jobs wait until one that is paused goes on: {}", started.error().text);
+      break;
+    }
+  queue_changed_.notify_all();
+}
+
 Result<> JobTable::pause(OutboundJob& job) {
-  const std::lock_guard lock(mutex_);
-  const bool runs = std::ranges::any_of(running_, [&](const auto& one) { return one.get() == &job; });
-  if (runs && !job.paused())
-    if (auto other = threads_.start([this] { work(); }); !other)
-      return Error{Errc::kBusy, fmt::format("{} jobs are paused already; resume or cancel one", kPausedMax)};
   if (auto paused = job.pause(); !paused) return paused;
-  queue_changed_.notify_one();
+  const std::lock_guard lock(mutex_);
+  adapt_workers_locked();
   return Done{};
 }
 
 Result<> JobTable::resume(OutboundJob& job) {
   if (auto resumed = job.resume(); !resumed) return resumed;
-  queue_changed_.notify_one();
+  const std::lock_guard lock(mutex_);
+  adapt_workers_locked();
   return Done{};
+}
+
+// While there are jobs with time windows it looks once a second.
+void JobTable::keep_windows() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const uint32_t now = local_second_of_day();
+    bool changed = false, any = false;
+    for (const auto* jobs : {&running_, &queued_})
+      for (const auto& job : *jobs) {
+        any = any || job->has_window();
+        changed = job->keep_window(now) || changed;
+      }
+    if (changed) adapt_workers_locked();
+    if (any)
+      windows_changed_.wait_for(lock, std::chrono::seconds(1));
+    else
+      windows_changed_.wait(lock);
+  }
 }
 
 std::shared_ptr<OutboundJob> JobTable::find(const Id& job) const {

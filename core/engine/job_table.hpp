@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -36,7 +37,6 @@ struct MigrateFilesRequest {
   std::string directory;  // There.
   objects::FilesetOptions options = {};
   bool update = false;
-  bool verify = false;
   bool dry_run = false;
   bool hold = false;
   model::Transfer transfer = {};
@@ -61,7 +61,7 @@ class JobTable {
 
   // Jobs of the journal that a crash has cut short; before anything is served. Errors: kCorrupt, kIo.
   Result<> recover();
-  // The threads that run jobs. Errors: kBusy, no threads to be had.
+  // The threads that run jobs, and the one that keeps their time windows. Errors: kBusy, no threads to be had.
   Result<> start();
   // Pins the regions and queues the job; those that are unknown or busy are part of its results. `own_addresses`: where this
   // node listens, the one to give to the destination first.
@@ -93,6 +93,9 @@ class JobTable {
   Result<> check(const MigrateRequest& request, const std::vector<std::string>& own_addresses) const;
   void work();
   std::shared_ptr<OutboundJob> next_locked();
+  uint32_t workers_wanted_locked() const;
+  void adapt_workers_locked();
+  void keep_windows();
   void remember_locked(const std::shared_ptr<OutboundJob>& job);
 
   const EngineSettings settings_;
@@ -107,12 +110,15 @@ class JobTable {
   mutable std::mutex mutex_;  // Guards all below.
   bool stopping_ = false;
   std::unordered_map<Id, std::shared_ptr<OutboundJob>> jobs_;
-  std::deque<std::shared_ptr<OutboundJob>> order_;  // Oldest first.
-  std::deque<std::shared_ptr<OutboundJob>> queued_;
-  std::vector<std::shared_ptr<OutboundJob>> running_;
+  std::deque<std::shared_ptr<OutboundJob>> order_;   // Oldest first.
+  std::deque<std::shared_ptr<OutboundJob>> queued_;  // Oldest first.
+  std::deque<std::shared_ptr<OutboundJob>> running_;
+  uint32_t workers_ = 0;  // Threads in work().
   std::condition_variable queue_changed_;
+  std::condition_variable windows_changed_;  // A job with a time window has come, or all ends.
 
   ThreadGroup threads_;
+  std::thread window_keeper_;
 };
 
 }  // namespace godwit::engine

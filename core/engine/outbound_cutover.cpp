@@ -132,7 +132,9 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
         const auto failed = builder.CreateVector(failed_);
         return wire::CreatePrepareRequest(builder, &job, failed);
       });
-      if (!answer || request_.copy || **answer != SourceEvent::kPrepared) return answer;
+      if (!answer || **answer != SourceEvent::kPrepared) return answer;
+      if (request_.transfer.verify) enter(Phase::kCutover);
+      if (request_.copy) return answer;
       if (auto stopped = stop_all(); !stopped) return std::move(stopped).error();
       return answer;
     }

@@ -30,7 +30,8 @@ OutboundJob::OutboundJob(OutboundRequest request, OutboundObjects objects, OpenO
       domains_(domains),
       journal_(journal),
       on_ended_(std::move(on_ended)),
-      pace_(&node_pace) {
+      pace_(request_.transfer.priority == model::Priority::kEmergency ? nullptr : &node_pace),
+      has_window_(!request_.transfer.window.is_always()) {
   pace_.limit(request_.transfer.bandwidth_bytes_per_second);
   machine_.is_move = !request_.copy;
   take_objects(std::move(objects));
@@ -59,6 +60,7 @@ OutboundJob::OutboundJob(const journal::OutboundJob& record, std::vector<std::un
       journal_(journal),
       on_ended_(std::move(on_ended)),
       pace_(&node_pace),
+      has_window_(false),
       destination_node_(record.destination_node),
       journalled_(true),
       sources_(std::move(sources)),
@@ -98,7 +100,9 @@ JobStatus OutboundJob::status() const {
     status.error_text = fmt::format("{} of {} objects stayed; the first because: {}", results_.size() - objects_done_,
                                     results_.size(), first_error_.text);
   }
-  status.bandwidth = pace_.limit();
+  status.transfer = request_.transfer;
+  status.transfer.bandwidth_bytes_per_second = pace_.limit();
+  if (!has_window_) status.transfer.window = {};
   status.bytes_done = counters_.bytes_done;
   status.bytes_total = bytes_total_;
   status.objects_done = objects_done_;
@@ -192,6 +196,7 @@ void OutboundJob::end(Phase phase) {
   {
     const std::lock_guard lock(mutex_);
     ended_ = history_.back().second;
+    held_ = 0;
     pace_.pause(false);
   }
   on_ended_(request_.job);
@@ -239,7 +244,8 @@ void OutboundJob::drive() {
     (void)feed(SourceEvent::kFailed, &*channel);
     return fail(approved.error());
   }
-  if (auto go = proceed(Phase::kCutover); !go) {
+  // Asked to prepare, the destination first reads back what it stored, if it is to.
+  if (auto go = proceed(request_.transfer.verify ? Phase::kValidation : Phase::kCutover); !go) {
     (void)feed(SourceEvent::kFailed, &*channel);
     return fail(go.error());
   }
@@ -315,26 +321,51 @@ void OutboundJob::cancel() {
   steered_.notify_all();
 }
 
+void OutboundJob::hold_locked(Why why) {
+  if (held_ == 0) {
+    paused_in_ = phase_;
+    enter_locked(Phase::kPaused);
+    pace_.pause(true);
+  }
+  held_ |= static_cast<uint8_t>(why);
+}
+
+void OutboundJob::let_go_locked(Why why) {
+  if (held_ == 0) return;
+  held_ &= static_cast<uint8_t>(~static_cast<uint8_t>(why));
+  if (held_ != 0) return;
+  enter_locked(paused_in_);
+  pace_.pause(false);
+  steered_.notify_all();
+}
+
 Result<> OutboundJob::pause() {
   const std::lock_guard lock(mutex_);
-  if (phase_ == Phase::kPaused) return Done{};
-  if (!model::may_follow(phase_, Phase::kPaused))
+  if (phase_ != Phase::kPaused && !model::may_follow(phase_, Phase::kPaused))
     return Error{Errc::kBusy,
                  fmt::format("{} is in its phase '{}', and cannot be paused any more", describe(), model::to_string(phase_))};
-  paused_in_ = phase_;
-  enter_locked(Phase::kPaused);
-  pace_.pause(true);
+  hold_locked(Why::kUser);
   return Done{};
 }
 
 Result<> OutboundJob::resume() {
   const std::lock_guard lock(mutex_);
   if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
-  if (phase_ != Phase::kPaused) return Done{};
-  enter_locked(paused_in_);
-  pace_.pause(false);
-  steered_.notify_all();
+  has_window_ = false;
+  let_go_locked(Why::kWindow);
+  let_go_locked(Why::kUser);
   return Done{};
+}
+
+bool OutboundJob::keep_window(uint32_t second_of_day) {
+  const std::lock_guard lock(mutex_);
+  if (!has_window_) return false;
+  const uint8_t before = held_;
+  if (request_.transfer.window.has(second_of_day))
+    let_go_locked(Why::kWindow);
+  else if (phase_ == Phase::kPaused || model::may_follow(phase_, Phase::kPaused))
+    hold_locked(Why::kWindow);
+  return held_ != before;
 }
 
 Result<> OutboundJob::limit(uint64_t bandwidth) {

@@ -34,7 +34,6 @@ struct OutboundRequest {
   bool copy = false;
   model::Transfer transfer = {};  // Block size and streams are known.
   bool update = false;            // Filesets that are there already are brought up to date.
-  bool verify = false;            // The destination reads back what it stored.
   bool dry_run = false;           // Both sides look, and nothing is changed.
   bool hold = false;              // Before the cutover, when all has arrived, it waits for approve().
   std::string extra_config = {};  // Databases: options there in the place of those here.
@@ -58,7 +57,7 @@ struct JobStatus {
   uint64_t bytes_done = 0, bytes_total = 0, objects_done = 0, objects_total = 0;
   double bytes_per_second = 0;
   double seconds = 0;
-  uint64_t bandwidth = 0;  // Its limit in bytes a second; 0: none.
+  model::Transfer transfer = {};  // With the limit and the window that hold now.
 };
 
 // The objects of a job; `results` has one entry for each that was asked for: those with an error are not in `sources`.
@@ -98,9 +97,13 @@ class OutboundJob {
   void cancel();
   // Takes effect within some 50 ms, as far as blocks are concerned. Errors: kBusy, the cutover has begun, or it has ended.
   Result<> pause();
-  // Also of one that is not paused. Errors: kBusy, it has ended.
+  // Also of one that is not paused; its time window does not hold any more. Errors: kBusy, it has ended.
   Result<> resume();
   bool paused() const { return pace_.paused(); }
+  model::Priority priority() const { return request_.transfer.priority; }
+  bool has_window() const { return has_window_; }
+  // Pauses it if its time window is over, until the next one begins. Whether that has changed anything.
+  bool keep_window(uint32_t second_of_day);
   // In bytes a second; 0: none. Errors: kBusy, it has ended.
   Result<> limit(uint64_t bandwidth);
   // Everything from the first byte to the end, or until the outcome depends on a peer that is lost. Blocks.
@@ -144,6 +147,9 @@ class OutboundJob {
   void enter(model::Phase phase);
   void enter_locked(model::Phase phase);
   void end(model::Phase phase);
+  enum class Why : uint8_t { kUser = 1, kWindow = 2 };
+  void hold_locked(Why why);
+  void let_go_locked(Why why);
 
   const OutboundRequest request_;
   const EngineSettings settings_;
@@ -154,6 +160,7 @@ class OutboundJob {
   std::atomic<bool> cancelled_{false};
   Counters counters_;
   Pace pace_;
+  std::atomic<bool> has_window_;
   protocol::Encoder encoder_;  // Of the thread that drives the job.
   uint64_t next_request_ = 1;
   std::vector<uint32_t> failed_;  // By index in the offer: could not be read.
@@ -181,6 +188,7 @@ class OutboundJob {
   uint32_t streams_used_ = 0;
   std::optional<Clock::time_point> writers_stopped_;
   bool approved_ = false;
+  uint8_t held_ = 0;                                  // Why it is paused: the sum of Whys.
   model::Phase paused_in_ = model::Phase::kPlanning;  // While it is paused: where it goes on.
   std::condition_variable steered_;                   // Approved, cancelled, paused or resumed.
   std::vector<objects::PlannedFile> planned_;

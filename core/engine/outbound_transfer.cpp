@@ -97,9 +97,9 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   for (const auto& source_of : sources_) bytes += source_of->size_bytes();
   const uint64_t blocks = bytes / request_.transfer.block_bytes + 1;
   const auto streams = static_cast<uint32_t>(std::min<uint64_t>(request_.transfer.streams, blocks));
-  const auto body =
-      wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.transfer.block_bytes, streams, list,
-                               &node, &window, &digest, request_.update, request_.verify, request_.dry_run, passes_++, extra);
+  const auto body = wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.transfer.block_bytes,
+                                             streams, list, &node, &window, &digest, request_.update, request_.transfer.verify,
+                                             request_.dry_run, passes_++, extra);
   const uint64_t number = next_request_++;
   if (auto sent = channel.send(encoder_.finish(number, body)); !sent) return std::move(sent).error();
   auto tokens = hear_answers(channel, number);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/fail_point.hpp"
+
 namespace godwit::engine {
 namespace {
 
@@ -43,6 +45,7 @@ Result<> verify_blocks(const SinkTransfer& transfer) {
         return with_context("verifying " + sink.describe(), std::move(read).error());
       rest = rest.subspan(piece.extent.length_bytes);
     }
+    if (fail_point("verify.read") != 0) buffer.front() ^= std::byte{1};  // A medium that gives back something else.
     if (digest_of(std::span(buffer).first(transfer.plan.block_bytes(block))) != transfer.digests[block])
       return Error{Errc::kDigest, fmt::format("{}: what was read back from its medium differs from what was sent (block {})",
                                               transfer.sinks[pieces[0].object]->describe(), block)};

@@ -49,13 +49,19 @@ std::span<const std::byte> Encoder::error(uint64_t request, const Error& error, 
 
 wire::Transfer to_wire(const model::Transfer& transfer) {
   return wire::Transfer(transfer.block_bytes, transfer.bandwidth_bytes_per_second, transfer.streams,
-                        static_cast<uint8_t>(transfer.compression));
+                        static_cast<uint8_t>(transfer.compression), static_cast<uint8_t>(transfer.priority), transfer.verify,
+                        transfer.window.begin, transfer.window.end);
 }
 
 model::Transfer from_wire(const wire::Transfer* transfer) {
   if (transfer == nullptr) return {};
-  return {transfer->block_bytes(), transfer->streams(), transfer->bandwidth_bytes_per_second(),
-          static_cast<model::Compression>(transfer->compression())};
+  return {transfer->block_bytes(),
+          transfer->streams(),
+          transfer->bandwidth_bytes_per_second(),
+          static_cast<model::Compression>(transfer->compression()),
+          static_cast<model::Priority>(transfer->priority()),
+          {transfer->window_begin(), transfer->window_end()},
+          transfer->verify()};
 }
 
 std::vector<uint8_t> bits_of(const std::vector<bool>& values) {

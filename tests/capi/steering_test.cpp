@@ -1,7 +1,9 @@
 // Jobs that are paused, resumed and limited while they run.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <functional>
 #include <godwit/godwit.hpp>
 #include <nlohmann/json.hpp>
@@ -64,11 +66,15 @@ class Steering : public ::testing::Test {
     const auto bytes = bytes_of(size);
     return client_.target(at.address(), "fast").create(bytes.data(), size);
   }
+  godwit::Migration start(const Daemon& from, const Daemon& to, const godwit::Region& region,
+                          const godwit::MigrateOptions& how) {
+    return client_.start_migration(from.address(), {region.id()}, client_.target(to.address(), "fast"), how);
+  }
   // Of a region to the other daemon, at `bandwidth`.
   godwit::Migration start(const Daemon& from, const Daemon& to, const godwit::Region& region, uint64_t bandwidth) {
     godwit::MigrateOptions how;
     how.bandwidth = bandwidth;
-    return client_.start_migration(from.address(), {region.id()}, client_.target(to.address(), "fast"), how);
+    return start(from, to, region, how);
   }
   bool holds(const godwit::Region& region, uint64_t size) {
     std::vector<unsigned char> bytes(size);
@@ -185,6 +191,122 @@ TEST_F(Steering, ANodeKeepsItsLimitOverAllItsJobs) {
   ASSERT_EQ(godwit_node_limit(client, here.address().c_str(), 0), GODWIT_OK);
   ASSERT_EQ(godwit_node_get_limit(client, here.address().c_str(), &limit), GODWIT_OK);
   EXPECT_EQ(limit, 0u);
+}
+
+TEST_F(Steering, JobsOfAHigherPriorityBeginFirstAndAnEmergencyAtOnce) {
+  const Daemon here(options(R"("jobs_max": 1, "bandwidth": "4MiB/s")")), there(options());
+  const godwit::Region first = region(here, 8 * kMiB);
+  const godwit::Migration slow = start(here, there, first, 2 * kMiB);
+  ASSERT_TRUE(comes_true([&] { return progress_of(slow).bytes_done > 0; }));
+  std::vector<godwit::Region> regions;
+  std::vector<godwit::Migration> jobs;
+  for (const int priority : {GODWIT_PRIORITY_LOW, GODWIT_PRIORITY_NORMAL, GODWIT_PRIORITY_HIGH, GODWIT_PRIORITY_EMERGENCY}) {
+    regions.push_back(region(here, 4096));
+    godwit::MigrateOptions how;
+    how.priority = priority;
+    jobs.push_back(start(here, there, regions.back(), how));
+  }
+  jobs[3].wait(20'000);  // Although the only place is taken.
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(phase_of(jobs[i]), "planning");
+  slow.limit(0);
+  for (const auto& job : jobs) job.wait(20'000);
+  slow.wait(20'000);
+  // They ran one after the other: what one waited for is in its report.
+  const auto waited = [&](size_t i) { return nlohmann::json::parse(jobs[i].report())["phases"][0]["seconds"].get<double>(); };
+  EXPECT_LT(waited(2), waited(1));  // Although it came later.
+  EXPECT_LT(waited(1), waited(0));
+}
+
+// The daemon's clock can be set ahead: the window is over when the job begins, or soon afterwards.
+TEST_F(Steering, AJobSendsOnlyInItsTimeWindowUntilItIsToldToGoOn) {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  const int second_of_day = (local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec;
+  // 11:59:55 when the daemon starts, as it thinks: a window until noon ends five seconds later.
+  const int ahead = (12 * 3600 - 5 - second_of_day + 86'400) % 86'400;
+  DaemonOptions how_it_runs = options();
+  how_it_runs.environment = {"GODWIT_FAIL=clock.ahead=" + std::to_string(ahead)};
+  const Daemon here(how_it_runs), there(options());
+  const godwit::Region first = region(here, 32 * kMiB), second = region(here, kMiB);
+  godwit::MigrateOptions how;
+  how.time_window = "06:00-12:00";
+  how.bandwidth = 512 * 1024;  // A minute.
+  const godwit::Migration job = start(here, there, first, how);
+  how.time_window = "14:00-15:00";
+  how.bandwidth = 0;
+  const godwit::Migration waits = start(here, there, second, how);
+  EXPECT_EQ(phase_of(waits), "paused");
+  EXPECT_STREQ(client_.jobs(here.address()).front().time_window, "14:00-15:00");
+  EXPECT_TRUE(comes_true([&] { return phase_of(job) == "paused"; }));
+  EXPECT_LT(progress_of(job).bytes_done, 32 * kMiB);
+  waits.resume();
+  waits.wait(20'000);
+  EXPECT_TRUE(holds(second, kMiB));
+  job.limit(0);
+  EXPECT_EQ(phase_of(job), "paused");
+  job.resume();
+  job.wait(30'000);
+  EXPECT_TRUE(holds(first, 32 * kMiB));
+}
+
+TEST_F(Steering, WhatContradictsItselfIsRefused) {
+  const Daemon here(options());
+  const godwit::Region staying = region(here, 4096);
+  godwit::MigrateOptions how;
+  how.priority = GODWIT_PRIORITY_EMERGENCY;
+  how.bandwidth = 1;
+  EXPECT_EQ(code_of([&] { start(here, here, staying, how); }), GODWIT_ERR_INVALID);
+  how.bandwidth = 0;
+  how.time_window = "22:00-06:00";
+  EXPECT_EQ(code_of([&] { start(here, here, staying, how); }), GODWIT_ERR_INVALID);
+  how.priority = 17;
+  EXPECT_EQ(code_of([&] { start(here, here, staying, how); }), GODWIT_ERR_INVALID);
+  how.priority = GODWIT_PRIORITY_LOW;
+  how.time_window = "at night";
+  EXPECT_EQ(code_of([&] { start(here, here, staying, how); }), GODWIT_ERR_INVALID);
+  how.time_window.clear();
+  how.compression = -1;
+  EXPECT_EQ(code_of([&] { start(here, here, staying, how); }), GODWIT_ERR_INVALID);
+}
+
+TEST_F(Steering, AVerifiedJobReadsItsTargetBackAndNamesWhatDiffers) {
+  const Daemon here(options());
+  DaemonOptions broken = options();
+  broken.targets.push_back({"disk", "file"});
+  const Daemon there(broken);
+  const godwit::Region moving = region(here, 4 * kMiB);
+  godwit::MigrateOptions how;
+  how.verify = true;
+  how.copy = true;
+  for (const char* target : {"fast", "disk"}) {
+    const godwit::Migration job =
+        client_.start_migration(here.address(), {moving.id()}, client_.target(there.address(), target), how);
+    job.wait(20'000);
+    std::vector<std::string> phases;
+    const auto report = nlohmann::json::parse(job.report());
+    for (const auto& phase : report["phases"]) phases.push_back(phase["phase"]);
+    EXPECT_NE(std::find(phases.begin(), phases.end(), "validation"), phases.end());
+  }
+}
+
+TEST_F(Steering, AMediumThatGivesOtherBytesEndsAVerifiedJobAndTheSourceServes) {
+  const Daemon here(options());
+  DaemonOptions rotten = options();
+  rotten.targets.push_back({"disk", "file"});
+  rotten.environment = {"GODWIT_FAIL=verify.read=1"};
+  const Daemon there(rotten);
+  const godwit::Region staying = region(here, 4 * kMiB);
+  godwit::MigrateOptions how;
+  how.verify = true;
+  for (const char* target : {"fast", "disk"}) {
+    const godwit::Migration job =
+        client_.start_migration(here.address(), {staying.id()}, client_.target(there.address(), target), how);
+    EXPECT_EQ(code_of([&] { job.wait(20'000); }), GODWIT_ERR_DIGEST);
+    EXPECT_NE(std::string(godwit_last_error()).find("block 0"), std::string::npos) << godwit_last_error();
+    EXPECT_TRUE(holds(staying, 4 * kMiB));
+    EXPECT_TRUE(comes_true([&] { return client_.target(there.address(), target).info().used_bytes == 0; }));
+  }
 }
 
 TEST(Rates, AreReadAsPeopleWriteThem) {

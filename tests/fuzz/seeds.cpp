@@ -33,7 +33,7 @@ void each_request(protocol::Encoder& encoder, const Add& add) {
   auto& b = encoder.builder();
   const std::vector<uint8_t> data{1, 2, 3, 4};
   const std::vector<wire::Id> ids{kId};
-  const wire::Transfer transfer(65536, 1'000'000, 2, 1);
+  const wire::Transfer transfer(65536, 1'000'000, 2, 1, 2, true, 1320, 360);
   add(encoder.finish(1, wire::CreatePingRequest(b)));
   add(encoder.finish(2, wire::CreateTargetListRequest(b)));
   add(encoder.finish(3, wire::CreateRegionCreateRequestDirect(b, "fast", "field", 4, &data)));
@@ -50,7 +50,7 @@ void each_request(protocol::Encoder& encoder, const Add& add) {
   const std::vector<flatbuffers::Offset<flatbuffers::String>> paths{b.CreateString("/scratch/run")};
   const std::vector<flatbuffers::Offset<wire::FileRuleEntry>> rules{wire::CreateFileRuleEntryDirect(b, false, "*.tmp")};
   add(encoder.finish(14, wire::CreateMigrateFilesRequestDirect(b, &paths, "tcp://127.0.0.1:1", "/scratch", true, &transfer,
-                                                               true, true, true, true, true, true, &rules)));
+                                                               true, true, true, true, true, &rules)));
   add(encoder.finish(15, wire::CreateJobFilesRequest(b, &kId, 0, 10)));
   add(encoder.finish(16, wire::CreateMigrateDatabaseRequestDirect(b, &kId, "tcp://127.0.0.1:1", "/data", "{}", &transfer)));
 }

@@ -305,8 +305,37 @@ class CliTest(unittest.TestCase):
         self.run_godwit("job", "cancel", job)  # It has ended; whatever this says, the region stays where it is.
         self.assertEqual(self.json("region", "stat", "data", node=self.b)["size_bytes"], 8 * MIB)
 
+    def test_a_job_is_limited_paused_and_resumed(self):
+        self.create("data", "8MiB")
+        job = self.json("migrate", "region", "data", "--to", self.b.address, "--target", "keep", "--async",
+                        "--bwlimit", "256KiB/s", "--priority", "high", "--time-window", "00:00-23:59", "--verify")["job"]
+        self.assertEqual(self.json("job", "pause", job), {"job": job, "paused": True})
+        shown = self.json("job", "show", job)
+        self.assertEqual((shown["phase"], shown["bandwidth"], shown["time_window"]), ("paused", 256 << 10, "00:00-23:59"))
+        self.assertIn(b"256 KiB/s", self.ok("job", "show", job))
+        self.fails(2, "GODWIT_ERR_INVALID", "job", "limit", job, "quickly")
+        self.assertEqual(self.json("job", "limit", job, "none"), {"job": job, "bandwidth": None})
+        self.assertEqual(self.json("job", "resume", job), {"job": job, "paused": False})
+        self.assertEqual(self.json("job", "wait", job)["regions_arrived"], 1)
+        self.fails(7, "GODWIT_ERR_BUSY", "job", "pause", job)
+
+    def test_a_node_is_limited(self):
+        self.assertEqual(self.json("limit"), {"node": self.a.address, "bandwidth": None})
+        self.assertEqual(self.json("limit", "80mbps")["bandwidth"], 10_000_000)
+        self.assertEqual(self.ok("limit"), b"9.54 MiB/s\n")
+        self.assertEqual(self.ok("limit", "none"), b"no limit\n")
+
+    def test_options_that_contradict_each_other(self):
+        self.create("data", "4KiB")
+        move = ["migrate", "region", "data", "--to", self.b.address, "--target", "keep"]
+        self.fails(2, "GODWIT_ERR_INVALID", *move, "--priority", "emergency", "--bwlimit", "1MB/s")
+        self.fails(2, "GODWIT_ERR_INVALID", *move, "--time-window", "tonight")
+        self.assertEqual(self.run_godwit(*move, "--bwlimit", "fast").returncode, 2)
+        self.assertEqual(self.run_godwit(*move, "--priority", "urgent").returncode, 2)
+        self.assertEqual(self.json("region", "stat", "data")["size_bytes"], 4096)
+
     def test_jobs_that_there_are_not(self):
-        for command in ("show", "wait", "cancel"):
+        for command in ("show", "wait", "cancel", "pause", "resume"):
             self.fails(3, "GODWIT_ERR_NOT_FOUND", "job", command, NO_SUCH_ID)
         self.fails(2, "GODWIT_ERR_INVALID", "job", "wait", "not-an-id")
 

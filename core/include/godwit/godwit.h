@@ -356,6 +356,12 @@ typedef int (*godwit_progress_callback)(const godwit_progress* progress, void* c
 #define GODWIT_COMPRESSION_LZ4 1  /* fast */
 #define GODWIT_COMPRESSION_ZSTD 2 /* smaller */
 
+/* Which of the jobs that wait begins first; jobs that run are not interrupted. */
+#define GODWIT_PRIORITY_NORMAL 0
+#define GODWIT_PRIORITY_LOW 1
+#define GODWIT_PRIORITY_HIGH 2
+#define GODWIT_PRIORITY_EMERGENCY 3 /* begins at once, beside whatever runs; the node's limit of bandwidth is not for it */
+
 typedef struct godwit_migrate_options {
   int copy;                          /* nonzero: keep the source; the copy gets a new id. Default: move */
   uint64_t block_bytes;              /* 4 KiB to 64 MiB; 0: as the source's daemon is configured (512 KiB) */
@@ -363,11 +369,14 @@ typedef struct godwit_migrate_options {
   const char* name;                  /* for one region only: its name at the destination; NULL keeps it */
   godwit_progress_callback progress; /* may be NULL */
   void* progress_context;
-  uint64_t bandwidth; /* at most so many bytes a second; 0: no limit; see godwit_migration_limit() */
-  int compression;    /* GODWIT_COMPRESSION_* */
+  uint64_t bandwidth;      /* at most so many bytes a second; 0: no limit; see godwit_migration_limit() */
+  int compression;         /* GODWIT_COMPRESSION_* */
+  int verify;              /* the destination reads back from its target what it stored, before the cutover */
+  int priority;            /* GODWIT_PRIORITY_* */
+  const char* time_window; /* "22:00-06:00", local time of the source: outside of it the job is paused; NULL: none */
 } godwit_migrate_options;
 #define GODWIT_MIGRATE_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* What became of one region of a migration. */
 typedef struct godwit_migrate_result {
@@ -405,7 +414,8 @@ GODWIT_API int godwit_migration_cancel(godwit_migration* migration);
  * godwit_migration_resume(), and nothing that has arrived is sent again. What the job has stopped stays stopped: writes to its
  * regions wait. A second call changes nothing. Errors: BUSY, the cutover has begun, or the job has ended. */
 GODWIT_API int godwit_migration_pause(godwit_migration* migration);
-/* Goes on; a job that is not paused does so anyway. Errors: BUSY, the job has ended. */
+/* Goes on, and from now on also outside its time window; a job that is not paused does so anyway. Errors: BUSY, the job has
+ * ended. */
 GODWIT_API int godwit_migration_resume(godwit_migration* migration);
 /* From now on the job sends at most `bandwidth` bytes a second (as many as arrive, where it compresses fewer travel); 0: no
  * limit. Errors: BUSY, the job has ended. */
@@ -436,11 +446,14 @@ typedef struct godwit_database_migrate_options {
   uint32_t streams;         /* as in godwit_migrate_options */
   godwit_progress_callback progress;
   void* progress_context;
-  uint64_t bandwidth; /* these two as in godwit_migrate_options */
+  uint64_t bandwidth; /* these as in godwit_migrate_options */
   int compression;
+  int verify;
+  int priority;
+  const char* time_window;
 } godwit_database_migrate_options;
 #define GODWIT_DATABASE_MIGRATE_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Starts to move the database to the node at `destination`, and returns. It serves meanwhile: RocksDB and LevelDB also serve
  * writes until only what changed last is left to go; writes then wait, and go to its new node. All or nothing: after a success
@@ -487,11 +500,13 @@ typedef struct godwit_fileset_options {
   int (*before)(void* hook_context);
   int (*after)(void* hook_context);
   void* hook_context;
-  uint64_t bandwidth; /* these two as in godwit_migrate_options */
+  uint64_t bandwidth; /* these as in godwit_migrate_options */
   int compression;
+  int priority;
+  const char* time_window;
 } godwit_fileset_options;
 #define GODWIT_FILESET_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Starts to copy (or move) `count` files and directory trees of the node at `source` into `directory` of the node at
  * `destination`, and returns; each path becomes directory/its-last-component there. A tree is made out of sight and becomes
@@ -532,6 +547,8 @@ typedef struct godwit_job_info {
   int ended;
   godwit_progress progress;
   uint64_t bandwidth; /* its limit in bytes a second; 0: none */
+  int priority;
+  char time_window[16]; /* "22:00-06:00", or "" */
 } godwit_job_info;
 
 /* The jobs whose source is this node, newest first; the last 1,000 ended ones are remembered. *infos: godwit_free(). */

@@ -60,6 +60,9 @@ struct MigrateOptions {
   std::string name;          // Of one region at its destination; empty keeps it.
   uint64_t bandwidth = 0;    // Bytes a second; 0: no limit.
   int compression = GODWIT_COMPRESSION_NONE;
+  bool verify = false;  // The destination reads back from its target what it stored, before the cutover.
+  int priority = GODWIT_PRIORITY_NORMAL;
+  std::string time_window;  // "22:00-06:00", local time of the source; empty: any time.
   // Called by the thread that waits; false cancels the migration. What it throws cancels too, and is thrown on.
   std::function<bool(const Progress&)> progress;
 };
@@ -106,6 +109,9 @@ class Options {
     c_.streams = cpp_.streams;
     c_.bandwidth = cpp_.bandwidth;
     c_.compression = cpp_.compression;
+    c_.verify = cpp_.verify ? 1 : 0;
+    c_.priority = cpp_.priority;
+    c_.time_window = text_or_null(cpp_.time_window);
     c_.name = text_or_null(cpp_.name);
     if (!cpp_.progress) return;
     c_.progress = &Options::call;
