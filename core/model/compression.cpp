@@ -19,7 +19,7 @@ constexpr std::array<uint8_t, 3> kElementBytesTried{1, 4, 8};
 // Shorter ones travel as fast as they are.
 constexpr size_t kBlockBytesWorthwhile = 256;
 // Blocks until it looks again which elements are best.
-constexpr uint32_t kProbeEvery = 16;
+constexpr uint32_t kProbeEvery = 4;
 // After that many blocks in vain, 7 are left alone between two looks; 0, 1 and 3 before.
 constexpr uint32_t kInVainMax = 3;
 
@@ -30,8 +30,8 @@ size_t gains_at(size_t bytes) { return bytes - bytes / 10; }
 
 Result<> check(const Stored& stored, uint64_t block_bytes) {
   if (stored.compression > Compression::kZstd)
-    return Error{Errc::kProtocol, fmt::format("with compression {}, which is none that there is",
-                                              static_cast<unsigned>(stored.compression))};
+    return Error{Errc::kProtocol,
+                 fmt::format("with compression {}, which is none that there is", static_cast<unsigned>(stored.compression))};
   if (stored.compression == Compression::kNone) {
     if (stored.bytes == 0 && stored.element_bytes == 0) return Done{};
     return Error{Errc::kProtocol, "uncompressed, and yet stored otherwise than it is"};
@@ -123,20 +123,20 @@ Result<> Decompressor::decompress(const Stored& stored, std::span<const std::byt
     shuffled_.resize(std::max(shuffled_.size(), block.size()));
     to = std::span(shuffled_).first(block.size());
   }
-  size_t bytes = 0;
+  std::optional<size_t> bytes;  // That it has become; none: it is not what it should be.
   if (stored.compression == Compression::kLz4) {
     const int made = LZ4_decompress_safe(reinterpret_cast<const char*>(from.data()), reinterpret_cast<char*>(to.data()),
                                          static_cast<int>(from.size()), static_cast<int>(to.size()));
-    bytes = made > 0 ? static_cast<size_t>(made) : 0;
+    if (made >= 0) bytes = static_cast<size_t>(made);
   } else {
     if (!zstd_) zstd_.reset(ZSTD_createDCtx());
     if (!zstd_) return Error{Errc::kMemory, "no memory for zstd"};
     const size_t made = ZSTD_decompressDCtx(zstd_.get(), to.data(), to.size(), from.data(), from.size());
-    bytes = ZSTD_isError(made) != 0 ? 0 : made;
+    if (ZSTD_isError(made) == 0) bytes = made;
   }
   if (bytes != block.size())
-    return Error{Errc::kCorrupt, fmt::format("{} bytes of {} are no block of {}", from.size(), to_string(stored.compression),
-                                             block.size())};
+    return Error{Errc::kCorrupt,
+                 fmt::format("{} bytes of {} are no block of {}", from.size(), to_string(stored.compression), block.size())};
   if (stored.element_bytes > 1) unshuffle(stored.element_bytes, to, block);
   return Done{};
 }

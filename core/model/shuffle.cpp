@@ -20,13 +20,14 @@ void store(const Lanes& lanes, std::byte* to) { std::memcpy(to, &lanes, sizeof l
 
 // A perfect shuffle, as of cards: the bytes of the first half of `lanes` alternate with those of the second. Byte number `i` of
 // 16 x Width comes to where the bits of `i`, rotated by one to the left, say. The bits of a byte's number are those of its
-// element (4) and of its place therein (log2 of Width); four rounds put the latter above the former, log2 of Width put them back.
+// element (4) and of its place therein (log2 of Width); four rounds put the latter above the former, log2 of Width put them
+// back.
 template <size_t Width, size_t... Pair>
 void riffle(Lanes (&lanes)[Width], std::index_sequence<Pair...>) {
-  const Lanes riffled[2][Width / 2] = {
-      {__builtin_shufflevector(lanes[Pair], lanes[Pair + Width / 2], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)...},
-      {__builtin_shufflevector(lanes[Pair], lanes[Pair + Width / 2], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
-                               31)...}};
+  const Lanes riffled[2][Width / 2] = {{__builtin_shufflevector(lanes[Pair], lanes[Pair + Width / 2], 0, 16, 1, 17, 2, 18, 3,
+                                                                19, 4, 20, 5, 21, 6, 22, 7, 23)...},
+                                       {__builtin_shufflevector(lanes[Pair], lanes[Pair + Width / 2], 8, 24, 9, 25, 10, 26, 11,
+                                                                27, 12, 28, 13, 29, 14, 30, 15, 31)...}};
   ((lanes[2 * Pair] = riffled[0][Pair], lanes[2 * Pair + 1] = riffled[1][Pair]), ...);
 }
 

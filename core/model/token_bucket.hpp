@@ -32,8 +32,8 @@ class TokenBucket {
     paid_until_ = std::min(std::max(paid_until_, now - kBurst) + price(bytes), now + kForEver);
   }
 
-  // Bytes that were spent and did not go after all: what is owed for them is forgiven, and what was paid for them already may be
-  // used within kBurst, as everything.
+  // Bytes that were spent and did not go after all: what is owed for them is forgiven, and what was paid for them already may
+  // be used within kBurst, as everything.
   void give_back(uint64_t bytes, Time now) {
     if (rate_ == 0) return;
     paid_until_ = std::max(paid_until_ - price(bytes), now - kBurst);
