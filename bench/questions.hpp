@@ -19,6 +19,8 @@ void measure_regions(const Settings& settings, Report& report);
 void measure_files(const Settings& settings, Report& report);
 // databases.cpp: how fast do databases move, beside their bare files, and for how long do their writers wait?
 void measure_databases(const Settings& settings, Report& report);
+// compress.cpp: what does compression gain or cost, by what is moved?
+void measure_compress(const Settings& settings, Report& report);
 // memory.cpp: how much memory does a daemon use beyond the regions it holds?
 void measure_memory(const Settings& settings, Report& report);
 

@@ -8,9 +8,11 @@ namespace godwit::engine {
 
 struct Counters {
   std::atomic<uint64_t> bytes_done{0};  // Verified at the destination.
+  std::atomic<uint64_t> bytes_sent{0};  // What travelled for that, and for what came to no good.
   std::atomic<uint64_t> blocks_done{0};
-  std::atomic<uint64_t> blocks_direct{0};  // Left or landed in the object's own registered memory.
-  std::atomic<uint64_t> blocks_staged{0};  // Went through the ring of buffers.
+  std::atomic<uint64_t> blocks_compressed{0};  // Of blocks_done.
+  std::atomic<uint64_t> blocks_direct{0};      // Left or landed in the object's own registered memory.
+  std::atomic<uint64_t> blocks_staged{0};      // Went through the ring of buffers.
   std::atomic<uint64_t> blocks_resent{0};
   std::atomic<uint64_t> digests_failed{0};
 };

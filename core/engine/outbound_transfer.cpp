@@ -208,7 +208,7 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
   settings.block_bytes = request_.transfer.block_bytes;
   auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
   SourceTransfer shared(domain, std::move(sources), model::plan_blocks(sizes, request_.transfer.block_bytes), settings,
-                        counters_, pace_, cancelled_);
+                        counters_, pace_, request_.transfer.compression, cancelled_);
   std::vector<std::jthread> threads;
   std::vector<Result<>> outcomes(tokens.size(), Done{});
   std::atomic<uint32_t> connected{1};

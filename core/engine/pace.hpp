@@ -40,6 +40,12 @@ class Pace {
     const std::lock_guard lock(mutex_);
     bucket_.spend(bytes, Clock::now());
   }
+  // So many of those that were spent did not go after all.
+  void give_back(uint64_t bytes) {
+    if (node_ != nullptr) node_->give_back(bytes);
+    const std::lock_guard lock(mutex_);
+    bucket_.give_back(bytes, Clock::now());
+  }
 
  private:
   Pace* const node_;

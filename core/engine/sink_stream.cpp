@@ -17,8 +17,9 @@ SinkStream::SinkStream(fabric::Channel& channel, SinkTransfer& transfer)
     : channel_(channel),
       transfer_(transfer),
       window_(std::clamp<uint32_t>(transfer.settings.window(), 1, std::max<uint32_t>(1, transfer.plan.size()))),
-      staging_(transfer.domain, fabric::Access::kLocal,
-               std::min(transfer.settings.block_bytes, std::max<uint64_t>(1, transfer.plan.total_bytes())), window_) {}
+      buffer_bytes_(std::min(transfer.settings.block_bytes, std::max<uint64_t>(1, transfer.plan.total_bytes()))),
+      staging_(transfer.domain, fabric::Access::kLocal, buffer_bytes_, window_),
+      packed_(transfer.domain, fabric::Access::kLocal, buffer_bytes_, window_) {}
 
 Result<> SinkStream::run() {
   auto outcome = loop();
@@ -69,7 +70,7 @@ Result<> SinkStream::hear(const fabric::ChannelEvent& event) {
 }
 
 Result<> SinkStream::note_announced(const wire::BlocksReady& ready) {
-  const auto refuse = [this](uint32_t block, std::string_view why) {
+  const auto refuse = [this](uint32_t block, const std::string& why) {
     return Error{Errc::kProtocol, fmt::format("{} announced block {}, {}", channel_.peer(), block, why)};
   };
   if (ready.window() == nullptr || ready.blocks() == nullptr)
@@ -78,12 +79,16 @@ Result<> SinkStream::note_announced(const wire::BlocksReady& ready) {
   for (const wire::ReadyBlock* one : *ready.blocks()) {
     const uint32_t block = one->block();
     if (block >= transfer_.plan.size()) return refuse(block, "which the job does not have");
-    if (!lies_within({one->remote_offset_bytes(), transfer_.plan.block_bytes(block)}, window.length_bytes))
+    const model::Stored stored{static_cast<model::Compression>(one->compression()), one->stored_bytes(), one->shuffle_bytes()};
+    const uint64_t block_bytes = transfer_.plan.block_bytes(block);
+    if (auto can_be = model::check(stored, block_bytes); !can_be) return refuse(block, can_be.error().text);
+    const uint64_t travelling_bytes = stored.compression == model::Compression::kNone ? block_bytes : stored.bytes;
+    if (!lies_within({one->remote_offset_bytes(), travelling_bytes}, window.length_bytes))
       return refuse(block, "which lies outside its window");
     auto expected = SinkTransfer::BlockState::kAbsent;
     if (!transfer_.blocks[block].compare_exchange_strong(expected, SinkTransfer::BlockState::kUnderWay))
       return refuse(block, "which is here or on its way already");
-    announced_.push_back({block, window, one->remote_offset_bytes(), protocol::from_wire(one->digest())});
+    announced_.push_back({block, window, one->remote_offset_bytes(), protocol::from_wire(one->digest()), stored});
   }
   return Done{};
 }
@@ -92,37 +97,52 @@ Result<> SinkStream::note_announced(const wire::BlocksReady& ready) {
 Result<bool> SinkStream::start_reads() {
   bool did = false;
   while (!announced_.empty() && landing_.size() < window_) {
-    const Announced next = announced_.front();
-    const auto pieces = transfer_.plan.pieces(next.block);
-    Landing landing{next, {}, false, 0, nullptr, 0};
-    const fabric::Registration* registered = nullptr;
-    if (pieces.size() == 1) registered = transfer_.ways.direct(pieces[0].object, transfer_.sinks[pieces[0].object]->storage());
-    if (registered != nullptr) {
-      landing.bytes = registered->bytes().subspan(pieces[0].extent.offset_bytes, pieces[0].extent.length_bytes);
-      transfer_.counters.blocks_direct++;
-    } else {
-      auto buffer = staging_.take();
-      if (!buffer) return std::move(buffer).error();
-      if (!*buffer) break;
-      landing.staged = true;
-      landing.buffer = **buffer;
-      landing.bytes = staging_.buffer(landing.buffer).first(transfer_.plan.block_bytes(next.block));
-      registered = &staging_.pool().registration();
-      transfer_.counters.blocks_staged++;
-    }
+    Landing landing{announced_.front()};
+    auto found = find_place(landing);
+    if (!found) return std::move(found).error();
+    if (!*found) break;
     announced_.pop_front();
-    landing.registered = registered;
-    if (auto asked = read_on(landing_.emplace(next.block, landing).first->second); !asked) return std::move(asked).error();
+    if (auto asked = read_on(landing_.emplace(landing.announced.block, landing).first->second); !asked)
+      return std::move(asked).error();
     did = true;
   }
   return did;
 }
 
+// The object's own memory if it can be, else a buffer of the ring; and where it is read to. Whether there is room.
+Result<bool> SinkStream::find_place(Landing& landing) {
+  const Announced& next = landing.announced;
+  const auto pieces = transfer_.plan.pieces(next.block);
+  if (pieces.size() == 1)
+    landing.registered = transfer_.ways.direct(pieces[0].object, transfer_.sinks[pieces[0].object]->storage());
+  if (landing.registered != nullptr) {
+    landing.bytes = landing.registered->bytes().subspan(pieces[0].extent.offset_bytes, pieces[0].extent.length_bytes);
+  } else {
+    auto buffer = staging_.take();
+    if (!buffer) return std::move(buffer).error();
+    if (!*buffer) return false;
+    landing.staged = **buffer;
+    landing.bytes = staging_.buffer(**buffer).first(transfer_.plan.block_bytes(next.block));
+    landing.registered = &staging_.pool().registration();
+  }
+  landing.arriving = landing.bytes;
+  if (next.stored.compression != model::Compression::kNone) {
+    auto buffer = packed_.take();
+    if (!buffer) return with_context("buffers for compressed blocks", std::move(buffer).error());
+    // There are as many buffers as blocks that land at once, so one is free.
+    landing.packed = **buffer;
+    landing.arriving = packed_.buffer(**buffer).first(next.stored.bytes);
+    landing.registered = &packed_.pool().registration();
+  }
+  (landing.staged ? transfer_.counters.blocks_staged : transfer_.counters.blocks_direct)++;
+  return true;
+}
+
 // A block may be longer than one RMA operation can be (verbs: 8 MiB). Its parts come one after the other: heartbeats pass
 // between them, and would wait in the queue pair behind all of them otherwise.
 Result<> SinkStream::read_on(Landing& landing) {
-  const uint64_t left = landing.bytes.size() - landing.asked_bytes;
-  const auto part = landing.bytes.subspan(landing.asked_bytes, std::min(left, channel_.domain().limits().max_message_bytes));
+  const uint64_t left = landing.arriving.size() - landing.asked_bytes;
+  const auto part = landing.arriving.subspan(landing.asked_bytes, std::min(left, channel_.domain().limits().max_message_bytes));
   auto asked = channel_.read(part, *landing.registered, landing.announced.window,
                              landing.announced.remote_offset_bytes + landing.asked_bytes, landing.announced.block,
                              Deadline::after(transfer_.settings.stall_timeout));
@@ -137,8 +157,8 @@ Result<> SinkStream::arrived(uint32_t block, const Result<>& outcome) {
     return Error{outcome.error().code,
                  fmt::format("reading block {} from {}: {}", block, channel_.peer(), outcome.error().text)};
   Landing& landing = landing_.at(block);
-  if (landing.asked_bytes < landing.bytes.size()) return read_on(landing);
-  if (fail_point("sink.digest") != 0 || digest_of(landing.bytes) != landing.announced.digest) {
+  if (landing.asked_bytes < landing.arriving.size()) return read_on(landing);
+  if (!is_whole(landing)) {
     transfer_.counters.digests_failed++;
     finish(block, Errc::kDigest);
     return Done{};
@@ -148,8 +168,14 @@ Result<> SinkStream::arrived(uint32_t block, const Result<>& outcome) {
     finish(block, Errc{});
     return Done{};
   }
-  return staging_.start(block, landing.buffer, transfer_.plan.pieces(block), pmem::Io::Direction::kWrite,
+  return staging_.start(block, *landing.staged, transfer_.plan.pieces(block), pmem::Io::Direction::kWrite,
                         [this](uint32_t object) { return transfer_.sinks[object]->storage(); });
+}
+
+// Decompresses it where it was compressed. What does not come to the block that was announced has to be sent again.
+bool SinkStream::is_whole(const Landing& landing) {
+  if (landing.packed && !decompressor_.decompress(landing.announced.stored, landing.arriving, landing.bytes)) return false;
+  return fail_point("sink.digest") == 0 && digest_of(landing.bytes) == landing.announced.digest;
 }
 
 Result<> SinkStream::finish_writes() {
@@ -167,7 +193,8 @@ Result<> SinkStream::finish_writes() {
 
 void SinkStream::finish(uint32_t block, Errc error) {
   const auto found = landing_.find(block);
-  if (found->second.staged) staging_.give_back(found->second.buffer);
+  if (found->second.staged) staging_.give_back(*found->second.staged);
+  if (found->second.packed) packed_.give_back(*found->second.packed);
   landing_.erase(found);
   const bool landed = error == Errc{};
   transfer_.blocks[block] = landed ? SinkTransfer::BlockState::kLanded : SinkTransfer::BlockState::kAbsent;

@@ -5,14 +5,18 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
+#include "engine/buffer_ring.hpp"
 #include "engine/counters.hpp"
 #include "engine/settings.hpp"
 #include "engine/staging.hpp"
 #include "engine/way.hpp"
 #include "fabric/channel.hpp"
 #include "model/block_plan.hpp"
+#include "model/compression.hpp"
 #include "objects/source.hpp"
 #include "protocol/codec.hpp"
 
@@ -60,21 +64,25 @@ class SinkStream {
     fabric::RemoteMemory window;
     uint64_t remote_offset_bytes;
     Digest digest;
+    model::Stored stored;
   };
   struct Landing {
     Announced announced;
-    std::span<std::byte> bytes;
-    bool staged;
-    uint32_t buffer;
-    const fabric::Registration* registered;  // Of `bytes`.
-    uint64_t asked_bytes;                    // Of `bytes`: read, or being read.
+    std::span<std::byte> bytes = {};                   // Where the block is to be.
+    std::optional<uint32_t> staged = {};               // Their buffer, if they are not the object's own.
+    std::optional<uint32_t> packed = {};               // The buffer of what has to be decompressed.
+    std::span<std::byte> arriving = {};                // Where what is read goes: `bytes`, or the latter's.
+    const fabric::Registration* registered = nullptr;  // Of `arriving`.
+    uint64_t asked_bytes = 0;                          // Of `arriving`: read, or being read.
   };
 
   Result<> loop();
   Result<> hear(const fabric::ChannelEvent& event);
   Result<> note_announced(const wire::BlocksReady& ready);
   Result<bool> start_reads();
+  Result<bool> find_place(Landing& landing);
   Result<> read_on(Landing& landing);
+  bool is_whole(const Landing& landing);
   Result<> arrived(uint32_t block, const Result<>& outcome);
   Result<> finish_writes();
   void finish(uint32_t block, Errc error);
@@ -83,7 +91,10 @@ class SinkStream {
   fabric::Channel& channel_;
   SinkTransfer& transfer_;
   const uint32_t window_;
+  const uint64_t buffer_bytes_;
   Staging staging_;
+  BufferRing packed_;
+  model::Decompressor decompressor_;
   protocol::Encoder encoder_;
   std::deque<Announced> announced_;      // To be read; at most one entry a block of the plan.
   std::map<uint32_t, Landing> landing_;  // Being read, checked or stored.

@@ -22,8 +22,11 @@ SourceStream::SourceStream(fabric::Channel& channel, SourceTransfer& transfer)
     : channel_(channel),
       transfer_(transfer),
       window_(std::clamp<uint32_t>(transfer.settings.window(), 1, std::max<uint32_t>(1, transfer.plan.size()))),
-      staging_(transfer.domain, fabric::Access::kRemoteRead,
-               std::min(transfer.settings.block_bytes, std::max<uint64_t>(1, transfer.plan.total_bytes())), window_) {}
+      buffer_bytes_(std::min(transfer.settings.block_bytes, std::max<uint64_t>(1, transfer.plan.total_bytes()))),
+      staging_(transfer.domain, fabric::Access::kRemoteRead, buffer_bytes_, window_),
+      packed_(transfer.domain, fabric::Access::kRemoteRead, buffer_bytes_, window_) {
+  if (transfer.compression != model::Compression::kNone) compressor_.emplace(transfer.compression);
+}
 
 Result<> SourceStream::run() {
   auto outcome = loop();
@@ -94,15 +97,15 @@ Result<bool> SourceStream::start_block() {
       in_flight_[block] = InFlight{};
       transfer_.counters.blocks_direct++;
       const auto bytes = registered->bytes().subspan(piece.extent.offset_bytes, piece.extent.length_bytes);
-      if (auto said = announce(block, registered->remote(), piece.extent.offset_bytes, bytes); !said)
-        return std::move(said).error();
+      if (auto sent = send_off(block, {registered->remote(), piece.extent.offset_bytes}, bytes); !sent)
+        return std::move(sent).error();
       return true;
     }
   }
   auto buffer = staging_.take();
   if (!buffer) return std::move(buffer).error();
   // There are as many buffers as blocks in flight, so one is free.
-  in_flight_[block] = InFlight{true, **buffer};
+  in_flight_[block] = InFlight{.staged = **buffer};
   transfer_.counters.blocks_staged++;
   auto started = staging_.start(block, **buffer, pieces, pmem::Io::Direction::kRead,
                                 [this](uint32_t object) { return transfer_.sources[object]->storage(); });
@@ -117,15 +120,15 @@ Result<bool> SourceStream::finish_reads() {
   if (!finished) return std::move(finished).error();
   for (Staging::Finished& read : *finished) {
     const auto block = static_cast<uint32_t>(read.token);
-    const uint32_t buffer = in_flight_[block].buffer;
+    const uint32_t buffer = *in_flight_[block].staged;
     const auto bytes = staging_.buffer(buffer).first(transfer_.plan.block_bytes(block));
     for (auto& [object, error] : read.failures) {
       zero_pieces(block, object, bytes);
       transfer_.fail_object(object, with_context(transfer_.sources[object]->describe(), std::move(error)));
     }
     const fabric::BufferPool& pool = staging_.pool();
-    if (auto said = announce(block, pool.registration().remote(), pool.remote_offset_bytes(buffer), bytes); !said)
-      return std::move(said).error();
+    if (auto sent = send_off(block, {pool.registration().remote(), pool.remote_offset_bytes(buffer)}, bytes); !sent)
+      return std::move(sent).error();
   }
   return !finished->empty();
 }
@@ -138,10 +141,40 @@ void SourceStream::zero_pieces(uint32_t block, uint32_t object, std::span<std::b
   }
 }
 
-Result<> SourceStream::announce(uint32_t block, const fabric::RemoteMemory& window, uint64_t remote_offset_bytes,
-                                std::span<const std::byte> bytes) {
-  const wire::ReadyBlock ready(block, 0, remote_offset_bytes, protocol::to_wire(digest_of(bytes)), 0, 0);
-  const wire::Window where(window.address, window.key, window.length_bytes);
+// A block that is at `place`, and goes from there unless it is compressed.
+Result<> SourceStream::send_off(uint32_t block, Place place, std::span<const std::byte> bytes) {
+  const Digest digest = digest_of(bytes);
+  InFlight& flight = in_flight_[block];
+  auto stored = pack(flight, bytes);
+  if (!stored) return std::move(stored).error();
+  flight.sent_bytes = bytes.size();
+  if (flight.packed) {
+    flight.sent_bytes = stored->bytes;
+    place = {packed_.pool().registration().remote(), packed_.pool().remote_offset_bytes(*flight.packed)};
+    transfer_.pace.give_back(bytes.size() - stored->bytes);
+  }
+  return announce(block, place, digest, *stored);
+}
+
+// Compresses it into a buffer of its own, if that gains enough.
+Result<model::Stored> SourceStream::pack(InFlight& flight, std::span<const std::byte> bytes) {
+  if (!compressor_) return model::Stored{};
+  auto buffer = packed_.take();
+  if (!buffer) return with_context("buffers for compressed blocks", std::move(buffer).error());
+  // There are as many buffers as blocks in flight, so one is free.
+  const auto stored = compressor_->compress(bytes, packed_.buffer(**buffer));
+  if (!stored) {
+    packed_.give_back(**buffer);
+    return model::Stored{};
+  }
+  flight.packed = **buffer;
+  return *stored;
+}
+
+Result<> SourceStream::announce(uint32_t block, const Place& place, const Digest& digest, const model::Stored& stored) {
+  const wire::ReadyBlock ready(block, stored.bytes, place.remote_offset_bytes, protocol::to_wire(digest),
+                               static_cast<uint8_t>(stored.compression), stored.element_bytes);
+  const wire::Window where(place.window.address, place.window.key, place.window.length_bytes);
   auto& builder = encoder_.builder();
   const auto blocks = builder.CreateVectorOfStructs(&ready, 1);
   return channel_.send(encoder_.finish(0, wire::CreateBlocksReady(builder, &where, blocks)));
@@ -167,13 +200,17 @@ Result<> SourceStream::hear(const fabric::ChannelEvent& event) {
 
 Result<> SourceStream::block_done(uint32_t block, Errc error) {
   const auto found = in_flight_.find(block);
-  if (found == in_flight_.end())
+  if (found == in_flight_.end() || found->second.sent_bytes == 0)  // Not taken, or still being read.
     return Error{Errc::kProtocol, fmt::format("{} answers for block {}, which it was not sent", channel_.peer(), block)};
-  if (found->second.staged) staging_.give_back(found->second.buffer);
+  const InFlight flight = found->second;
   in_flight_.erase(found);
+  if (flight.staged) staging_.give_back(*flight.staged);
+  if (flight.packed) packed_.give_back(*flight.packed);
   Counters& counters = transfer_.counters;
+  counters.bytes_sent += flight.sent_bytes;
   if (error == Errc{}) {
     counters.blocks_done++;
+    if (flight.packed) counters.blocks_compressed++;
     counters.bytes_done += transfer_.plan.block_bytes(block);
     return Done{};
   }

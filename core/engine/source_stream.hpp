@@ -4,10 +4,12 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "engine/block_queue.hpp"
+#include "engine/buffer_ring.hpp"
 #include "engine/counters.hpp"
 #include "engine/pace.hpp"
 #include "engine/settings.hpp"
@@ -15,6 +17,7 @@
 #include "engine/way.hpp"
 #include "fabric/channel.hpp"
 #include "model/block_plan.hpp"
+#include "model/compression.hpp"
 #include "objects/source.hpp"
 #include "protocol/codec.hpp"
 
@@ -24,13 +27,14 @@ namespace godwit::engine {
 struct SourceTransfer {
   SourceTransfer(std::shared_ptr<fabric::Domain> its_domain, std::vector<objects::Source*> its_sources,
                  model::BlockPlan its_plan, const EngineSettings& its_settings, Counters& its_counters, Pace& its_pace,
-                 const std::atomic<bool>& its_cancelled)
+                 model::Compression its_compression, const std::atomic<bool>& its_cancelled)
       : domain(its_domain),
         sources(std::move(its_sources)),
         plan(std::move(its_plan)),
         settings(its_settings),
         counters(its_counters),
         pace(its_pace),
+        compression(its_compression),
         cancelled(its_cancelled),
         queue(plan.size()),
         ways(its_domain, fabric::Access::kRemoteRead, sources.size()) {}
@@ -41,6 +45,7 @@ struct SourceTransfer {
   const EngineSettings settings;
   Counters& counters;
   Pace& pace;
+  const model::Compression compression;
   const std::atomic<bool>& cancelled;  // By the user.
   BlockQueue queue;
   Ways ways;
@@ -67,8 +72,14 @@ class SourceStream {
 
  private:
   struct InFlight {
-    bool staged = false;
-    uint32_t buffer = 0;
+    std::optional<uint32_t> staged = {};  // The buffer that it was read into.
+    std::optional<uint32_t> packed = {};  // The one that it was compressed into.
+    uint64_t sent_bytes = 0;              // That travel; 0: not announced yet.
+  };
+  // Where the destination finds a block.
+  struct Place {
+    fabric::RemoteMemory window;
+    uint64_t remote_offset_bytes;
   };
 
   Result<> loop();
@@ -76,15 +87,19 @@ class SourceStream {
   Result<bool> start_block();
   Result<bool> finish_reads();
   void zero_pieces(uint32_t block, uint32_t object, std::span<std::byte> bytes) const;
-  Result<> announce(uint32_t block, const fabric::RemoteMemory& window, uint64_t remote_offset_bytes,
-                    std::span<const std::byte> bytes);
+  Result<> send_off(uint32_t block, Place place, std::span<const std::byte> bytes);
+  Result<model::Stored> pack(InFlight& flight, std::span<const std::byte> bytes);
+  Result<> announce(uint32_t block, const Place& place, const Digest& digest, const model::Stored& stored);
   Result<> hear(const fabric::ChannelEvent& event);
   Result<> block_done(uint32_t block, Errc error);
 
   fabric::Channel& channel_;
   SourceTransfer& transfer_;
   const uint32_t window_;
+  const uint64_t buffer_bytes_;
   Staging staging_;
+  std::optional<model::Compressor> compressor_;  // Of a job that compresses.
+  BufferRing packed_;
   protocol::Encoder encoder_;
   std::map<uint32_t, InFlight> in_flight_;  // Taken and not verified, by block.
   bool exhausted_ = false;                  // The queue had nothing at the last look.

@@ -3,16 +3,9 @@
 namespace godwit::engine {
 
 Result<std::optional<uint32_t>> Staging::take() {
-  if (!pool_) {
-    auto made = fabric::BufferPool::create(domain_, buffer_bytes_, buffers_, access_);
-    if (!made) return with_context("staging buffers", std::move(made).error());
-    pool_.emplace(std::move(*made));
-    for (uint32_t i = buffers_; i > 0; --i) free_.push_back(i - 1);
-  }
-  if (free_.empty()) return std::optional<uint32_t>{};
-  const uint32_t buffer = free_.back();
-  free_.pop_back();
-  return std::optional<uint32_t>{buffer};
+  auto taken = ring_.take();
+  if (!taken) return with_context("staging buffers", std::move(taken).error());
+  return taken;
 }
 
 Result<pmem::IoQueue*> Staging::queue_of(pmem::Volume& volume) {

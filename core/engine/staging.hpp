@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "fabric/buffer_pool.hpp"
+#include "engine/buffer_ring.hpp"
 #include "model/block_plan.hpp"
 #include "objects/source.hpp"
 
@@ -17,13 +17,13 @@ namespace godwit::engine {
 class Staging {
  public:
   Staging(std::shared_ptr<fabric::Domain> domain, fabric::Access access, uint64_t buffer_bytes, uint32_t buffers)
-      : domain_(std::move(domain)), access_(access), buffer_bytes_(buffer_bytes), buffers_(buffers) {}
+      : ring_(std::move(domain), access, buffer_bytes, buffers) {}
 
-  // A free buffer; the ring is made when first asked for. Nothing: all are in use. Errors: kMemory, kFabric.
+  // As BufferRing's.
   Result<std::optional<uint32_t>> take();
-  void give_back(uint32_t buffer) { free_.push_back(buffer); }
-  std::span<std::byte> buffer(uint32_t index) const { return pool_->buffer(index); }
-  const fabric::BufferPool& pool() const { return *pool_; }
+  void give_back(uint32_t buffer) { ring_.give_back(buffer); }
+  std::span<std::byte> buffer(uint32_t index) const { return ring_.buffer(index); }
+  const fabric::BufferPool& pool() const { return ring_.pool(); }
 
   // Starts to copy the pieces of a block between a buffer and their objects' targets. reap() tells when it is done.
   // `storage_of(object)` gives each object's storage. Errors: kIo of the submission.
@@ -49,12 +49,7 @@ class Staging {
   Result<> submit(pmem::Volume& volume, const pmem::Io& io);
   void note(const pmem::IoDone& done);
 
-  const std::shared_ptr<fabric::Domain> domain_;
-  const fabric::Access access_;
-  const uint64_t buffer_bytes_;
-  const uint32_t buffers_;
-  std::optional<fabric::BufferPool> pool_;
-  std::vector<uint32_t> free_;
+  BufferRing ring_;
   std::map<pmem::Volume*, std::unique_ptr<pmem::IoQueue>> queues_;
   std::map<uint64_t, Work> works_;  // By token.
   std::vector<Finished> finished_;
@@ -69,7 +64,7 @@ Result<> Staging::start(uint64_t token, uint32_t buffer, std::span<const model::
   Work& work = works_[token];
   work.pieces.assign(pieces.begin(), pieces.end());
   work.left = static_cast<uint32_t>(pieces.size());
-  std::span<std::byte> rest = pool_->buffer(buffer);
+  std::span<std::byte> rest = ring_.buffer(buffer);
   for (size_t i = 0; i < pieces.size(); ++i) {
     const model::Piece& piece = pieces[i];
     const objects::Storage storage = storage_of(piece.object);

@@ -29,14 +29,25 @@ class TokenBucket {
 
   void spend(uint64_t bytes, Time now) {
     if (rate_ == 0) return;
-    const std::chrono::duration<double> cost(static_cast<double>(bytes) / static_cast<double>(rate_));
-    // A century is as good as for ever, and fits.
-    const auto most = std::chrono::duration_cast<Duration>(std::chrono::years(100));
-    const auto price = cost < most ? std::chrono::duration_cast<Duration>(cost) : most;
-    paid_until_ = std::min(std::max(paid_until_, now - kBurst) + price, now + most);
+    paid_until_ = std::min(std::max(paid_until_, now - kBurst) + price(bytes), now + kForEver);
+  }
+
+  // Bytes that were spent and did not go after all: what is owed for them is forgiven, and what was paid for them already may
+  // be used within kBurst, as everything.
+  void give_back(uint64_t bytes, Time now) {
+    if (rate_ == 0) return;
+    paid_until_ = std::max(paid_until_ - price(bytes), now - kBurst);
   }
 
  private:
+  // A century is as good as for ever, and fits.
+  static constexpr Duration kForEver = std::chrono::duration_cast<Duration>(std::chrono::years(100));
+
+  Duration price(uint64_t bytes) const {
+    const std::chrono::duration<double> cost(static_cast<double>(bytes) / static_cast<double>(rate_));
+    return cost < kForEver ? std::chrono::duration_cast<Duration>(cost) : kForEver;
+  }
+
   uint64_t rate_ = 0;
   Time paid_until_{};  // The bytes that have gone are paid for at this time.
 };

@@ -120,6 +120,26 @@ TEST_P(Failure, ABlockThatArrivesDamagedOnceGoesAgain) {
   }
 }
 
+TEST_P(Failure, ACompressedBlockThatArrivesDamagedOnceGoesAgain) {
+  for (const char* kind : {"dram", "file"})
+    for (const int compression : {GODWIT_COMPRESSION_LZ4, GODWIT_COMPRESSION_ZSTD}) {
+      const Daemon source(options());
+      const Daemon destination(options("sink.digest=EIO@2"));
+      const godwit::Client client;
+      const std::vector<char> bytes = pattern();
+      const godwit::Region region = client.target(source.address(), kind).create(bytes.data(), bytes.size());
+      godwit::MigrateOptions how;
+      how.compression = compression;
+      const auto migration =
+          client.start_migration(source.address(), {region.id()}, client.target(destination.address(), kind), how);
+      migration.wait();
+      const std::string report = migration.report();
+      EXPECT_NE(report.find("\"digests_failed\":1"), std::string::npos) << report;
+      EXPECT_EQ(report.find("\"blocks_compressed\":0"), std::string::npos) << report;
+      expect_bytes(region, destination.address(), bytes);
+    }
+}
+
 // Every kind of target to every kind, and the bytes are the same.
 TEST_P(Failure, NothingFailsOtherwise) {
   const Daemon source(options());

@@ -4,6 +4,7 @@
 #include "fabric/introduction.hpp"
 #include "fabric/packet.hpp"
 #include "fuzz.hpp"
+#include "model/compression.hpp"
 #include "protocol/codec.hpp"
 #include "protocol/fileset_codec.hpp"
 
@@ -117,6 +118,22 @@ void write_filesets(const std::string& root) {
   if (auto bytes = protocol::encode(files)) folder.add(*bytes);
 }
 
+// As blocks.cpp reads them: what to do, elements, the block's length, the stored bytes.
+void write_blocks(const std::string& root) {
+  using namespace std::string_literals;
+  Folder folder(root + "/blocks");
+  std::vector<std::byte> block(512), room(block.size());
+  for (size_t i = 0; i < block.size(); ++i) block[i] = static_cast<std::byte>(i % 8 < 3 ? i : 0);
+  for (const auto compression : {model::Compression::kLz4, model::Compression::kZstd}) {
+    const char choice = compression == model::Compression::kLz4 ? '\0' : '\1';
+    model::Compressor compressor(compression);
+    if (const auto stored = compressor.compress(block, room))
+      folder.add(std::span(room).first(stored->bytes),
+                 std::string{choice, static_cast<char>(stored->element_bytes), '\xff', 0, 2, 0, 0, 0, 0, 0, 0});
+    folder.add(block, std::string{static_cast<char>(choice + 2), '\0'});
+  }
+}
+
 void write_handshake(const std::string& root) {
   using namespace fabric;
   Folder folder(root + "/handshake");
@@ -155,6 +172,7 @@ int main(int argc, char** argv) {
   const std::string root = argv[1];
   godwit::fuzz::write_messages(root);
   godwit::fuzz::write_filesets(root);
+  godwit::fuzz::write_blocks(root);
   godwit::fuzz::write_handshake(root);
   godwit::fuzz::write_storage(root);
   return 0;

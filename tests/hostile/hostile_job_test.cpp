@@ -1,5 +1,9 @@
 // Sources that offer what cannot be, announce what is not so, or ask for a cutover that they have no right to.
+#include <algorithm>
+
+#include "base/digest.hpp"
 #include "hostile/hostile_peer.hpp"
+#include "model/compression.hpp"
 
 namespace {
 
@@ -44,9 +48,27 @@ class Source : public HostilePeer {
     return took;
   }
   Errc announce(uint32_t block, uint64_t offset, uint64_t window_bytes) {
-    const wire::Window window(0x1000, 1, window_bytes);
-    const std::vector<wire::ReadyBlock> blocks{{block, 0, offset, wire::DigestValue(1, 2), 0, 0}};
+    return announce_at(wire::Window(0x1000, 1, window_bytes), {block, 0, offset, wire::DigestValue(1, 2), 0, 0});
+  }
+  // Block 0, compressed in some way; the window is as long as that.
+  Errc announce_compressed(uint32_t stored_bytes, uint8_t compression, uint8_t shuffle_bytes) {
+    return announce_at(wire::Window(0x1000, 1, stored_bytes),
+                       {0, stored_bytes, 0, wire::DigestValue(1, 2), compression, shuffle_bytes});
+  }
+  Errc announce_at(const wire::Window& window, const wire::ReadyBlock& block) {
+    const std::vector<wire::ReadyBlock> blocks{block};
     return refusal_of(wire::CreateBlocksReadyDirect(builder(), &window, &blocks));
+  }
+  // What the destination says of block 0, which is announced like this; nothing if it says something else.
+  std::optional<Errc> outcome_of_block(const wire::Window& window, const wire::ReadyBlock& block) {
+    const std::vector<wire::ReadyBlock> blocks{block};
+    if (!send(wire::CreateBlocksReadyDirect(builder(), &window, &blocks))) return std::nullopt;
+    const auto message = receive();
+    const auto decoded = message ? godwit::protocol::decode(*message) : godwit::Error{Errc::kTimeout, ""};
+    const auto* done = decoded ? decoded->body<wire::BlocksDone>() : nullptr;
+    if (done == nullptr || done->blocks()->size() != 1) return std::nullopt;
+    const int32_t error = done->blocks()->Get(0)->error();
+    return error == 0 ? Errc{} : godwit::error_from_number(error);
   }
   const wire::Id& job() const { return job_; }
 
@@ -107,6 +129,54 @@ TEST_F(Hostile, ABlockTwiceEndsTheJob) {
   const std::vector<wire::ReadyBlock> blocks{{1, 0, 0, wire::DigestValue(1, 2), 0, 0},
                                              {1, 0, 0, wire::DigestValue(1, 2), 0, 0}};
   EXPECT_EQ(source.refusal_of(wire::CreateBlocksReadyDirect(source.builder(), &window, &blocks)), Errc::kProtocol);
+}
+
+TEST_F(Hostile, CompressedBlocksThatCannotBeEndTheJob) {
+  uint64_t job = 30;
+  const auto refusal = [&](uint32_t stored_bytes, uint8_t compression, uint8_t shuffle_bytes) {
+    Source source(address(), job++);
+    EXPECT_EQ(source.offer({3 * kBlock}), Errc{});
+    return source.announce_compressed(stored_bytes, compression, shuffle_bytes);
+  };
+  EXPECT_EQ(refusal(100, 9, 1), Errc::kProtocol);  // There is no such compression.
+  EXPECT_EQ(refusal(100, UINT8_MAX, 1), Errc::kProtocol);
+  EXPECT_EQ(refusal(100, 0, 0), Errc::kProtocol);  // Not compressed, and stored as less.
+  EXPECT_EQ(refusal(100, 2, 3), Errc::kProtocol);  // Nor are there such elements.
+  EXPECT_EQ(refusal(100, 2, UINT8_MAX), Errc::kProtocol);
+  EXPECT_EQ(refusal(0, 1, 1), Errc::kProtocol);
+  EXPECT_EQ(refusal(kBlock, 1, 1), Errc::kProtocol);  // Not less than the block.
+  EXPECT_EQ(refusal(UINT32_MAX, 2, 1), Errc::kProtocol);
+}
+
+// The window is held against what travels, not against the block's length.
+TEST_F(Hostile, ACompressedBlockOutsideItsWindowEndsTheJob) {
+  Source source(address(), 40);
+  ASSERT_EQ(source.offer({3 * kBlock}), Errc{});
+  const wire::Window window(0x1000, 1, 1000);
+  EXPECT_EQ(source.announce_at(window, {0, 100, 901, wire::DigestValue(1, 2), 1, 1}), Errc::kProtocol);
+}
+
+// It counts as a wrong digest, again and again; the right bytes then land all the same.
+TEST_F(Hostile, ABlockThatDoesNotDecompressHasToBeSentAgain) {
+  std::vector<std::byte> bytes(kBlock, std::byte{0xa5}), block(kBlock, std::byte{7}), room(kBlock);
+  std::optional<fabric::Registration> exposed;
+  for (const uint8_t compression : std::initializer_list<uint8_t>{1, 2}) {
+    Source source(address(), 40u + compression);
+    exposed.emplace(source.expose(bytes));
+    const wire::Window window(exposed->remote().address, exposed->remote().key, exposed->remote().length_bytes);
+    ASSERT_EQ(source.offer({kBlock}), Errc{});
+    const wire::DigestValue digest = godwit::protocol::to_wire(godwit::digest_of(block));
+    for (const uint32_t stored_bytes : {1u, 1000u, static_cast<uint32_t>(kBlock - 1)})
+      for (const uint8_t shuffle_bytes : std::initializer_list<uint8_t>{0, 1, 2, 4, 8})
+        EXPECT_EQ(source.outcome_of_block(window, {0, stored_bytes, 0, digest, compression, shuffle_bytes}), Errc::kDigest);
+    godwit::model::Compressor compressor(static_cast<godwit::model::Compression>(compression));
+    const auto stored = compressor.compress(block, room);
+    ASSERT_TRUE(stored);
+    std::copy_n(room.begin(), stored->bytes, bytes.begin());
+    EXPECT_EQ(source.outcome_of_block(window, {0, stored->bytes, 0, digest, compression, stored->element_bytes}), Errc{});
+    std::ranges::fill(bytes, std::byte{0xa5});
+    exposed.reset();
+  }
 }
 
 TEST_F(Hostile, MemoryThatNobodyExposedEndsTheJob) {

@@ -44,6 +44,12 @@ std::optional<fabric::Message> HostilePeer::receive() {
   return std::nullopt;
 }
 
+fabric::Registration HostilePeer::expose(std::span<std::byte> bytes) {
+  auto registered = tcp_domain()->register_memory(bytes, fabric::Access::kRemoteRead);
+  if (!registered) ADD_FAILURE() << registered.error().text;
+  return std::move(*registered);
+}
+
 Errc HostilePeer::refusal() {
   const auto message = receive();
   if (!message) return is_open() ? Errc::kTimeout : Errc::kPeerLost;

@@ -39,6 +39,8 @@ class HostilePeer {
     return send(body) ? outcome() : std::nullopt;
   }
   flatbuffers::FlatBufferBuilder& builder() { return encoder_.builder(); }
+  // Memory that the daemon may read. Fails the test if it cannot be exposed.
+  fabric::Registration expose(std::span<std::byte> bytes);
   bool is_open() const { return channel_.has_value(); }
 
  private:

@@ -64,6 +64,14 @@ class BenchSmoke(unittest.TestCase):
         self.assertEqual({case for case, *_ in records},
                          {"move map", "move rocksdb", "move leveldb", "move lmdb", "move rocksdb, written to"})
 
+    def test_compression_is_compared_with_none(self):
+        records = self.measure("compress", "--sizes", "1MiB", repeat=1)
+        sent = {case: record["bytes_sent"] for (case, *_), record in records.items()}
+        self.assertEqual(set(sent), {f"{data}, {way}" for data in ("heat", "random", "zeros") for way in ("none", "lz4", "zstd")})
+        for way in ("lz4", "zstd"):
+            self.assertEqual(sent[f"random, {way}"], sent["random, none"])
+            self.assertLess(sent[f"zeros, {way}"], sent["zeros, none"] / 10)
+
     def test_memory_reports_what_is_beyond_the_region(self):
         (record,) = self.measure("memory", "--sizes", "1MiB").values()
         self.assertGreater(record["source_beyond_region_bytes"], 0)

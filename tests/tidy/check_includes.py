@@ -43,6 +43,8 @@ OWNED = {
     "libpmem2": {"pmem"},
     "liburing": {"pmem"},
     "sqlite3": {"core/journal"},
+    "lz4": {"core/model"},
+    "zstd": {"core/model"},
     "hwloc": {"core/daemon"},
     "mpi.h": {"mpi-tools"},
     "flatbuffers/": {"core/protocol"},

@@ -82,5 +82,42 @@ TEST(TokenBucket, AnotherRateHoldsAtOnce) {
   EXPECT_EQ(bucket.wait(kStart), 0s);
 }
 
+TEST(TokenBucket, WhatIsGivenBackIsNotOwed) {
+  TokenBucket bucket;
+  bucket.set_rate(1'000, kStart);
+  bucket.spend(5'000, kStart);
+  bucket.give_back(4'000, kStart);
+  EXPECT_EQ(bucket.wait(kStart), 1s);
+}
+
+// Of blocks that a tenth is left of ten times as many go; and no more than that, though each was given back late.
+TEST(TokenBucket, WhatTravelsKeepsTheRateWhenTheRestIsGivenBack) {
+  TokenBucket bucket;
+  bucket.set_rate(1'000'000, kStart);
+  double travelled = 0;
+  for (Time now = kStart; now < kStart + 10s;) {
+    if (const auto wait = bucket.wait(now); wait > 0s) {
+      now += wait;
+      continue;
+    }
+    bucket.spend(10'000, now);
+    now += 500us;  // It is compressed.
+    bucket.give_back(9'000, now);
+    travelled += 1'000;
+  }
+  EXPECT_NEAR(travelled, 10e6, 0.02 * 10e6);
+}
+
+TEST(TokenBucket, WhatIsGivenBackIsNotSavedUpEither) {
+  TokenBucket bucket;
+  bucket.set_rate(1'000'000, kStart);
+  for (int i = 0; i < 1'000; ++i) bucket.give_back(1'000'000, kStart);
+  const auto sent = static_cast<double>(sent_within(bucket, kStart, 1s, 10'000));
+  EXPECT_LE(sent, 1e6 * 1.05 + 10'000);
+  bucket.set_rate(0, kStart);
+  bucket.give_back(uint64_t{1} << 62, kStart);  // Without a limit there is nothing to give back.
+  EXPECT_EQ(bucket.wait(kStart), 0s);
+}
+
 }  // namespace
 }  // namespace godwit::model
