@@ -148,6 +148,19 @@ TEST_F(Compressed, TheLimitIsOnWhatTravels) {
   EXPECT_LT(report["bytes_sent"], kMiB);
 }
 
+TEST_F(Compressed, TheNodesLimitIsOnWhatTravelsToo) {
+  DaemonOptions limited = options();
+  limited.more = R"("bandwidth": "64KiB/s")";
+  const Daemon slow(limited);
+  const Bytes bytes(64 * kMiB);
+  const godwit::Region region = client_.target(slow.address(), "fast").create(bytes.data(), bytes.size());
+  godwit::MigrateOptions how;
+  how.compression = GODWIT_COMPRESSION_LZ4;
+  how.block_bytes = kBlockBytes;
+  client_.start_migration(slow.address(), {region.id()}, client_.target(there_.address(), "fast"), how).wait(60'000);
+  EXPECT_EQ(region.info().address, there_.address());
+}
+
 TEST(CompressedFiles, ATreeArrivesAsItWas) {
   const TemporaryDirectory directory;
   const std::string here = directory.path() + "/here", there = directory.path() + "/there";
