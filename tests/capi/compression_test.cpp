@@ -129,13 +129,14 @@ TEST_F(Compressed, SmallRegionsArriveTogether) {
   std::vector<godwit::Region> regions;
   std::vector<godwit::RegionId> ids;
   const Bytes bytes = field(5000);
-  for (const uint64_t size : {0, 1, 7, 255, 256, 5000}) {
+  const std::vector<uint64_t> sizes{0, 1, 7, 255, 256, 5000};
+  for (const uint64_t size : sizes) {
     regions.push_back(client_.target(here_.address(), "fast").create(bytes.data(), size));
     ids.push_back(regions.back().id());
   }
   client_.migrate(here_.address(), ids, client_.target(there_.address(), "keep"), how);
   size_t next = 0;
-  for (const uint64_t size : {0, 1, 7, 255, 256, 5000}) {
+  for (const uint64_t size : sizes) {
     Bytes arrived(size);
     regions[next++].read(0, arrived.data(), size);
     EXPECT_EQ(arrived, Bytes(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size)));
