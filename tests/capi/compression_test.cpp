@@ -129,13 +129,14 @@ TEST_F(Compressed, SmallRegionsArriveTogether) {
   std::vector<godwit::Region> regions;
   std::vector<godwit::RegionId> ids;
   const Bytes bytes = field(5000);
-  for (const uint64_t size : {0, 1, 7, 255, 256, 5000}) {
+  const std::vector<uint64_t> sizes{0, 1, 7, 255, 256, 5000};
+  for (const uint64_t size : sizes) {
     regions.push_back(client_.target(here_.address(), "fast").create(bytes.data(), size));
     ids.push_back(regions.back().id());
   }
   client_.migrate(here_.address(), ids, client_.target(there_.address(), "keep"), how);
   size_t next = 0;
-  for (const uint64_t size : {0, 1, 7, 255, 256, 5000}) {
+  for (const uint64_t size : sizes) {
     Bytes arrived(size);
     regions[next++].read(0, arrived.data(), size);
     EXPECT_EQ(arrived, Bytes(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size)));
@@ -146,6 +147,19 @@ TEST_F(Compressed, SmallRegionsArriveTogether) {
 TEST_F(Compressed, TheLimitIsOnWhatTravels) {
   const json report = move(Bytes(64 * kMiB), GODWIT_COMPRESSION_ZSTD, "fast", "fast", 64 * 1024);
   EXPECT_LT(report["bytes_sent"], kMiB);
+}
+
+TEST_F(Compressed, TheNodesLimitIsOnWhatTravelsToo) {
+  DaemonOptions limited = options();
+  limited.more = R"("bandwidth": "64KiB/s")";
+  const Daemon slow(limited);
+  const Bytes bytes(64 * kMiB);
+  const godwit::Region region = client_.target(slow.address(), "fast").create(bytes.data(), bytes.size());
+  godwit::MigrateOptions how;
+  how.compression = GODWIT_COMPRESSION_LZ4;
+  how.block_bytes = kBlockBytes;
+  client_.start_migration(slow.address(), {region.id()}, client_.target(there_.address(), "fast"), how).wait(60'000);
+  EXPECT_EQ(region.info().address, there_.address());
 }
 
 TEST(CompressedFiles, ATreeArrivesAsItWas) {

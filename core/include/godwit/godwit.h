@@ -417,13 +417,14 @@ GODWIT_API int godwit_migration_pause(godwit_migration* migration);
 /* Goes on, and from now on also outside its time window; a job that is not paused does so anyway. Errors: BUSY, the job has
  * ended. */
 GODWIT_API int godwit_migration_resume(godwit_migration* migration);
-/* From now on the job sends at most `bandwidth` bytes a second (as many as arrive, where it compresses fewer travel); 0: no
- * limit. Errors: BUSY, the job has ended. */
+/* From now on at most `bandwidth` bytes a second of the job travel (where it compresses, more than that arrive); 0: no limit.
+ * Errors: BUSY, the job has ended. */
 GODWIT_API int godwit_migration_limit(godwit_migration* migration, uint64_t bandwidth);
 /* What became of each region, in the order of the call; *results is freed with godwit_free(). Errors: BUSY, not ended yet. */
 GODWIT_API int godwit_migration_results(godwit_migration* migration, godwit_migrate_result** results, size_t* count);
 GODWIT_API int godwit_migration_get_id(const godwit_migration* migration, char text[33]);
-/* What the job did, as a JSON text (ways taken, blocks, retries, digests, seconds by phase); free with godwit_free(). */
+/* What the job did, as a JSON text (ways taken, blocks, what travelled, retries, digests, seconds by phase); free with
+ * godwit_free(). */
 GODWIT_API int godwit_migration_report(godwit_migration* migration, char** json);
 
 /* Starts, waits, and gives a handle to the region at its new place in *migrated (may be NULL). After a move, `region` too
