@@ -26,6 +26,7 @@ SourceStream::SourceStream(fabric::Channel& channel, SourceTransfer& transfer)
                std::min(transfer.settings.block_bytes, std::max<uint64_t>(1, transfer.plan.total_bytes())), window_) {}
 
 Result<> SourceStream::run() {
+  const Counted counted(transfer_.settings.totals->source_streams);
   auto outcome = loop();
   if (!outcome && outcome.error().code == Errc::kPeerLost) outcome = last_words(std::move(outcome));
   // The destination may still be reading from what we are about to free.
@@ -172,14 +173,20 @@ Result<> SourceStream::block_done(uint32_t block, Errc error) {
   if (found->second.staged) staging_.give_back(found->second.buffer);
   in_flight_.erase(found);
   Counters& counters = transfer_.counters;
+  Totals& totals = *transfer_.settings.totals;
   if (error == Errc{}) {
     counters.blocks_done++;
     counters.bytes_done += transfer_.plan.block_bytes(block);
+    totals.sent.blocks++;
+    totals.sent.bytes += transfer_.plan.block_bytes(block);
     return Done{};
   }
   if (error == Errc::kDigest) {
     counters.digests_failed++;
     counters.blocks_resent++;
+    totals.sent.digests_failed++;
+    totals.blocks_resent++;
+    if (transfer_.on_resent) transfer_.on_resent(block, error);
     return transfer_.queue.again(block);
   }
   return Error{error, fmt::format("{} could not store block {}: {}", channel_.peer(), block, error_row(error).meaning)};

@@ -44,6 +44,7 @@ OWNED = {
     "liburing": {"pmem"},
     "sqlite3": {"core/journal"},
     "hwloc": {"core/daemon"},
+    "prometheus/": {"core/daemon"},
     "mpi.h": {"mpi-tools"},
     "flatbuffers/": {"core/protocol"},
     "wire_generated.h": {"core/protocol"},
