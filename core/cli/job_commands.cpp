@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <sstream>
 
 #include "job_wait.hpp"
 #include "json.hpp"
@@ -73,6 +74,36 @@ int show(Session& session, const std::string& id) {
   return 0;
 }
 
+// "2026-01-02T03:04:05.678Z phase from=sync to=cutover".
+std::string text_of_event(const Json& event) {
+  std::string line = fmt::format("{} {}", event.value("time", ""), event.value("event", ""));
+  for (const auto& [name, value] : event.items())
+    if (name != "time" && name != "event") line += fmt::format(" {}={}", name, value.dump());
+  return line + "\n";
+}
+
+int events(Session& session, const std::string& id) {
+  char* lines = nullptr;
+  check(godwit_job_events(session.client(), session.address().c_str(), id.c_str(), &lines));
+  const std::unique_ptr<char, decltype(&godwit_free)> owned(lines, &godwit_free);
+  Json all = Json::array();
+  std::istringstream text(lines);
+  for (std::string line; std::getline(text, line);) {
+    Json event = Json::parse(line, nullptr, false);
+    if (!event.is_object())
+      throw Failure(GODWIT_ERR_PROTOCOL, fmt::format("node {} sent an event that is no JSON", session.address()));
+    all.push_back(std::move(event));
+  }
+  if (session.json) {
+    print_json(all);
+    return 0;
+  }
+  std::string out;
+  for (const Json& event : all) out += text_of_event(event);
+  print(out);
+  return 0;
+}
+
 int cancel(Session& session, const std::string& id) {
   const Migration migration = open_job(session, id);
   check(godwit_migration_cancel(migration.get()));
@@ -131,6 +162,7 @@ void add_job_commands(Menu& menu) {
   CLI::App* ls = menu.command(group, "ls", "List the jobs, the newest first", "godwit job ls --node tcp://n1:7411");
   menu.on_run(ls, [&session] { return list(session); });
   add_one(menu, group, "show", "Show one job", show);
+  add_one(menu, group, "events", "Tell what happened to a job, and why, the oldest first", events);
   add_one(menu, group, "wait", "Wait until a job has ended; the exit code is the job's",
           [](Session& s, const std::string& id) { return wait_and_report(s, open_job(s, id).get()); });
   add_one(menu, group, "pause", "Send no more blocks until the job is resumed; what its source has stopped stays stopped",

@@ -89,6 +89,23 @@ int godwit_job_list(godwit_client* client, const char* address, godwit_job_info*
   });
 }
 
+int godwit_job_events(godwit_client* client, const char* address, const char* job_id, char** lines) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    if (lines == nullptr) return is_null("lines");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    const auto job = id_from(job_id, "the job's id");
+    if (!job) return job.error();
+    const Result<std::string> text = Node(client->client, *where).job_events(*job);
+    if (!text) return text.error();
+    const Result<char*> copy = copy_for_c(*text);
+    if (!copy) return copy.error();
+    *lines = *copy;
+    return Done{};
+  });
+}
+
 int godwit_node_limit(godwit_client* client, const char* address, uint64_t bandwidth) {
   return at_c_boundary([&]() -> Result<> {
     if (client == nullptr) return is_null("client");

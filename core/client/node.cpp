@@ -1,5 +1,7 @@
 #include "client/node.hpp"
 
+#include <algorithm>
+
 #include "client/lane.hpp"
 #include "client/to_c.hpp"
 
@@ -77,6 +79,25 @@ Result<std::vector<godwit_job_info>> Node::jobs() {
   if (const auto* entries = reply->body<wire::JobListReply>()->jobs())
     for (const wire::JobEntry* entry : *entries) infos.push_back(to_c(*entry));
   return infos;
+}
+
+Result<std::string> Node::job_events(const Id& job) {
+  const Lease lane = client_.borrow();
+  std::string all;
+  uint64_t first = 0;
+  for (;;) {
+    const wire::Id id = protocol::to_wire(job);
+    const Request request = lane->request(wire::CreateJobEventsRequest(lane->builder(), &id, first));
+    const Result<Reply> reply = expect<wire::JobEventsReply>(lane->ask(address_, request, Repeat::kWhenBroken), address_);
+    if (!reply) return reply.error();
+    const auto* page = reply->body<wire::JobEventsReply>();
+    const std::string lines = protocol::text_of(page->lines());
+    all += lines;
+    first += static_cast<uint64_t>(std::ranges::count(lines, '\n'));
+    // A page without a line ends it, whatever the total says.
+    if (first >= page->total() || lines.empty()) return all;
+    if (lines.back() != '\n') return Error{Errc::kProtocol, to_string(address_) + ": the daemon's events end within a line"};
+  }
 }
 
 Result<uint64_t> Node::ask_bandwidth(bool set, uint64_t bandwidth) {

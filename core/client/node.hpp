@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/id.hpp"
 #include "base/result.hpp"
 #include "client/client.hpp"
 #include "fabric/address.hpp"
@@ -26,6 +27,8 @@ class Node {
   // In the order of ids. target empty: all. Errors: kNotFound, no such target.
   Result<std::vector<godwit_region_info>> regions(const std::string& target);
   Result<std::vector<godwit_job_info>> jobs();
+  // JSON objects, each with its '\n', the oldest first. Errors: kNotFound, the node knows nothing of the job; kIo.
+  Result<std::string> job_events(const Id& job);
   // In bytes a second; 0: none.
   Result<uint64_t> bandwidth();
   Result<> limit(uint64_t bandwidth);

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/log.hpp"
+#include "engine/event_log.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -70,6 +71,7 @@ Result<> Daemon::open_services() {
   node.topology = std::move(*topology);
   const auto pin = [&node] { node.topology->pin_thread(); };
   node.settings.engine.on_thread_start = pin;
+  node.settings.engine.events = std::make_shared<engine::EventLog>(node.settings.engine.scratch + "/events");
   const engine::EngineSettings& settings = node.settings.engine;
   node.workers = std::make_unique<WorkerPool>(static_cast<uint32_t>(node.settings.workers), pin);
   node.jobs = std::make_unique<engine::JobTable>(settings, *node.store, *node.filesets, *node.databases, *node.journal,
@@ -81,6 +83,7 @@ Result<> Daemon::open_services() {
                                                          *node.store, *node.databases);
   // What was decided before the crash comes first: nobody is served a region that has gone.
   if (auto recovered = node.jobs->recover(); !recovered) return recovered;
+  settings.events->end_cut_short([&node](const Id& job) { return node.jobs->find(job) != nullptr; });
   if (auto recovered = node.inbound->recover(); !recovered) return recovered;
   const auto is_known = [&node](const journal::StagingRecord& staging) {
     return staging.incoming ? node.inbound->find(staging.job) != nullptr : node.jobs->find(staging.job) != nullptr;
@@ -94,6 +97,9 @@ Result<> Daemon::open_services() {
     node.addresses.push_back((*service)->address());
     services_.push_back(std::move(*service));
   }
+  auto metrics = Metrics::start(node);
+  if (!metrics) return std::move(metrics).error();
+  metrics_ = std::move(*metrics);
   if (auto started = node.workers->start(); !started) return started;
   if (auto started = node.jobs->start(); !started) return started;
   for (const auto& service : services_) service->start();
@@ -102,6 +108,7 @@ Result<> Daemon::open_services() {
 }
 
 Daemon::~Daemon() {
+  metrics_.reset();
   resolver_.reset();
   if (node_->jobs) node_->jobs->stop();
   if (node_->inbound) node_->inbound->stop();

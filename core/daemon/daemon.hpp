@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "daemon/metrics.hpp"
 #include "daemon/node.hpp"
 #include "daemon/service.hpp"
 
@@ -27,6 +28,7 @@ class Daemon {
   std::unique_ptr<Node> node_;
   std::vector<std::unique_ptr<Service>> services_;
   std::unique_ptr<engine::Resolver> resolver_;
+  std::unique_ptr<Metrics> metrics_;  // Reads all of the above.
 };
 
 }  // namespace godwit::daemon

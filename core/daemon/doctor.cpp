@@ -134,6 +134,7 @@ std::string doctor_json(const Settings& settings, Node* node) {
               {"targets", targets_of(settings, node)}};
   if (node != nullptr) {
     report["addresses"] = node->addresses;
+    report["metrics"] = node->metrics_url.empty() ? "off" : node->metrics_url;
     report["registered_bytes"] = node->domains.registered_bytes();
   }
   return report.dump(-1, ' ', false, json::error_handler_t::replace);  // Paths need not be UTF-8.

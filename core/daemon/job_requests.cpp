@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "base/units.hpp"
 #include "daemon/requests.hpp"
+#include "engine/event_log.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -114,7 +116,7 @@ Result<bool> Requests::steer(const wire::JobRequest& request) {
   Result<> steered = Done{};
   switch (request.action()) {
     case wire::JobAction::none: break;
-    case wire::JobAction::cancel: job->cancel(); break;
+    case wire::JobAction::cancel: job->cancel("a client asked for it"); break;
     case wire::JobAction::approve: job->approve(); break;
     case wire::JobAction::pause: steered = node_.jobs->pause(*job); break;
     case wire::JobAction::resume: steered = node_.jobs->resume(*job); break;
@@ -143,6 +145,20 @@ Requests::Reply Requests::list_jobs(uint64_t request) {
   std::vector<flatbuffers::Offset<wire::JobEntry>> entries;
   for (const auto& job : node_.jobs->list()) entries.push_back(entry_of(builder, *job));
   return encoder_.finish(request, wire::CreateJobListReplyDirect(builder, &entries));
+}
+
+Requests::Reply Requests::job_events(uint64_t request, const wire::JobEventsRequest& wanted) {
+  constexpr uint64_t kPageBytes = 256_KiB;
+  const Id id = protocol::from_wire(wanted.job());
+  auto page = node_.settings.engine.events->read(id, wanted.first(), kPageBytes);
+  if (!page && page.error().code == Errc::kNotFound) {
+    if (!node_.jobs->find(id)) return unknown_job(id);
+    page = engine::EventLog::Page{};  // The disk would not have them.
+  }
+  if (!page) return std::move(page).error();
+  auto& builder = encoder_.builder();
+  const auto lines = builder.CreateString(page->lines);
+  return encoder_.finish(request, wire::CreateJobEventsReply(builder, lines, page->total));
 }
 
 Requests::Reply Requests::job_results(uint64_t request, const wire::JobResultsRequest& wanted) {

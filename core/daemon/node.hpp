@@ -38,6 +38,7 @@ struct Node {
   std::unique_ptr<engine::InboundTable> inbound;
   std::unique_ptr<engine::ClientStreams> streams;
   std::vector<std::string> addresses;  // Where it listens; the first is the node's. Constant once services run.
+  std::string metrics_url;             // Empty: there are none. Constant likewise.
 };
 
 // Machine, providers, limits, targets and pinning as JSON; blocks for some tens of milliseconds. `node`: null for a look at

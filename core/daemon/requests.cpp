@@ -49,7 +49,7 @@ bool Requests::waits_for_disk(const protocol::Decoded& message) const {
   // An erase waits for accesses under way, and for the catalogue.
   return message.body<wire::RegionEraseRequest>() != nullptr || message.body<wire::DoctorRequest>() != nullptr ||
          message.body<wire::MigrateRequest>() != nullptr || message.body<wire::MigrateFilesRequest>() != nullptr ||
-         message.body<wire::MigrateDatabaseRequest>() != nullptr;
+         message.body<wire::MigrateDatabaseRequest>() != nullptr || message.body<wire::JobEventsRequest>() != nullptr;
 }
 
 std::span<const std::byte> Requests::refuse(uint64_t request, Error error) {
@@ -87,6 +87,7 @@ Requests::Reply Requests::dispatch(const protocol::Decoded& message) {
     case wire::Body::MigrateFilesRequest: return migrate_files(request, *message.body<wire::MigrateFilesRequest>());
     case wire::Body::MigrateDatabaseRequest: return migrate_database(request, *message.body<wire::MigrateDatabaseRequest>());
     case wire::Body::JobFilesRequest: return job_files(request, *message.body<wire::JobFilesRequest>());
+    case wire::Body::JobEventsRequest: return job_events(request, *message.body<wire::JobEventsRequest>());
     case wire::Body::BandwidthRequest: return bandwidth(request, *message.body<wire::BandwidthRequest>());
     case wire::Body::JobResultsRequest: return job_results(request, *message.body<wire::JobResultsRequest>());
     case wire::Body::DecisionRequest: return decision(request, *message.body<wire::DecisionRequest>());

@@ -46,6 +46,7 @@ class Requests {
   // Where this node listens, first where a peer of `destination`'s provider reaches it: it may have to ask us back.
   std::vector<std::string> own_addresses(const std::string& destination) const;
   Reply list_jobs(uint64_t request);
+  Reply job_events(uint64_t request, const wire::JobEventsRequest& events);
   Reply bandwidth(uint64_t request, const wire::BandwidthRequest& bandwidth);
   Reply job_results(uint64_t request, const wire::JobResultsRequest& results);
   Reply decision(uint64_t request, const wire::DecisionRequest& decision);

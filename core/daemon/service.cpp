@@ -142,7 +142,7 @@ void Service::on_incoming(fabric::Incoming incoming) {
       }
       auto accepted = hub_->accept(std::move(incoming));
       if (accepted)
-        sessions_.emplace(static_cast<uint64_t>(*accepted), 0);
+        node_.settings.engine.totals->sessions += sessions_.emplace(static_cast<uint64_t>(*accepted), 0).second ? 1 : 0;
       else
         served = std::move(accepted).error();
       break;
@@ -161,7 +161,7 @@ void Service::on_rma(fabric::ConnectionId, uint64_t, Result<>) {}
 
 void Service::on_closed(fabric::ConnectionId connection, Error reason) {
   log::debug("a session ended: {}", reason.text);
-  sessions_.erase(static_cast<uint64_t>(connection));
+  node_.settings.engine.totals->sessions -= static_cast<int64_t>(sessions_.erase(static_cast<uint64_t>(connection)));
   std::erase_if(waiters_, [&](const Waiter& waiter) { return waiter.connection == connection; });
 }
 

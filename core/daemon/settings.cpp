@@ -1,8 +1,10 @@
 #include "daemon/settings.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -192,6 +194,22 @@ Result<> read_table(const json& document, const std::string& origin, Settings& s
   return Done{};
 }
 
+// "HOST:PORT" with an address in digits, as it is listened at; nothing else is looked up.
+Result<> check_metrics(const std::string& text, const std::string& origin) {
+  if (text == "auto" || text == "off") return Done{};
+  const auto parts = fabric::split_host_port(text);
+  in6_addr address{};
+  const bool is_v4 = parts && inet_pton(AF_INET, parts->first.c_str(), &address) == 1 && text[0] != '[';
+  const bool is_v6 = parts && inet_pton(AF_INET6, parts->first.c_str(), &address) == 1 && text[0] == '[';
+  uint32_t port = 0;
+  const std::string digits = parts ? parts->second : "";
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  const bool is_port = failed == std::errc{} && end == digits.data() + digits.size() && port <= 65535;
+  if ((is_v4 || is_v6) && is_port) return Done{};
+  return at(origin, "metrics",
+            fmt::format("'{}' is none of auto, off and HOST:PORT, such as 127.0.0.1:9100 or [::1]:9100", text));
+}
+
 // Whether this address means every interface.
 bool is_wildcard(const fabric::Address& address) {
   const auto parts = fabric::split_host_port(address.location);
@@ -218,6 +236,7 @@ Result<Settings> parse_settings(const std::string& json_text, const std::string&
     if (!providers.insert(address->provider).second) return at(origin, fmt::format("listen[{}]", i), "one address a provider");
   }
   if (auto read = read_table(document, origin, settings); !read) return std::move(read).error();
+  if (auto valid = check_metrics(settings.metrics, origin); !valid) return std::move(valid).error();
   if (document.contains("targets"))
     if (auto read = read_targets(document["targets"], "targets", origin, settings); !read) return std::move(read).error();
   const json hooks = document.value("hooks", json::object());

@@ -24,6 +24,7 @@ struct Settings {
   std::string log_level = "info";
   std::string pinning = "numa";  // "none", "numa" or "core".
   bool require_rdma = false;
+  std::string metrics = "auto";  // "auto", "off", or the numeric HOST:PORT to listen at.
   uint64_t sessions_max = 1024;
   uint64_t client_streams_max = 256;
   uint64_t workers = 2;

@@ -65,6 +65,13 @@ const std::array kTable{
     SettingRow{"log_level", kText, 0, 0, "trace|debug|info|warning|error|off", "what goes to standard error",
                [](Settings& s, uint64_t, const std::string& t) { s.log_level = t; },
                [](const Settings& s) { return json(s.log_level); }},
+    SettingRow{"metrics", kText, 0, 0, "",
+               "where Prometheus may scrape this node, by HTTP: `off`; `HOST:PORT`, the address in digits; `auto`: at "
+               "`127.0.0.1`, the "
+               "port after the one that the node listens at, or nowhere if that port is 0, is taken, or there is none: "
+               "[monitor](../howto/monitor.md)",
+               [](Settings& s, uint64_t, const std::string& t) { s.metrics = t; },
+               [](const Settings& s) { return json(s.metrics); }},
     SettingRow{"pinning", kText, 0, 0, "none|numa|core", "bind threads to the NUMA node of the network, or to a core each",
                [](Settings& s, uint64_t, const std::string& t) { s.pinning = t; },
                [](const Settings& s) { return json(s.pinning); }},
@@ -81,6 +88,7 @@ json schema_of(const SettingRow& row) {
     case kMilliseconds: return {{"type", "integer"}, {"minimum", row.least}, {"maximum", row.most}};
     case kFlag: return {{"type", "boolean"}};
     case kText: {
+      if (row.choices.empty()) return {{"type", "string"}};
       json names = json::array();
       for (size_t at = 0; at <= row.choices.size();) {
         const size_t bar = std::min(row.choices.find('|', at), row.choices.size());

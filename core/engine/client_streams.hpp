@@ -26,6 +26,7 @@ class ClientStreams {
   // Serves the stream until the client closes it or leaves it idle. Errors: kBusy, too many streams.
   Result<> serve(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming, std::string address);
   void stop();
+  uint32_t running() const { return threads_.running(); }
 
  private:
   class Session;

@@ -112,6 +112,14 @@ std::vector<std::shared_ptr<InboundJob>> InboundTable::in_doubt() const {
   return jobs;
 }
 
+std::map<model::DestinationState, uint64_t> InboundTable::count() const {
+  const std::lock_guard lock(mutex_);
+  std::map<model::DestinationState, uint64_t> counts;
+  for (const auto& [id, job] : jobs_)
+    if (!job->forgotten()) ++counts[job->state()];
+  return counts;
+}
+
 void InboundTable::forget_ended() {
   const std::lock_guard lock(mutex_);
   std::erase_if(jobs_, [](const auto& entry) { return entry.second->forgotten(); });

@@ -36,6 +36,8 @@ class InboundTable {
   std::shared_ptr<InboundJob> find(const Id& job) const;
   // Those that are prepared and have not heard the decision.
   std::vector<std::shared_ptr<InboundJob>> in_doubt() const;
+  // How many there are in each state; those that are forgotten soon are in none.
+  std::map<model::DestinationState, uint64_t> count() const;
   void forget_ended();
   // Ends all transfers and joins the threads; what is prepared stays in doubt in the journal.
   void stop();

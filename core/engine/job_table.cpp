@@ -68,7 +68,7 @@ void JobTable::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     queued_.clear();
-    for (const auto& [id, job] : jobs_) job->cancel();
+    for (const auto& [id, job] : jobs_) job->cancel("the daemon stops");
   }
   queue_changed_.notify_all();
   windows_changed_.notify_all();
@@ -374,6 +374,11 @@ std::shared_ptr<OutboundJob> JobTable::find(const Id& job) const {
   const std::lock_guard lock(mutex_);
   const auto found = jobs_.find(job);
   return found == jobs_.end() ? nullptr : found->second;
+}
+
+JobTable::Load JobTable::load() const {
+  const std::lock_guard lock(mutex_);
+  return {queued_.size(), running_.size()};
 }
 
 std::vector<std::shared_ptr<OutboundJob>> JobTable::list() const {

@@ -73,6 +73,11 @@ class JobTable {
   Result<Id> submit(const MigrateDatabaseRequest& request, const std::vector<std::string>& own_addresses);
   // Null: unknown.
   std::shared_ptr<OutboundJob> find(const Id& job) const;
+  struct Load {
+    uint64_t queued = 0;   // They wait for their turn.
+    uint64_t running = 0;  // Also those that are paused on their way.
+  };
+  Load load() const;
   // Newest first.
   std::vector<std::shared_ptr<OutboundJob>> list() const;
   std::vector<std::shared_ptr<OutboundJob>> unfinished() const;

@@ -144,6 +144,7 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
         journal_failed_ = true;  // Whether it is on disk is unknown until the restart: decide nothing before.
         return std::move(written).error();
       }
+      note("handed-over", {{"peer", request_.destination_address}});
       return nothing;
     case SourceAction::kSendCommit: return send([&](auto& builder) { return wire::CreateCommitRequest(builder, &job); });
     case SourceAction::kJournalDone:

@@ -34,6 +34,10 @@ OutboundJob::OutboundJob(OutboundRequest request, OutboundObjects objects, OpenO
       has_window_(!request_.transfer.window.is_always()) {
   pace_.limit(request_.transfer.bandwidth_bytes_per_second);
   machine_.is_move = !request_.copy;
+  note("queued", {{"source", request_.source_address},
+                  {"destination", request_.destination_address},
+                  {"target", request_.destination_target},
+                  {"kind", request_.copy ? "copy" : "move"}});
   take_objects(std::move(objects));
   history_.emplace_back(Phase::kPlanning, started_);
 }
@@ -48,6 +52,13 @@ void OutboundJob::take_objects(OutboundObjects objects) {
       bytes_total_ += result.size_bytes;
     else if (first_error_.code == Errc{})
       first_error_ = Error{result.error, objects.first_error};
+    if (result.error != Errc{})
+      note_bounded(
+          objects_noted_, "object-refused",
+          {{"object", to_string(result.source_id)},
+           {"by", "the source"},
+           {"error", error_row(result.error).name},
+           {"cause", first_error_.code == result.error ? first_error_.text : std::string(error_row(result.error).meaning)}});
   }
 }
 
@@ -73,6 +84,9 @@ OutboundJob::OutboundJob(const journal::OutboundJob& record, std::vector<std::un
   }
   first_error_ = Error{Errc::kInDoubt, fmt::format("the outcome waits for {}", request_.destination_address)};
   history_.emplace_back(Phase::kInDoubt, started_);
+  note("recovered", {{"phase", model::to_string(Phase::kInDoubt)},
+                     {"peer", request_.destination_address},
+                     {"cause", "the daemon was restarted after the hand-over"}});
 }
 
 std::string OutboundJob::describe() const {
@@ -111,6 +125,11 @@ JobStatus OutboundJob::status() const {
   status.seconds = std::chrono::duration<double>(until - started_).count();
   status.bytes_per_second = status.seconds > 0 ? static_cast<double>(status.bytes_done) / status.seconds : 0;
   return status;
+}
+
+Phase OutboundJob::phase() const {
+  const std::lock_guard lock(mutex_);
+  return phase_;
 }
 
 std::vector<ObjectResult> OutboundJob::results() const {
@@ -190,6 +209,7 @@ void OutboundJob::enter(Phase phase) {
 void OutboundJob::enter_locked(Phase phase) {
   if (!model::may_follow(phase_, phase))
     log::error("{}: {} after {}", describe(), model::to_string(phase), model::to_string(phase_));
+  note("phase", {{"from", model::to_string(phase_)}, {"to", model::to_string(phase)}});
   phase_ = phase;
   history_.emplace_back(phase, Clock::now());
 }
@@ -202,12 +222,14 @@ void OutboundJob::end(Phase phase) {
     held_ = 0;
     pace_.pause(false);
   }
+  count_end();
   on_ended_(request_.job);
 }
 
 // ---------------------------------------------------------------- the life of a job
 
 void OutboundJob::drive() {
+  settings_.totals->queue_wait.observe(Clock::now() - started_);
   if (open_) {
     take_objects(open_(cancelled_));
     if (sources_.empty()) return fail(first_error_);
@@ -280,6 +302,7 @@ void OutboundJob::leave_in_doubt(const Error& error) {
     const std::lock_guard lock(mutex_);
     first_error_ = Error{Errc::kInDoubt, fmt::format("the outcome waits for {}: {}", request_.destination_address, error.text)};
   }
+  note("in-doubt", {{"peer", request_.destination_address}, {"error", error_row(error.code).name}, {"cause", error.text}});
   enter(Phase::kInDoubt);
   on_ended_(request_.job);
 }
@@ -314,17 +337,25 @@ Result<> OutboundJob::await_approval() {
 
 void OutboundJob::approve() {
   const std::lock_guard lock(mutex_);
+  if (!approved_ && !model::is_final(phase_)) note("approved");
   approved_ = true;
   steered_.notify_all();
 }
 
-void OutboundJob::cancel() {
+void OutboundJob::cancel(std::string_view cause) {
   const std::lock_guard lock(mutex_);
+  if (!cancelled_ && !model::is_final(phase_)) note("cancelled", {{"cause", cause}});
   cancelled_ = true;
   steered_.notify_all();
 }
 
+std::string_view OutboundJob::cause_of(Why why) {
+  return why == Why::kUser ? "a client asked for it" : "its time window is over";
+}
+
 void OutboundJob::hold_locked(Why why) {
+  const bool is_new = (held_ & static_cast<uint8_t>(why)) == 0;
+  if (is_new) note("paused", {{"cause", cause_of(why)}});
   if (held_ == 0) {
     paused_in_ = phase_;
     enter_locked(Phase::kPaused);
@@ -334,7 +365,7 @@ void OutboundJob::hold_locked(Why why) {
 }
 
 void OutboundJob::let_go_locked(Why why) {
-  if (held_ == 0) return;
+  if ((held_ & static_cast<uint8_t>(why)) == 0) return;
   held_ &= static_cast<uint8_t>(~static_cast<uint8_t>(why));
   if (held_ != 0) return;
   enter_locked(paused_in_);
@@ -354,6 +385,7 @@ Result<> OutboundJob::pause() {
 Result<> OutboundJob::resume() {
   const std::lock_guard lock(mutex_);
   if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
+  if (held_ != 0) note("resumed", {{"cause", cause_of(Why::kUser)}});
   has_window_ = false;
   let_go_locked(Why::kWindow);
   let_go_locked(Why::kUser);
@@ -364,10 +396,12 @@ bool OutboundJob::keep_window(uint32_t second_of_day) {
   const std::lock_guard lock(mutex_);
   if (!has_window_) return false;
   const uint8_t before = held_;
-  if (request_.transfer.window.has(second_of_day))
+  if (request_.transfer.window.has(second_of_day)) {
+    if (held_ == static_cast<uint8_t>(Why::kWindow)) note("resumed", {{"cause", "its time window has begun"}});
     let_go_locked(Why::kWindow);
-  else if (phase_ == Phase::kPaused || model::may_follow(phase_, Phase::kPaused))
+  } else if (phase_ == Phase::kPaused || model::may_follow(phase_, Phase::kPaused)) {
     hold_locked(Why::kWindow);
+  }
   return held_ != before;
 }
 
@@ -375,6 +409,7 @@ Result<> OutboundJob::limit(uint64_t bandwidth) {
   const std::lock_guard lock(mutex_);
   if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
   pace_.limit(bandwidth);
+  note("limited", {{"bytes_per_second", bandwidth}, {"cause", "a client asked for it"}});
   return Done{};
 }
 
@@ -402,6 +437,7 @@ Result<> OutboundJob::quiesce() {
   const auto deadline = Deadline::after(settings_.quiesce_timeout);
   for (const auto& source : sources_)
     if (auto quiet = source->quiesce(deadline); !quiet) return quiet;
+  note("stopped-writers");
   return Done{};
 }
 

@@ -13,6 +13,7 @@
 
 #include "engine/counters.hpp"
 #include "engine/domains.hpp"
+#include "engine/event_log.hpp"
 #include "engine/pace.hpp"
 #include "engine/settings.hpp"
 #include "engine/source_stream.hpp"
@@ -84,6 +85,7 @@ class OutboundJob {
   const Id& id() const { return request_.job; }
   std::string describe() const;
   JobStatus status() const;
+  model::Phase phase() const;
   std::vector<ObjectResult> results() const;
   std::string report_json() const;
   // Of a dry run that has ended: what it would do with the first 100,000 files; and how many there are.
@@ -94,7 +96,8 @@ class OutboundJob {
 
   // Also before it is asked for.
   void approve();
-  void cancel();
+  // `cause`: for its events.
+  void cancel(std::string_view cause);
   // Takes effect within some 50 ms, as far as blocks are concerned. Errors: kBusy, the cutover has begun, or it has ended.
   Result<> pause();
   // Also of one that is not paused; its time window does not hold any more. Errors: kBusy, it has ended.
@@ -148,8 +151,12 @@ class OutboundJob {
   void enter_locked(model::Phase phase);
   void end(model::Phase phase);
   enum class Why : uint8_t { kUser = 1, kWindow = 2 };
+  static std::string_view cause_of(Why why);
   void hold_locked(Why why);
   void let_go_locked(Why why);
+  void count_end() const;
+  void note(std::string_view event, std::initializer_list<Detail> details = {}) const;
+  void note_bounded(std::atomic<uint32_t>& noted, std::string_view event, std::initializer_list<Detail> details) const;
 
   const OutboundRequest request_;
   const EngineSettings settings_;
@@ -168,6 +175,8 @@ class OutboundJob {
   Id destination_node_;      // Only it can say what became of the job.
   bool journalled_ = false;  // The journal knows the job.
   std::atomic<uint32_t> passes_{0};
+  std::atomic<uint32_t> objects_noted_{0};  // Events of objects that stay, and of blocks that went again.
+  std::atomic<uint32_t> blocks_noted_{0};
   bool reclaimed_ = false;  // The destination lost its copy after the hand-over.
 
   mutable std::mutex mutex_;                               // Guards all below.

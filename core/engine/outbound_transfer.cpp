@@ -174,6 +174,11 @@ Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
     if (first_error_.code == Errc{})
       first_error_ =
           Error{result.error, fmt::format("{}: {}", request_.destination_address, protocol::text_of(reply.first_error()))};
+    note_bounded(objects_noted_, "object-refused",
+                 {{"object", to_string(result.source_id)},
+                  {"by", request_.destination_address},
+                  {"error", error_row(result.error).name},
+                  {"cause", protocol::text_of(reply.first_error())}});
     source->resume();
   }
   sources_ = std::move(accepted);
@@ -209,6 +214,10 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
   auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
   SourceTransfer shared(domain, std::move(sources), model::plan_blocks(sizes, request_.transfer.block_bytes), settings,
                         counters_, pace_, request_.transfer.compression, cancelled_);
+  shared.on_resent = [this](uint32_t block, Errc why) {
+    note_bounded(blocks_noted_, "block-resent",
+                 {{"block", block}, {"error", error_row(why).name}, {"cause", error_row(why).meaning}});
+  };
   std::vector<std::jthread> threads;
   std::vector<Result<>> outcomes(tokens.size(), Done{});
   std::atomic<uint32_t> connected{1};
@@ -221,6 +230,9 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
       if (!stream) {
         // The job goes on with the streams that it has.
         log::warn("{}: a stream could not be opened: {}", describe(), stream.error().text);
+        note("stream-failed", {{"peer", request_.destination_address},
+                               {"error", error_row(stream.error().code).name},
+                               {"cause", stream.error().text}});
         return;
       }
       connected++;
@@ -251,6 +263,9 @@ void OutboundJob::settle_failed_objects(const SourceTransfer& transfer) {
   for (const auto& [index, error] : transfer.failed_objects()) {
     failed_.push_back(index);
     if (first_error_.code == Errc{}) first_error_ = error;
+    note_bounded(
+        objects_noted_, "object-unreadable",
+        {{"object", to_string(sources_[index]->manifest().id)}, {"error", error_row(error.code).name}, {"cause", error.text}});
     const Id id = sources_[index]->manifest().id;
     for (ObjectResult& result : results_)
       if (result.source_id == id && result.error == Errc{}) result.error = error.code;

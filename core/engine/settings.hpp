@@ -3,12 +3,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "base/deadline.hpp"
 #include "base/units.hpp"
+#include "engine/totals.hpp"
 
 namespace godwit::engine {
+
+class EventLog;
 
 struct EngineSettings {
   // Few bytes are in flight on a stream, so that a block whose digest was just computed, or which just arrived, is still in the
@@ -33,6 +37,11 @@ struct EngineSettings {
   milliseconds hook_timeout{60000};
 
   std::string scratch;  // An absolute directory for what a job needs for a while.
+
+  // What all copies of these settings count in; never null.
+  std::shared_ptr<Totals> totals = std::make_shared<Totals>();
+  // Where outbound jobs note what happens to them; null: nowhere.
+  std::shared_ptr<EventLog> events;
 
   // Run first by every thread that moves bytes (to pin it); may be empty.
   std::function<void()> on_thread_start;

@@ -22,6 +22,7 @@ SinkStream::SinkStream(fabric::Channel& channel, SinkTransfer& transfer)
       packed_(transfer.domain, fabric::Access::kLocal, buffer_bytes_, window_) {}
 
 Result<> SinkStream::run() {
+  const Counted counted(transfer_.settings.totals->sink_streams);
   auto outcome = loop();
   // Reads that are under way must not land in memory that is about to be freed.
   if (!outcome) settle(channel_, reads_);
@@ -160,6 +161,7 @@ Result<> SinkStream::arrived(uint32_t block, const Result<>& outcome) {
   if (landing.asked_bytes < landing.arriving.size()) return read_on(landing);
   if (!is_whole(landing)) {
     transfer_.counters.digests_failed++;
+    transfer_.settings.totals->received.digests_failed++;
     finish(block, Errc::kDigest);
     return Done{};
   }
@@ -201,6 +203,8 @@ void SinkStream::finish(uint32_t block, Errc error) {
   if (landed) {
     transfer_.counters.blocks_done++;
     transfer_.counters.bytes_done += transfer_.plan.block_bytes(block);
+    transfer_.settings.totals->received.blocks++;
+    transfer_.settings.totals->received.bytes += transfer_.plan.block_bytes(block);
   }
   done_.emplace_back(block, static_cast<int32_t>(error));
 }

@@ -29,6 +29,7 @@ SourceStream::SourceStream(fabric::Channel& channel, SourceTransfer& transfer)
 }
 
 Result<> SourceStream::run() {
+  const Counted counted(transfer_.settings.totals->source_streams);
   auto outcome = loop();
   if (!outcome && outcome.error().code == Errc::kPeerLost) outcome = last_words(std::move(outcome));
   // The destination may still be reading from what we are about to free.
@@ -208,15 +209,21 @@ Result<> SourceStream::block_done(uint32_t block, Errc error) {
   if (flight.packed) packed_.give_back(*flight.packed);
   Counters& counters = transfer_.counters;
   counters.bytes_sent += flight.sent_bytes;
+  Totals& totals = *transfer_.settings.totals;
   if (error == Errc{}) {
     counters.blocks_done++;
     if (flight.packed) counters.blocks_compressed++;
     counters.bytes_done += transfer_.plan.block_bytes(block);
+    totals.sent.blocks++;
+    totals.sent.bytes += transfer_.plan.block_bytes(block);
     return Done{};
   }
   if (error == Errc::kDigest) {
     counters.digests_failed++;
     counters.blocks_resent++;
+    totals.sent.digests_failed++;
+    totals.blocks_resent++;
+    if (transfer_.on_resent) transfer_.on_resent(block, error);
     return transfer_.queue.again(block);
   }
   return Error{error, fmt::format("{} could not store block {}: {}", channel_.peer(), block, error_row(error).meaning)};

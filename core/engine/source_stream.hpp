@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -50,6 +51,8 @@ struct SourceTransfer {
   BlockQueue queue;
   Ways ways;
   std::atomic<bool> stop{false};  // Another stream failed.
+  // Called by any of the streams for each block that has to go once more, because of `why`; may be empty.
+  std::function<void(uint32_t block, Errc why)> on_resent;
 
   // An object that cannot be read stays behind; its blocks travel as zeros, and the destination is told to drop it.
   void fail_object(uint32_t object, Error error);

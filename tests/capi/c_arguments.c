@@ -75,6 +75,7 @@ int c_null_client_and_outputs_are_refused(void) {
   EXPECT(godwit_region_open(NULL, at, "name", &region) == GODWIT_ERR_INVALID);
   EXPECT(godwit_region_list(NULL, at, NULL, &regions, &count) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_list(NULL, at, &jobs, &count) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_job_events(NULL, at, "0123456789abcdef0123456789abcdef", &json) == GODWIT_ERR_INVALID);
   EXPECT(godwit_migrate_start(NULL, at, &id, 1, at, "keep", NULL, &migration) == GODWIT_ERR_INVALID);
   EXPECT(godwit_migrate(NULL, at, &id, 1, at, "keep", NULL, NULL, NULL) == GODWIT_ERR_INVALID);
   EXPECT(godwit_migration_open(NULL, at, "0123456789abcdef0123456789abcdef", &migration) == GODWIT_ERR_INVALID);
@@ -89,6 +90,7 @@ int c_null_client_and_outputs_are_refused(void) {
     EXPECT(godwit_region_open(client, wrong[i], "name", &region) == GODWIT_ERR_INVALID);
     EXPECT(godwit_region_list(client, wrong[i], NULL, &regions, &count) == GODWIT_ERR_INVALID);
     EXPECT(godwit_job_list(client, wrong[i], &jobs, &count) == GODWIT_ERR_INVALID);
+    EXPECT(godwit_job_events(client, wrong[i], "0123456789abcdef0123456789abcdef", &json) == GODWIT_ERR_INVALID);
     EXPECT(godwit_migrate_start(client, wrong[i], &id, 1, at, "keep", NULL, &migration) == GODWIT_ERR_INVALID);
     EXPECT(godwit_migrate_start(client, at, &id, 1, wrong[i], "keep", NULL, &migration) == GODWIT_ERR_INVALID);
     EXPECT(godwit_migrate(client, wrong[i], &id, 1, at, "keep", NULL, NULL, NULL) == GODWIT_ERR_INVALID);
@@ -108,6 +110,9 @@ int c_null_client_and_outputs_are_refused(void) {
   EXPECT(godwit_region_list(client, at, "", &regions, &count) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_list(client, at, NULL, &count) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_list(client, at, &jobs, NULL) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_job_events(client, at, NULL, &json) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_job_events(client, at, "0123", &json) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_job_events(client, at, "0123456789abcdef0123456789abcdef", NULL) == GODWIT_ERR_INVALID);
   godwit_client_close(client);
   EXPECT(target == NULL && region == NULL && migration == NULL && targets == NULL && regions == NULL && jobs == NULL);
   EXPECT(json == NULL && count == 77);

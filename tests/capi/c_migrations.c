@@ -143,6 +143,14 @@ int c_migration_is_watched(const char* source, const char* destination) {
   EXPECT(strcmp(jobs[0].source, source) == 0 && strcmp(jobs[0].destination, destination) == 0);
   EXPECT(strcmp(jobs[0].destination_target, "fast") == 0 && jobs[0].copy == 0);
   godwit_free(jobs);
+  char* lines = NULL;
+  EXPECT_OK(godwit_job_events(client, source, job, &lines));
+  EXPECT(strstr(lines, "\"event\":\"queued\"") != NULL && strstr(lines, "\"event\":\"ended\"") != NULL);
+  EXPECT(lines[strlen(lines) - 1] == '\n');
+  godwit_free(lines);
+  lines = NULL;
+  EXPECT(godwit_job_events(client, source, "0123456789abcdef0123456789abcdef", &lines) == GODWIT_ERR_NOT_FOUND);
+  EXPECT(lines == NULL);
 
   godwit_region* arrived = NULL;
   EXPECT_OK(godwit_region_open(client, destination, "arrived", &arrived));

@@ -46,6 +46,7 @@ OWNED = {
     "lz4": {"core/model"},
     "zstd": {"core/model"},
     "hwloc": {"core/daemon"},
+    "prometheus/": {"core/daemon"},
     "mpi.h": {"mpi-tools"},
     "flatbuffers/": {"core/protocol"},
     "wire_generated.h": {"core/protocol"},

@@ -555,6 +555,12 @@ typedef struct godwit_job_info {
 /* The jobs whose source is this node, newest first; the last 1,000 ended ones are remembered. *infos: godwit_free(). */
 GODWIT_API int godwit_job_list(godwit_client* client, const char* address, godwit_job_info** infos, size_t* count);
 
+/* What happened to a job whose source is the node, and why: JSON objects, the oldest first, each on a line of its own that ends
+ * with '\n'. Every object has "time" (UTC, ISO 8601 with milliseconds) and "event"; the last one of a job that has ended is
+ * "ended". The node keeps the events of its last 1,000 jobs, also when it restarts. *lines: godwit_free(). Blocks for the
+ * node's disk. Errors: INVALID, job_id is not 32 hexadecimal digits; NOT_FOUND, the node knows nothing of the job; IO. */
+GODWIT_API int godwit_job_events(godwit_client* client, const char* address, const char* job_id, char** lines);
+
 /* What the node sends as the source of all its jobs together is at most `bandwidth` bytes a second, until it is changed again
  * or the daemon restarts (then: its configuration); 0: no limit. */
 GODWIT_API int godwit_node_limit(godwit_client* client, const char* address, uint64_t bandwidth);

@@ -365,6 +365,12 @@ class Client {
     detail::check(godwit_job_list(handle_.get(), address.c_str(), &infos, &count));
     return detail::take(infos, count);
   }
+  // JSON objects, one a line, the oldest first.
+  std::string job_events(const std::string& address, const std::string& job_id) const {
+    char* lines = nullptr;
+    detail::check(godwit_job_events(handle_.get(), address.c_str(), job_id.c_str(), &lines));
+    return detail::take(lines);
+  }
 
   // Starts to migrate regions of the node at `source`, all in one job, and returns.
   Migration start_migration(const std::string& source, const std::vector<RegionId>& regions, const Target& destination,

@@ -146,6 +146,18 @@ TEST(Settings, AddressesThatCannotBeAreRefused) {
   expect_refused(with("/listen", {"tcp://127.0.0.1:0", "tcp://127.0.0.1:1"}).dump(), "listen[1]");
 }
 
+TEST(Settings, MetricsAreAtAnAddressInDigitsOrNot) {
+  for (const char* good : {"auto", "off", "127.0.0.1:0", "0.0.0.0:9100", "[::1]:65535"}) {
+    const auto parsed = parse_settings(with("/metrics", good).dump(), "here.json");
+    ASSERT_TRUE(parsed) << parsed.error().text;
+    EXPECT_EQ(parsed->metrics, good);
+  }
+  for (const char* bad :
+       {"", "on", "localhost:9100", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:80s",
+        "127.0.0.1:80,0.0.0.0:81", "[127.0.0.1]:80", "::1:80", "[::1:80", "[::1]", "127.0.0.1:80\n"})
+    expect_refused(with("/metrics", bad).dump(), "metrics");
+}
+
 TEST(Settings, FilesThatAreNoConfigurationAreRefused) {
   expect_refused("", "not JSON");
   expect_refused("{", "not JSON");

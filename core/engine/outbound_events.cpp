@@ -1,0 +1,51 @@
+// What an OutboundJob tells of itself: its events, and what is counted of all jobs when it ends.
+#include "engine/event_log.hpp"
+#include "engine/outbound_job.hpp"
+#include "engine/totals.hpp"
+
+namespace godwit::engine {
+namespace {
+
+// Events of one kind that could come by the hundred thousand.
+constexpr uint32_t kNotedMax = 100;
+
+}  // namespace
+
+using model::Phase;
+
+void OutboundJob::count_end() const {
+  const JobStatus now = status();
+  Totals& totals = *settings_.totals;
+  {
+    const std::lock_guard lock(mutex_);
+    if (writers_stopped_) totals.writers_stopped.observe(ended_ - *writers_stopped_);
+    totals.job_time.observe(ended_ - started_);
+  }
+  if (now.phase == Phase::kDone)
+    totals.jobs_done++;
+  else if (now.phase == Phase::kRolledBack)
+    totals.jobs_rolled_back++;
+  else if (now.error == Errc::kCancelled)
+    totals.jobs_cancelled++;
+  else
+    totals.jobs_failed++;
+  if (!settings_.events) return;
+  settings_.events->note_end(request_.job, {{"phase", model::to_string(now.phase)},
+                                            {"error", now.error == Errc{} ? "" : error_row(now.error).name},
+                                            {"cause", now.error_text},
+                                            {"bytes", now.bytes_done},
+                                            {"milliseconds", static_cast<uint64_t>(now.seconds * 1000)}});
+}
+
+void OutboundJob::note(std::string_view event, std::initializer_list<Detail> details) const {
+  if (settings_.events) settings_.events->note(request_.job, event, details);
+}
+
+void OutboundJob::note_bounded(std::atomic<uint32_t>& noted, std::string_view event,
+                               std::initializer_list<Detail> details) const {
+  const uint32_t before = noted++;
+  if (before < kNotedMax) note(event, details);
+  if (before == kNotedMax) note("more", {{"of", event}, {"cause", "there were too many: those that follow are only counted"}});
+}
+
+}  // namespace godwit::engine
