@@ -31,7 +31,8 @@ using prometheus::MetricType;
 // Of the HTTP server, besides the one that accepts. Strangers that open connections and stay silent hold one each, for so long.
 constexpr int kThreads = 2;
 constexpr int kRequestTimeoutMs = 1000;
-constexpr uint32_t kPortOffset = 1;  // From the node's own port to that of its metrics.
+// From the node's own port to that of its metrics: far enough from where its neighbours may listen.
+constexpr uint32_t kPortOffset = 2000;
 
 using Labels = std::vector<ClientMetric::Label>;
 
@@ -215,7 +216,7 @@ Result<> try_to_listen(const std::string& address) {
   return error_from_errno(Errc::kConfig, address, errno);
 }
 
-// The port after the node's own; empty: it has none.
+// Derived from the node's own port; empty: it has none.
 std::string derived_address(const Settings& settings) {
   for (const std::string& listen : settings.listen) {
     const auto address = fabric::parse_address(listen);

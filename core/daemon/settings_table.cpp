@@ -68,7 +68,7 @@ const std::array kTable{
     SettingRow{"metrics", kText, 0, 0, "",
                "where Prometheus may scrape this node, by HTTP: `off`; `HOST:PORT`, the address in digits; `auto`: at "
                "`127.0.0.1`, the "
-               "port after the one that the node listens at, or nowhere if that port is 0, is taken, or there is none: "
+               "port 2000 above the one that the node listens at, or nowhere if that port is 0, is taken, or there is none: "
                "[monitor](../howto/monitor.md)",
                [](Settings& s, uint64_t, const std::string& t) { s.metrics = t; },
                [](const Settings& s) { return json(s.metrics); }},

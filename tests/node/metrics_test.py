@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import re
 import socket
 import subprocess
@@ -63,15 +64,18 @@ def check_histograms(samples, types):
             raise ValueError(f"{family}: the last bucket holds not all")
 
 
-def two_free_ports():
-    """Of 127.0.0.1, one after the other."""
+OFFSET = 2000  # From a node's port to that of its metrics.
+
+
+def port_of_a_node():
+    """Of 127.0.0.1, free, as that of the metrics is; neither is one that the system gives to who asks for any."""
     while True:
+        port = random.randrange(28_000, 30_000)
         with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
             try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
+                first.bind(("127.0.0.1", port))
+                second.bind(("127.0.0.1", port + OFFSET))
+            except OSError:
                 continue
             return port
 
@@ -307,13 +311,13 @@ class AddressTest(MetricsCase):
         self.assertEqual({port for _, port in self.listeners(node)}, {int(node.address.rsplit(":", 1)[1])})
 
     def test_by_default_it_is_the_next_port_of_loopback(self):
-        port = two_free_ports()
+        port = port_of_a_node()
         node = self.node({"listen": [f"tcp://127.0.0.1:{port}"], "metrics": "auto"})
-        self.assertEqual(self.url(node), f"http://127.0.0.1:{port + 1}/metrics")
-        self.assertEqual(self.listeners(node), {("0100007F", port), ("0100007F", port + 1)})
+        self.assertEqual(self.url(node), f"http://127.0.0.1:{port + OFFSET}/metrics")
+        self.assertEqual(self.listeners(node), {("0100007F", port), ("0100007F", port + OFFSET)})
         self.scrape(node)
         with self.assertRaises(urllib.error.HTTPError) as wrong:
-            urllib.request.urlopen(f"http://127.0.0.1:{port + 1}/etc/passwd", timeout=60)
+            urllib.request.urlopen(f"http://127.0.0.1:{port + OFFSET}/etc/passwd", timeout=60)
         wrong.exception.close()
         self.assertEqual(wrong.exception.code, 404)
 
@@ -321,15 +325,15 @@ class AddressTest(MetricsCase):
         self.assertEqual(self.url(self.node({"metrics": "auto"})), "off")
 
     def test_a_taken_default_port_is_a_warning(self):
-        port = two_free_ports()
-        with socket.create_server(("127.0.0.1", port + 1)):
+        port = port_of_a_node()
+        with socket.create_server(("127.0.0.1", port + OFFSET)):
             node = self.node({"listen": [f"tcp://127.0.0.1:{port}"], "metrics": "auto"})
             self.godwit(node, "ping")
             self.assertEqual(self.url(node), "off")
         warnings = [line for line in (node.path / "log").read_text().splitlines() if "metrics" in line]
         self.assertEqual(len(warnings), 1, warnings)
         self.assertIn("warning", warnings[0])
-        self.assertIn(f"127.0.0.1:{port + 1}: another program listens there", warnings[0])
+        self.assertIn(f"127.0.0.1:{port + OFFSET}: another program listens there", warnings[0])
 
     def test_a_taken_port_that_was_asked_for_ends_the_start(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -346,7 +350,7 @@ class AddressTest(MetricsCase):
             self.node({"metrics": "localhost:9100"})
 
     def test_a_restart_finds_its_port_again(self):
-        port = two_free_ports()
+        port = port_of_a_node()
         node = self.node({"metrics": f"127.0.0.1:{port}"})
         self.scrape(node)
         for end in (node.kill, node.terminate):
