@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,36 +24,39 @@ namespace {
 
 constexpr size_t kErrorBytesMax = 4096;
 
-// What it writes to its standard error, until it closes it or the time is over.
-std::string listen_to(int fd, Deadline deadline) {
-  std::string heard;
+struct Ended {
+  int status = 0;  // As of waitpid().
+  bool in_time = true;
+  std::string said = {};  // The first line of its standard error.
+};
+
+// What there is to be read of a pipe that does not block; no more than is of use.
+void take(int fd, std::string& heard) {
   std::array<char, 1024> buffer{};
-  while (!deadline.passed()) {
-    pollfd waiting{fd, POLLIN, 0};
-    const auto left = std::chrono::ceil<milliseconds>(deadline.left()).count();
-    if (poll(&waiting, 1, static_cast<int>(std::min<int64_t>(left, 1000))) == 0) continue;
-    const ssize_t bytes = read(fd, buffer.data(), buffer.size());
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes <= 0) break;
+  for (ssize_t bytes = 0; (bytes = read(fd, buffer.data(), buffer.size())) > 0;)
     heard.append(buffer.data(), std::min(static_cast<size_t>(bytes), kErrorBytesMax - std::min(heard.size(), kErrorBytesMax)));
-  }
-  return heard.substr(0, heard.find('\n'));
 }
 
-// Its exit status, once it has ended; killed, with what it started, if it has not in time.
-int await(pid_t process, Deadline deadline, bool& in_time) {
-  int status = 0;
-  in_time = true;
-  for (;;) {
-    const pid_t ended = waitpid(process, &status, in_time ? WNOHANG : 0);
-    if (ended == process || (ended < 0 && errno != EINTR)) return status;
-    if (in_time && deadline.passed()) {
-      in_time = false;
-      kill(-process, SIGKILL);
-      continue;
-    }
-    usleep(1000);
+// Until the program ends, whatever goes on of what it has started; killed, with all of that, if it has not by `deadline`.
+Ended wait_for(pid_t process, const pmem::UniqueFd& hears, Deadline deadline) {
+  Ended ended;
+  std::string heard;
+  const pmem::UniqueFd life(pidfd_open(process, 0));
+  while (life && !deadline.passed()) {
+    // Without the pipe, which stays readable once nobody holds its other end: the program may close it and go on.
+    pollfd waiting{life.get(), POLLIN, 0};
+    take(hears.get(), heard);
+    const auto left = std::chrono::ceil<milliseconds>(deadline.left()).count();
+    if (poll(&waiting, 1, static_cast<int>(std::min<int64_t>(left, 100))) > 0) break;
   }
+  if (waitpid(process, &ended.status, WNOHANG) == 0) {
+    ended.in_time = false;
+    kill(-process, SIGKILL);
+    while (waitpid(process, &ended.status, 0) < 0 && errno == EINTR) continue;
+  }
+  take(hears.get(), heard);
+  ended.said = heard.substr(0, heard.find('\n'));
+  return ended;
 }
 
 }  // namespace
@@ -67,7 +71,8 @@ Result<> run_hook(const std::string& program, const std::vector<std::pair<std::s
   for (std::string& variable : added) environment.push_back(variable.data());
   environment.push_back(nullptr);
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return error_from_errno(Errc::kIo, "a pipe for " + program, errno);
+  if (pipe2(ends, O_CLOEXEC) != 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0)
+    return error_from_errno(Errc::kIo, "a pipe for " + program, errno);
   const pmem::UniqueFd hears(ends[0]);
   pmem::UniqueFd says(ends[1]);
   posix_spawn_file_actions_t files;
@@ -94,10 +99,7 @@ Result<> run_hook(const std::string& program, const std::vector<std::pair<std::s
   };
   if (failed != 0) return refuse("cannot be run: " + std::generic_category().message(failed));
   says = pmem::UniqueFd();
-  const auto deadline = Deadline::after(allowed);
-  const std::string said = listen_to(hears.get(), deadline);
-  bool in_time = true;
-  const int status = await(process, deadline, in_time);
+  const auto [status, in_time, said] = wait_for(process, hears, Deadline::after(allowed));
   if (!in_time) return refuse(fmt::format("did not end within {} ms", allowed.count()));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Done{};
   if (WIFSIGNALED(status)) return refuse(fmt::format("was ended by signal {}", WTERMSIG(status)));

@@ -235,8 +235,8 @@ class FilesTest(unittest.TestCase):
 
     # ---- programs that decide
 
-    def hooked(self, root, **hooks):
-        node = cli_node.Node(BINARIES, [], {"file_roots": [{"path": str(root)}], "hooks": hooks, "hook_timeout_ms": 300})
+    def hooked(self, root, timeout_ms=3_600_000, **hooks):
+        node = cli_node.Node(BINARIES, [], {"file_roots": [{"path": str(root)}], "hooks": hooks, "hook_timeout_ms": timeout_ms})
         self.addClassCleanup(node.close)
         return node
 
@@ -262,12 +262,20 @@ class FilesTest(unittest.TestCase):
         refuse = self.program("echo not today >&2; exit 3\n")
         for hooks, reason in (({"before": refuse}, "not today"), ({"after": refuse}, "exit code 3"),
                               ({"before": self.program("sleep 60\n")}, "300 ms"), ({"after": "/does/not/exist"}, "cannot be run")):
-            self.a, self.b = a, self.hooked(self.there, **hooks)
+            self.a, self.b = a, self.hooked(self.there, timeout_ms=300 if reason == "300 ms" else 3_600_000, **hooks)
             self.assertIn(reason, self.migrate(self.here / "tree", status=DENIED))
             self.assertEqual(list(self.there.iterdir()), [])
         self.a, self.b = self.hooked(self.here, before=refuse), b
         self.assertIn("not today", self.migrate(self.here / "tree", options=["--move"], status=DENIED))
         self.assertTrue((self.here / "tree").exists())
+
+    def test_what_a_program_leaves_running_holds_nothing_up(self):
+        trees.make(self.here / "tree", large=1000)
+        go = self.outside / "go"
+        self.a = self.hooked(self.here, before=self.program(f"while ! test -e {go}; do sleep 0.05; done & exit 0\n"))
+        self.migrate(self.here / "tree")
+        self.assertIsNone(trees.difference(self.here / "tree", self.there / "tree"))
+        go.touch()
 
     # ---- sources that will not do
 
