@@ -116,7 +116,7 @@ Result<bool> Requests::steer(const wire::JobRequest& request) {
   Result<> steered = Done{};
   switch (request.action()) {
     case wire::JobAction::none: break;
-    case wire::JobAction::cancel: job->cancel("a client asked for it"); break;
+    case wire::JobAction::cancel: node_.jobs->cancel(*job, "a client asked for it"); break;
     case wire::JobAction::approve: job->approve(); break;
     case wire::JobAction::pause: steered = node_.jobs->pause(*job); break;
     case wire::JobAction::resume: steered = node_.jobs->resume(*job); break;

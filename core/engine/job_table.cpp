@@ -58,6 +58,7 @@ Result<> JobTable::start() {
   for (; workers_ < settings_.jobs_max; ++workers_)
     if (auto started = threads_.start([this] { work(); }); !started) return started;
   window_keeper_ = std::thread([this] { keep_windows(); });
+  started_ = true;
   return Done{};
 }
 
@@ -328,8 +329,7 @@ uint32_t JobTable::workers_wanted_locked() const {
 
 // After a change of who is paused, or waits.
 void JobTable::adapt_workers_locked() {
-  if (!window_keeper_.joinable()) return;  // Not started.
-  for (; !stopping_ && workers_ < workers_wanted_locked(); ++workers_)
+  for (; started_ && !stopping_ && workers_ < workers_wanted_locked(); ++workers_)
     if (auto started = threads_.start([this] { work(); }); !started) {
       log::warn("jobs wait until one that is paused goes on: {}", started.error().text);
       break;
@@ -342,6 +342,12 @@ Result<> JobTable::pause(OutboundJob& job) {
   const std::lock_guard lock(mutex_);
   adapt_workers_locked();
   return Done{};
+}
+
+void JobTable::cancel(OutboundJob& job, std::string_view cause) {
+  job.cancel(cause);
+  const std::lock_guard lock(mutex_);
+  adapt_workers_locked();
 }
 
 Result<> JobTable::resume(OutboundJob& job) {

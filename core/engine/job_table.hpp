@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -81,7 +82,8 @@ class JobTable {
   // Newest first.
   std::vector<std::shared_ptr<OutboundJob>> list() const;
   std::vector<std::shared_ptr<OutboundJob>> unfinished() const;
-  // As OutboundJob::pause() and resume(). While a job is paused another one may run in its place.
+  // As OutboundJob's. While a job is paused another one may run in its place.
+  void cancel(OutboundJob& job, std::string_view cause);
   Result<> pause(OutboundJob& job);
   Result<> resume(OutboundJob& job);
   // Of all jobs together.
@@ -113,6 +115,7 @@ class JobTable {
   Pace pace_{nullptr};
 
   mutable std::mutex mutex_;  // Guards all below.
+  bool started_ = false;
   bool stopping_ = false;
   std::unordered_map<Id, std::shared_ptr<OutboundJob>> jobs_;
   std::deque<std::shared_ptr<OutboundJob>> order_;   // Oldest first.

@@ -102,7 +102,8 @@ class OutboundJob {
   Result<> pause();
   // Also of one that is not paused; its time window does not hold any more. Errors: kBusy, it has ended.
   Result<> resume();
-  bool paused() const { return pace_.paused(); }
+  // And not cancelled.
+  bool paused() const { return pace_.paused() && !cancelled_; }
   model::Priority priority() const { return request_.transfer.priority; }
   bool has_window() const { return has_window_; }
   // Pauses it if its time window is over, until the next one begins. Whether that has changed anything.

@@ -160,6 +160,21 @@ TEST_F(Steering, AnotherJobRunsWhileOneIsPaused) {
   EXPECT_TRUE(holds(first, 8 * kMiB) && holds(second, kMiB) && holds(third, kMiB));
 }
 
+TEST_F(Steering, AJobThatIsPausedBeforeItBeginsCanBeCancelled) {
+  const Daemon here(options(R"("jobs_max": 1)")), there(options());
+  const godwit::Region first = region(here, 8 * kMiB), second = region(here, kMiB);
+  const godwit::Migration slow = start(here, there, first, 2 * kMiB);
+  const godwit::Migration queued = start(here, there, second, 0);
+  queued.pause();
+  slow.cancel();
+  EXPECT_EQ(code_of([&] { slow.wait(20'000); }), GODWIT_ERR_CANCELLED);
+  EXPECT_EQ(phase_of(queued), "paused");
+  queued.cancel();
+  EXPECT_EQ(code_of([&] { queued.wait(20'000); }), GODWIT_ERR_CANCELLED);
+  EXPECT_TRUE(holds(second, kMiB));
+  second.write(0, "new", 3);
+}
+
 // Never faster; how close it comes is for a benchmark.
 TEST_F(Steering, AJobKeepsItsLimitAndAnotherOneHoldsAtOnce) {
   const Daemon here(options()), there(options());
