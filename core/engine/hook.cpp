@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,7 +41,8 @@ void take(int fd, std::string& heard) {
 Ended wait_for(pid_t process, const pmem::UniqueFd& hears, Deadline deadline) {
   Ended ended;
   std::string heard;
-  const pmem::UniqueFd life(pidfd_open(process, 0));
+  // By its number: the header of glibc 2.36 declares pidfd_open() for C only.
+  const pmem::UniqueFd life(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
   while (life && !deadline.passed()) {
     // Without the pipe, which stays readable once nobody holds its other end: the program may close it and go on.
     pollfd waiting{life.get(), POLLIN, 0};
