@@ -129,6 +129,13 @@ Result<std::optional<ChannelEvent>> Channel::poll() {
   return event;
 }
 
+void Channel::attend() {
+  // A peer that goes on talking while nobody listens is not kept alive, and costs no more memory than this.
+  constexpr size_t kUnheardMax = 64;
+  if (impl_->reason || impl_->events.size() >= kUnheardMax) return;
+  (void)impl_->hub->progress(*impl_, Deadline::at(Clock::time_point{}));  // What fails now fails in the next wait() again.
+}
+
 void Channel::close() {
   if (!impl_->reason) impl_->hub->close(impl_->connection);
   impl_->events.clear();

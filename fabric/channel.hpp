@@ -48,6 +48,10 @@ class Channel {
   // The same without waiting: nothing if there is none. Drives the provider, so that a peer's RMA goes on: call it often
   // while computing.
   Result<std::optional<ChannelEvent>> poll();
+  // For a thread that has other things to do: keeps the connection alive; what comes stays for the next wait() or poll(), which
+  // also tells if it has closed. To be called at least every kAttention. Does not block.
+  void attend();
+  static constexpr milliseconds kAttention{50};
   // Closes the connection now: no RMA of either side touches memory any more when it returns. Later calls: kCancelled.
   void close();
   // Any thread: ends the current or next wait with kCancelled.

@@ -88,7 +88,7 @@ Result<uint64_t> parse_rate(std::string_view text) {
     // Bits come in thousands: "50m" would be binary.
     auto bits = parse_size(std::string(without("bps")) + "B");
     if (!bits) return bad;
-    return *bits / 8;
+    return *bits == 0 ? 0 : std::max<uint64_t>(1, *bits / 8);
   }
   auto bytes = parse_size(text);
   return bytes ? bytes : Result<uint64_t>(bad);

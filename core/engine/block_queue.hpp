@@ -29,6 +29,12 @@ class BlockQueue {
     return next_++;
   }
 
+  // Nothing is to be taken now; a block may still come back.
+  bool is_empty() const {
+    const std::lock_guard lock(mutex_);
+    return again_.empty() && next_ == blocks_;
+  }
+
   // The block arrived damaged, or was read badly: it goes again. Errors: kDigest, it has failed too often.
   Result<> again(uint32_t block) {
     constexpr uint32_t kAttemptsMax = 4;
@@ -42,7 +48,7 @@ class BlockQueue {
 
  private:
   const uint32_t blocks_;
-  std::mutex mutex_;  // Guards all below.
+  mutable std::mutex mutex_;  // Guards all below.
   uint32_t next_ = 0;
   std::vector<uint32_t> again_;
   std::map<uint32_t, uint32_t> failures_;

@@ -52,6 +52,7 @@ std::string now_text() {
 struct Tail {
   uint64_t whole_bytes = 0;  // Of the file.
   std::string last_line = {};
+  bool handed_over = false;  // Says a line of it.
 };
 
 Result<Tail> tail_of(const File& file, uint64_t size_bytes) {
@@ -64,7 +65,8 @@ Result<Tail> tail_of(const File& file, uint64_t size_bytes) {
   if (end == std::string::npos) return Tail{};
   const size_t before = end == 0 ? std::string::npos : text.rfind('\n', end - 1);
   const size_t begin = before == std::string::npos ? 0 : before + 1;
-  return Tail{size_bytes - wanted + end + 1, text.substr(begin, end - begin)};
+  return Tail{size_bytes - wanted + end + 1, text.substr(begin, end - begin),
+              text.find(R"(","event":"handed-over")") != std::string::npos};
 }
 
 std::vector<fs::directory_entry> files_of(const std::string& directory) {
@@ -138,6 +140,10 @@ void EventLog::end_cut_short(const std::function<bool(const Id&)>& is_known) {
     if (file.get() < 0 || fstat(file.get(), &status) != 0) continue;
     const auto tail = tail_of(file, static_cast<uint64_t>(status.st_size));
     if (!tail || tail->last_line.find(fmt::format(R"(","event":"{}")", kEnded)) != std::string::npos) continue;
+    if (tail->handed_over) {
+      note_end(job, {{"phase", "unknown"}, {"cause", "the daemon, or its disk, failed before the end was noted"}});
+      continue;
+    }
     note_end(job, {{"phase", "failed"},
                    {"error", error_row(Errc::kCancelled).name},
                    {"cause", "the daemon ended before anything was handed over; the source is as it was"}});

@@ -30,10 +30,11 @@ struct Ended {
   std::string said = {};  // The first line of its standard error.
 };
 
-// What there is to be read of a pipe that does not block; no more than is of use.
+// What there is to be read of a pipe that does not block, but not for ever; no more is kept than is of use.
 void take(int fd, std::string& heard) {
-  std::array<char, 1024> buffer{};
-  for (ssize_t bytes = 0; (bytes = read(fd, buffer.data(), buffer.size())) > 0;)
+  std::array<char, 4096> buffer{};
+  ssize_t bytes = 0;
+  for (int times = 0; times < 64 && (bytes = read(fd, buffer.data(), buffer.size())) > 0; ++times)
     heard.append(buffer.data(), std::min(static_cast<size_t>(bytes), kErrorBytesMax - std::min(heard.size(), kErrorBytesMax)));
 }
 
@@ -43,18 +44,20 @@ Ended wait_for(pid_t process, const pmem::UniqueFd& hears, Deadline deadline) {
   std::string heard;
   // By its number: the header of glibc 2.36 declares pidfd_open() for C only.
   const pmem::UniqueFd life(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
-  while (life && !deadline.passed()) {
+  pid_t gone = 0;
+  while ((gone = waitpid(process, &ended.status, WNOHANG)) == 0 && !deadline.passed()) {
     // Without the pipe, which stays readable once nobody holds its other end: the program may close it and go on.
     pollfd waiting{life.get(), POLLIN, 0};
     take(hears.get(), heard);
     const auto left = std::chrono::ceil<milliseconds>(deadline.left()).count();
-    if (poll(&waiting, 1, static_cast<int>(std::min<int64_t>(left, 100))) > 0) break;
+    (void)poll(&waiting, life ? 1 : 0, static_cast<int>(std::min<int64_t>(left, life ? 100 : 10)));
   }
-  if (waitpid(process, &ended.status, WNOHANG) == 0) {
+  if (gone == 0) {
     ended.in_time = false;
     kill(-process, SIGKILL);
-    while (waitpid(process, &ended.status, 0) < 0 && errno == EINTR) continue;
+    while ((gone = waitpid(process, &ended.status, 0)) < 0 && errno == EINTR) continue;
   }
+  if (gone < 0) ended.status = 1 << 8;  // Nobody knows what it said: it does not count as a yes.
   take(hears.get(), heard);
   ended.said = heard.substr(0, heard.find('\n'));
   return ended;

@@ -51,13 +51,25 @@ std::string InboundJob::describe() const {
   return fmt::format("job {} from {}", to_string(record_.job), record_.source_address);
 }
 
+Result<> InboundJob::end_pass() {
+  std::shared_ptr<SinkTransfer> last;
+  {
+    const std::lock_guard lock(mutex_);
+    if (machine_.state != DestinationState::kReceiving || streams_ > 0 || !stream_outcome_)
+      return Error{Errc::kProtocol, fmt::format("{}: no pass can end now", describe())};
+    last = std::exchange(transfer_, nullptr);
+  }
+  // Without the lock: only the job's conversation, which is here, touches the sinks while no stream runs.
+  if (!last || last->digests.empty()) return Done{};
+  if (auto durable = make_durable(std::vector<bool>(sinks_.size(), true)); !durable) return durable;
+  return verify_blocks(*last);
+}
+
 Result<> InboundJob::begin_pass(const std::function<Result<>(const Sinks&)>& begin) {
   const std::lock_guard lock(mutex_);
   if (machine_.state != DestinationState::kReceiving || streams_ > 0 || !stream_outcome_)
     return Error{Errc::kProtocol, fmt::format("{}: no pass can begin now", describe())};
-  const auto last = std::exchange(transfer_, nullptr);
-  if (last && !last->digests.empty())
-    if (auto same = verify_blocks(*last); !same) return same;
+  transfer_.reset();
   return begin(sinks_);
 }
 
@@ -108,9 +120,11 @@ OutcomeAnswer InboundJob::prepare(std::span<const uint32_t> failed) {
   std::vector<bool> stays(sinks_.size(), true);
   for (const uint32_t object : failed)
     if (object < stays.size()) stays[object] = false;
-  if (fit) fit = make_durable_locked(stays);
+  if (fit) fit = make_durable(stays);
   // Before objects are dropped: a block may hold bytes of those and of others.
   if (fit && transfer && !transfer->digests.empty()) fit = verify_blocks(*transfer);
+  for (size_t i = 0; i < sinks_.size() && fit; ++i)
+    if (stays[i]) fit = sinks_[i]->try_out();
   if (fit) fit = ask_hook_locked();
   for (size_t i = 0; i < sinks_.size(); ++i) {
     if (stays[i]) continue;
@@ -175,7 +189,7 @@ Result<> InboundJob::ask_hook_locked() const {
 }
 
 // Those that stay. Adjacent objects are flushed together: thousands of small ones are few runs.
-Result<> InboundJob::make_durable_locked(const std::vector<bool>& stays) {
+Result<> InboundJob::make_durable(const std::vector<bool>& stays) {
   std::map<pmem::Volume*, std::vector<Extent>> extents;
   for (size_t i = 0; i < sinks_.size(); ++i) {
     if (!stays[i]) continue;

@@ -43,6 +43,9 @@ class InboundJob {
   // These three never wait for what the job does.
   model::DestinationState state() const { return seen_state_; }
 
+  // The pass that was is over: with "verify" what it has brought is made durable and read back. Blocks for the disk, and keeps
+  // nobody waiting meanwhile. Errors: kProtocol, it is not the time; kDigest; kIo; kNoSpace.
+  Result<> end_pass();
   // Another pass: `begin` is given the sinks (null: dropped), which no stream uses meanwhile. Errors: kProtocol, it is not the
   // time; those of `begin`.
   using Sinks = std::vector<std::unique_ptr<objects::Sink>>;
@@ -79,7 +82,7 @@ class InboundJob {
   bool perform_locked(model::DestinationAction action, model::DestinationState before, OutcomeAnswer& answer);
   void stop_streams(std::unique_lock<std::mutex>& lock);
   Result<> ask_hook_locked() const;
-  Result<> make_durable_locked(const std::vector<bool>& stays);
+  Result<> make_durable(const std::vector<bool>& stays);
   Result<> journal_owner_locked();
   void free_locked();
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
+#include "engine/attend.hpp"
 #include "engine/hook.hpp"
 #include "objects/database/database_sink.hpp"
 
@@ -238,7 +239,10 @@ Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<Inboun
       }
       continue;
     }
-    const OutcomeAnswer answer = decide(*message, job);
+    const auto decided = [&] { return decide(*message, job); };
+    // What is promised is first made durable, and may be read back and shown to a program.
+    const OutcomeAnswer answer =
+        message->body<wire::PrepareRequest>() != nullptr ? while_attending(channel, decided) : decided();
     auto& builder = encoder.builder();
     const auto text = answer.text.empty() ? 0 : builder.CreateString(answer.text);
     const auto because = answer.staged_because.empty() ? 0 : builder.CreateString(answer.staged_because);
@@ -255,7 +259,7 @@ Result<> InboundTable::receive_blocks(fabric::Channel& channel, InboundJob& job)
   job.stream_entered();
   auto received = SinkStream(channel, *transfer).run();
   job.stream_left(received);
-  auto joined = job.join_streams(Deadline::after(settings_.stall_timeout));
+  auto joined = while_attending(channel, [&] { return job.join_streams(Deadline::after(settings_.stall_timeout)); });
   if (!received && received.error().code != Errc::kCancelled) return received;
   return joined ? received : joined;  // Stopped because of another stream: that one knows why.
 }
@@ -305,14 +309,16 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
                  fmt::format("{} objects; {} are allowed in a job", offer.objects()->size(), settings_.objects_max)};
   if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
     return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
-  const auto allowed = run_hook(settings_.hook_before,
-                                {{"GODWIT_HOOK", "before"},
-                                 {"GODWIT_SIDE", "destination"},
-                                 {"GODWIT_JOB", to_string(id)},
-                                 {"GODWIT_PEER", offer.source()->str()},
-                                 {"GODWIT_PLACE", offer.target()->str()},
-                                 {"GODWIT_OBJECTS", std::to_string(offer.objects()->size())}},
-                                settings_.hook_timeout);
+  const auto allowed = while_attending(channel, [&] {
+    return run_hook(settings_.hook_before,
+                    {{"GODWIT_HOOK", "before"},
+                     {"GODWIT_SIDE", "destination"},
+                     {"GODWIT_JOB", to_string(id)},
+                     {"GODWIT_PEER", offer.source()->str()},
+                     {"GODWIT_PLACE", offer.target()->str()},
+                     {"GODWIT_OBJECTS", std::to_string(offer.objects()->size())}},
+                    settings_.hook_timeout);
+  });
   if (!allowed) return allowed.error();
   auto reservation = reserve(channel, offer, id);
   if (!reservation) return std::move(reservation).error();
@@ -353,6 +359,7 @@ Result<std::span<const std::byte>> InboundTable::next_pass(fabric::Channel& chan
   if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
     return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
   if (auto joined = job->join_streams(Deadline::after(settings_.connect_timeout)); !joined) return std::move(joined).error();
+  if (auto same = while_attending(channel, [&] { return job->end_pass(); }); !same) return std::move(same).error();
   Reservation reserved;
   std::vector<objects::Sink*> sinks;
   auto begun = job->begin_pass([&](const InboundJob::Sinks& all) -> Result<> {

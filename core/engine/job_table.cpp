@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <ctime>
+#include <iterator>
 #include <unordered_set>
 
 #include "base/fail_point.hpp"
@@ -361,18 +362,19 @@ Result<> JobTable::resume(OutboundJob& job) {
 void JobTable::keep_windows() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    const uint32_t now = local_second_of_day();
-    bool changed = false, any = false;
-    for (const auto* jobs : {&running_, &queued_})
-      for (const auto& job : *jobs) {
-        any = any || job->has_window();
-        changed = job->keep_window(now) || changed;
-      }
-    if (changed) adapt_workers_locked();
-    if (any)
-      windows_changed_.wait_for(lock, std::chrono::seconds(1));
-    else
+    std::vector<std::shared_ptr<OutboundJob>> jobs;
+    for (const auto* some : {&running_, &queued_})
+      std::ranges::copy_if(*some, std::back_inserter(jobs), [](const auto& job) { return job->has_window(); });
+    if (jobs.empty()) {
       windows_changed_.wait(lock);
+      continue;
+    }
+    lock.unlock();  // A job may be busy with a disk.
+    bool changed = false;
+    for (const auto& job : jobs) changed = job->keep_window(local_second_of_day()) || changed;
+    lock.lock();
+    if (changed) adapt_workers_locked();
+    if (!stopping_) windows_changed_.wait_for(lock, std::chrono::seconds(1));
   }
 }
 

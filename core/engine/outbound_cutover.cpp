@@ -5,6 +5,7 @@
 
 #include "base/fail_point.hpp"
 #include "base/log.hpp"
+#include "engine/attend.hpp"
 #include "engine/outbound_job.hpp"
 
 namespace godwit::engine {
@@ -52,7 +53,7 @@ std::string_view name_of(SourceAction action) {
 Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const std::byte> message) {
   const uint64_t number = next_request_ - 1;  // The one that `message` was built with.
   if (auto sent = channel.send(message); !sent) return std::move(sent).error();
-  const auto deadline = Deadline::after(settings_.stall_timeout);
+  const auto deadline = patience();
   for (;;) {
     auto event = channel.wait(deadline);
     if (!event) return with_context(request_.destination_address, std::move(event).error());
@@ -135,7 +136,7 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
       if (!answer || **answer != SourceEvent::kPrepared) return answer;
       if (request_.transfer.verify) enter(Phase::kCutover);
       if (request_.copy) return answer;
-      if (auto stopped = stop_all(); !stopped) return std::move(stopped).error();
+      if (auto stopped = while_attending(*channel, [this] { return stop_all(); }); !stopped) return std::move(stopped).error();
       return answer;
     }
     case SourceAction::kJournalHandOver:
@@ -196,10 +197,15 @@ void OutboundJob::finish_objects() {
     if (phase_ == Phase::kDone) return;  // A retry after a restart performs the whole end again.
   }
   enter(Phase::kCleanup);
+  std::vector<std::unique_ptr<objects::Source>> sources;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& source : sources_) source->finish_move({request_.destination_address, request_.destination_target, {}});
-    sources_.clear();
+    sources.swap(sources_);
+  }
+  // Without the lock: to remove a tree takes long, and others only want to know how the job stands.
+  for (const auto& source : sources) source->finish_move({request_.destination_address, request_.destination_target, {}});
+  {
+    const std::lock_guard lock(mutex_);
     for (ObjectResult& result : results_)
       if (result.error == Errc{} || result.error == Errc::kInDoubt) {
         result.error = Errc{};

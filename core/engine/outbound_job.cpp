@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
+#include "engine/attend.hpp"
 #include "engine/hook.hpp"
 
 namespace godwit::engine {
@@ -192,13 +193,48 @@ std::string OutboundJob::report_json() const {
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// The next step of a job that is not paused; of one that is, as soon as it goes on. Errors: kCancelled.
-Result<> OutboundJob::proceed(Phase phase) {
+// Until `until` holds, which steered_ tells, or the deadline (false). The channel, if there is one, is kept alive meanwhile.
+// Errors: what the peer says, which has nothing to say; why the channel closed.
+Result<bool> OutboundJob::wait_steered(std::unique_lock<std::mutex>& lock, fabric::Channel* channel,
+                                       const std::function<bool()>& until, Deadline deadline) {
+  while (!steered_.wait_for(lock, fabric::Channel::kAttention, until)) {
+    if (deadline.passed()) return false;
+    if (channel == nullptr) continue;
+    lock.unlock();
+    auto event = channel->poll();
+    if (!event) return std::move(event).error();
+    if (*event) {
+      const auto* bytes = std::get_if<fabric::Message>(&**event);
+      if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion between two passes"};
+      const auto message = protocol::decode(*bytes);
+      if (!message) return message.error();
+      if (const auto* refused = message->body<wire::ErrorReply>()) return protocol::from_wire(*refused);
+      return Error{Errc::kProtocol, fmt::format("{} speaks although it was not asked", channel->peer())};
+    }
+    lock.lock();
+  }
+  return true;
+}
+
+// The next step of a job that is not paused; of one that is, as soon as it goes on. `channel`: to the destination, if there is
+// one yet. Errors: kCancelled; why the channel closed.
+Result<> OutboundJob::proceed(Phase phase, fabric::Channel* channel) {
   std::unique_lock lock(mutex_);
-  steered_.wait(lock, [this] { return !pace_.paused() || cancelled_; });
+  constexpr auto kForEver = std::chrono::years(100);
+  const auto go = wait_steered(
+      lock, channel, [this] { return !pace_.paused() || cancelled_; }, Deadline::after(kForEver));
+  if (!go) return go.error();
   if (cancelled_) return Error{Errc::kCancelled, "the migration was cancelled"};
   if (phase_ != phase) enter_locked(phase);
   return Done{};
+}
+
+// For an answer of the destination, which may read back everything and run the operator's program first.
+Deadline OutboundJob::patience() const {
+  constexpr uint64_t kReadBackBytesPerSecond = 64_MiB;  // What the slowest medium that is any use can do.
+  auto patience = settings_.stall_timeout + settings_.hook_timeout;
+  if (request_.transfer.verify) patience += std::chrono::seconds(counters_.bytes_done / kReadBackBytesPerSecond);
+  return Deadline::after(patience);
 }
 
 void OutboundJob::enter(Phase phase) {
@@ -215,9 +251,9 @@ void OutboundJob::enter_locked(Phase phase) {
 }
 
 void OutboundJob::end(Phase phase) {
-  enter(phase);
   {
     const std::lock_guard lock(mutex_);
+    enter_locked(phase);
     ended_ = history_.back().second;
     held_ = 0;
     pace_.pause(false);
@@ -230,6 +266,7 @@ void OutboundJob::end(Phase phase) {
 
 void OutboundJob::drive() {
   settings_.totals->queue_wait.observe(Clock::now() - started_);
+  if (cancelled_) return fail(Error{Errc::kCancelled, "the migration was cancelled"});
   if (open_) {
     take_objects(open_(cancelled_));
     if (sources_.empty()) return fail(first_error_);
@@ -257,20 +294,20 @@ void OutboundJob::drive() {
   if (!channel) return fail(channel.error());
   Result<> sent = Done{};
   if (live) sent = live_passes(*channel);
-  if (live && sent) sent = proceed(Phase::kPreSync);
-  if (live && sent) sent = quiesce();
+  if (live && sent) sent = proceed(Phase::kPreSync, &*channel);
+  if (live && sent) sent = while_attending(*channel, [this] { return quiesce(); });
   if (sent) sent = transfer(*channel);
   if (!sent) {
     (void)feed(SourceEvent::kFailed, &*channel);
     return fail(sent.error());
   }
   if (request_.dry_run) return end_dry_run();
-  if (auto approved = await_approval(); !approved) {
+  if (auto approved = await_approval(*channel); !approved) {
     (void)feed(SourceEvent::kFailed, &*channel);
     return fail(approved.error());
   }
   // Asked to prepare, the destination first reads back what it stored, if it is to.
-  if (auto go = proceed(request_.transfer.verify ? Phase::kValidation : Phase::kCutover); !go) {
+  if (auto go = proceed(request_.transfer.verify ? Phase::kValidation : Phase::kCutover, &*channel); !go) {
     (void)feed(SourceEvent::kFailed, &*channel);
     return fail(go.error());
   }
@@ -325,13 +362,15 @@ void OutboundJob::resume_all() {
   sources_.clear();
 }
 
-Result<> OutboundJob::await_approval() {
+Result<> OutboundJob::await_approval(fabric::Channel& channel) {
   if (!request_.hold) return Done{};
-  if (auto go = proceed(Phase::kValidation); !go) return go;
+  if (auto go = proceed(Phase::kValidation, &channel); !go) return go;
   std::unique_lock lock(mutex_);
-  const bool decided = steered_.wait_for(lock, kApprovalTimeout, [this] { return approved_ || cancelled_; });
+  const auto decided = wait_steered(
+      lock, &channel, [this] { return approved_ || cancelled_; }, Deadline::after(kApprovalTimeout));
+  if (!decided) return decided.error();
   if (cancelled_) return Error{Errc::kCancelled, "the migration was cancelled"};
-  if (decided) return Done{};
+  if (*decided) return Done{};
   return Error{Errc::kTimeout, fmt::format("nobody has approved the cutover within {} s", kApprovalTimeout.count() / 1000)};
 }
 
@@ -393,6 +432,7 @@ Result<> OutboundJob::resume() {
 }
 
 bool OutboundJob::keep_window(uint32_t second_of_day) {
+  if (!has_window_) return false;
   const std::lock_guard lock(mutex_);
   if (!has_window_) return false;
   const uint8_t before = held_;

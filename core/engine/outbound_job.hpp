@@ -126,11 +126,11 @@ class OutboundJob {
   };
   void take_objects(OutboundObjects objects);
   void end_dry_run();
-  Result<> await_approval();
+  Result<> await_approval(fabric::Channel& channel);
   void drive();
   Result<> transfer(fabric::Channel& channel);
   Result<> live_passes(fabric::Channel& channel);
-  Result<> begin_pass(bool last);
+  Result<> begin_pass(fabric::Channel& channel, bool last);
   Result<> quiesce();
   Result<std::vector<Id>> offer(fabric::Channel& channel);
   Result<std::vector<Id>> hear_answers(fabric::Channel& channel, uint64_t number);
@@ -147,7 +147,10 @@ class OutboundJob {
   void resume_all();
   void fail(const Error& error);
   void leave_in_doubt(const Error& error);
-  Result<> proceed(model::Phase phase);
+  Result<> proceed(model::Phase phase, fabric::Channel* channel = nullptr);
+  Result<bool> wait_steered(std::unique_lock<std::mutex>& lock, fabric::Channel* channel, const std::function<bool()>& until,
+                            Deadline deadline);
+  Deadline patience() const;
   void enter(model::Phase phase);
   void enter_locked(model::Phase phase);
   void end(model::Phase phase);

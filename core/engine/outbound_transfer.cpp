@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/log.hpp"
+#include "engine/attend.hpp"
 #include "engine/outbound_job.hpp"
 #include "objects/database/database.hpp"
 
@@ -20,10 +21,12 @@ constexpr size_t kPlannedMax = 100'000;
 
 }  // namespace
 
-Result<> OutboundJob::begin_pass(bool last) {
-  for (const auto& source : sources_)
-    if (auto begun = source->begin_pass(last); !begun) return begun;
-  return Done{};
+Result<> OutboundJob::begin_pass(fabric::Channel& channel, bool last) {
+  return while_attending(channel, [&]() -> Result<> {
+    for (const auto& source : sources_)
+      if (auto begun = source->begin_pass(last); !begun) return begun;
+    return Done{};
+  });
 }
 
 // Until so little has changed during a pass that its writers can be stopped for the rest. The pass after the first, at the
@@ -32,8 +35,8 @@ Result<> OutboundJob::live_passes(fabric::Channel& channel) {
   constexpr uint32_t kPassesMax = 4;
   constexpr uint64_t kTailBytes = 16_MiB;
   for (uint32_t pass = 0; pass < kPassesMax; ++pass) {
-    if (auto go = proceed(Phase::kPreSync); !go) return go;
-    if (auto begun = begin_pass(false); !begun) return begun;
+    if (auto go = proceed(Phase::kPreSync, &channel); !go) return go;
+    if (auto begun = begin_pass(channel, false); !begun) return begun;
     auto tokens = offer(channel);
     if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
     if (sources_.empty()) return first_error_;  // Every object was refused.
@@ -46,12 +49,12 @@ Result<> OutboundJob::live_passes(fabric::Channel& channel) {
 }
 
 Result<> OutboundJob::transfer(fabric::Channel& channel) {
-  if (auto begun = begin_pass(true); !begun) return begun;
+  if (auto begun = begin_pass(channel, true); !begun) return begun;
   auto tokens = offer(channel);
   if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
   if (sources_.empty()) return first_error_;  // Every object was refused.
-  if (request_.dry_run) return Done{};
-  if (auto go = proceed(Phase::kSync); !go) return go;
+  if (request_.dry_run) return proceed(Phase::kPreSync, &channel);
+  if (auto go = proceed(Phase::kSync, &channel); !go) return go;
   return send_blocks(channel, *tokens);
 }
 
@@ -108,7 +111,7 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
 }
 
 Result<std::vector<Id>> OutboundJob::hear_answers(fabric::Channel& channel, uint64_t number) {
-  auto event = channel.wait(Deadline::after(settings_.stall_timeout));
+  auto event = channel.wait(patience());
   if (!event) return std::move(event).error();
   const auto* bytes = std::get_if<fabric::Message>(&*event);
   if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion before the transfer"};
@@ -241,7 +244,11 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
     });
   Result<> outcome = SourceStream(channel, shared).run();
   if (!outcome) shared.stop = true;
-  threads.clear();  // Joins.
+  // Joins them.
+  (void)while_attending(channel, [&]() -> Result<> {
+    threads.clear();
+    return Done{};
+  });
   for (Result<>& other : outcomes) {
     // Stopped because of another stream: that one knows why.
     const bool knows_more = outcome || outcome.error().code == Errc::kCancelled;

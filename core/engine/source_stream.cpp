@@ -83,7 +83,11 @@ Result<> SourceStream::loop() {
 // Whether it did something. A direct block is announced at once, a staged one once it has been read.
 Result<bool> SourceStream::start_block() {
   if (in_flight_.size() >= window_) return false;
-  if (transfer_.pace.paused() || transfer_.pace.wait() > Clock::duration::zero()) return false;
+  if (transfer_.pace.paused()) {
+    exhausted_ = transfer_.queue.is_empty();  // With nothing left to take, nothing waits for the end of the pause.
+    return false;
+  }
+  if (transfer_.pace.wait() > Clock::duration::zero()) return false;
   const auto taken = transfer_.queue.take();
   exhausted_ = !taken;
   if (!taken) return false;
@@ -224,6 +228,7 @@ Result<> SourceStream::block_done(uint32_t block, Errc error) {
     totals.sent.digests_failed++;
     totals.blocks_resent++;
     if (transfer_.on_resent) transfer_.on_resent(block, error);
+    exhausted_ = false;
     return transfer_.queue.again(block);
   }
   return Error{error, fmt::format("{} could not store block {}: {}", channel_.peer(), block, error_row(error).meaning)};

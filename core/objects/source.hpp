@@ -93,6 +93,8 @@ class Sink {
   }
   // Every byte has landed: makes whole, and durable, what storage() does not hold. Blocks. Errors: kIo, kNoSpace, kExists.
   virtual Result<> finish() { return Done{}; }
+  // After finish(), and after what has arrived was verified: whether it can be used. Blocks. Errors: kCorrupt, kIo, kInvalid.
+  virtual Result<> try_out() { return Done{}; }
   // Adds to the journal's record what a restart has to know of it; after finish().
   virtual void note(journal::JobObject&) const {}
   // It has arrived, and the journal has it: serve it.

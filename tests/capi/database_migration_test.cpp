@@ -124,6 +124,7 @@ TEST_P(DatabaseMigration, TheWorkedExample) {
   if (lasts()) options.new_root = root.c_str();
   options.extra_config = "{}";
   options.xfer_size = 64 << 10;
+  options.verify = 1;
   ASSERT_EQ(godwit_database_migrate(database.get(), destination->address().c_str(), &options), GODWIT_OK)
       << godwit_last_error();
 

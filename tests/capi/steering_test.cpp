@@ -1,9 +1,11 @@
 // Jobs that are paused, resumed and limited while they run.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <fstream>
 #include <functional>
 #include <godwit/godwit.hpp>
 #include <nlohmann/json.hpp>
@@ -88,16 +90,16 @@ class Steering : public ::testing::Test {
 TEST_F(Steering, APausedJobSendsNothingAndGoesOnWhereItWas) {
   constexpr uint64_t kSize = 16 * kMiB;
   // Longer than a transfer may be silent: a pause is not that.
-  const Daemon here(options(R"("stall_timeout_ms": 400)")), there(options(R"("stall_timeout_ms": 400)"));
+  const Daemon here(options(R"("stall_timeout_ms": 2000)")), there(options(R"("stall_timeout_ms": 2000)"));
   const godwit::Region moving = region(here, kSize);
-  const godwit::Migration job = start(here, there, moving, 8 * kMiB);
+  const godwit::Migration job = start(here, there, moving, kMiB);
   ASSERT_TRUE(comes_true([&] { return progress_of(job).bytes_done > 0; }));
   job.pause();
   job.pause();
   EXPECT_EQ(phase_of(job), "paused");
-  std::this_thread::sleep_for(milliseconds(150));  // What was on its way arrives.
+  std::this_thread::sleep_for(seconds(1));  // What was on its way arrives.
   const uint64_t before = progress_of(job).bytes_done;
-  std::this_thread::sleep_for(milliseconds(1'000));
+  std::this_thread::sleep_for(seconds(3));
   EXPECT_EQ(progress_of(job).bytes_done, before);
   EXPECT_LT(before, kSize);
   job.resume();
@@ -116,7 +118,7 @@ TEST_F(Steering, APausedJobSendsNothingAndGoesOnWhereItWas) {
 TEST_F(Steering, APausedJobCanBeCancelledAndItsSourceServes) {
   const Daemon here(options()), there(options());
   const godwit::Region staying = region(here, 8 * kMiB);
-  const godwit::Migration job = start(here, there, staying, 2 * kMiB);
+  const godwit::Migration job = start(here, there, staying, kMiB / 2);
   ASSERT_TRUE(comes_true([&] { return progress_of(job).bytes_done > 0; }));
   job.pause();
   job.cancel();
@@ -130,7 +132,7 @@ TEST_F(Steering, ADestinationThatDiesDuringAPauseEndsTheJob) {
   const Daemon here(options());
   Daemon there(options());
   const godwit::Region staying = region(here, 8 * kMiB);
-  const godwit::Migration job = start(here, there, staying, 2 * kMiB);
+  const godwit::Migration job = start(here, there, staying, kMiB / 2);
   ASSERT_TRUE(comes_true([&] { return progress_of(job).bytes_done > 0; }));
   job.pause();
   there.kill();
@@ -142,7 +144,7 @@ TEST_F(Steering, ADestinationThatDiesDuringAPauseEndsTheJob) {
 TEST_F(Steering, AnotherJobRunsWhileOneIsPaused) {
   const Daemon here(options(R"("jobs_max": 1)")), there(options());
   const godwit::Region first = region(here, 8 * kMiB), second = region(here, kMiB), third = region(here, kMiB);
-  const godwit::Migration slow = start(here, there, first, 2 * kMiB);
+  const godwit::Migration slow = start(here, there, first, kMiB / 4);
   ASSERT_TRUE(comes_true([&] { return progress_of(slow).bytes_done > 0; }));
   const godwit::Migration queued = start(here, there, second, 0);
   queued.pause();  // It has not begun: it lets the next one pass.
@@ -160,10 +162,31 @@ TEST_F(Steering, AnotherJobRunsWhileOneIsPaused) {
   EXPECT_TRUE(holds(first, 8 * kMiB) && holds(second, kMiB) && holds(third, kMiB));
 }
 
+// Peers give each other up after five seconds of silence, but neither while one of them has something else to do, nor while a
+// job is paused between two of its steps.
+TEST_F(Steering, PeersAreKeptAliveDuringLongPausesAndProgramsThatTakeLong) {
+  const godwit::test::TemporaryDirectory programs;
+  const std::string slow = programs.path() + "/slow";
+  std::ofstream(slow) << "#!/bin/sh\nsleep 6\n";
+  ASSERT_EQ(::chmod(slow.c_str(), 0700), 0);
+  const Daemon here(options());
+  const Daemon there(options(R"("hooks": {"before": ")" + slow + R"(", "after": ")" + slow + "\"}"));
+  const godwit::Region moving = region(here, kMiB);
+  const godwit::Migration job = start(here, there, moving, 0);
+  ASSERT_TRUE(comes_true([&] { return phase_of(job) == "pre-sync"; }));
+  job.pause();  // While the destination's program runs: the offer is answered later.
+  std::this_thread::sleep_for(seconds(13));
+  EXPECT_EQ(phase_of(job), "paused");
+  EXPECT_EQ(progress_of(job).bytes_done, 0u);
+  job.resume();
+  job.wait(60'000);
+  EXPECT_TRUE(holds(moving, kMiB));
+}
+
 TEST_F(Steering, AJobThatIsPausedBeforeItBeginsCanBeCancelled) {
   const Daemon here(options(R"("jobs_max": 1)")), there(options());
   const godwit::Region first = region(here, 8 * kMiB), second = region(here, kMiB);
-  const godwit::Migration slow = start(here, there, first, 2 * kMiB);
+  const godwit::Migration slow = start(here, there, first, kMiB / 4);
   const godwit::Migration queued = start(here, there, second, 0);
   queued.pause();
   slow.cancel();
@@ -211,7 +234,7 @@ TEST_F(Steering, ANodeKeepsItsLimitOverAllItsJobs) {
 TEST_F(Steering, JobsOfAHigherPriorityBeginFirstAndAnEmergencyAtOnce) {
   const Daemon here(options(R"("jobs_max": 1, "bandwidth": "4MiB/s")")), there(options());
   const godwit::Region first = region(here, 8 * kMiB);
-  const godwit::Migration slow = start(here, there, first, 2 * kMiB);
+  const godwit::Migration slow = start(here, there, first, kMiB / 4);
   ASSERT_TRUE(comes_true([&] { return progress_of(slow).bytes_done > 0; }));
   std::vector<godwit::Region> regions;
   std::vector<godwit::Migration> jobs;
@@ -239,7 +262,7 @@ TEST_F(Steering, AJobSendsOnlyInItsTimeWindowUntilItIsToldToGoOn) {
   localtime_r(&now, &local);
   const int second_of_day = (local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec;
   // 11:59:55 when the daemon starts, as it thinks: a window until noon ends five seconds later.
-  const int ahead = (12 * 3600 - 5 - second_of_day + 86'400) % 86'400;
+  const int ahead = (12 * 3600 - 5 - second_of_day + 86'400) % 86'400 + 86'400;  // Never 0, which a fail point cannot be.
   DaemonOptions how_it_runs = options();
   how_it_runs.environment = {"GODWIT_FAIL=clock.ahead=" + std::to_string(ahead)};
   const Daemon here(how_it_runs), there(options());
@@ -332,6 +355,8 @@ TEST(Rates, AreReadAsPeopleWriteThem) {
   EXPECT_EQ(rate("50mbps"), 6'250'000u);
   EXPECT_EQ(rate("1.5gbps"), 187'500'000u);
   EXPECT_EQ(rate("8bps"), 1u);
+  EXPECT_EQ(rate("7bps"), 1u);  // 0 would be no limit.
+  EXPECT_EQ(rate("0bps"), 0u);
   EXPECT_EQ(rate("50MBps"), 50'000'000u);
   EXPECT_EQ(rate("100MB/s"), 100'000'000u);
   EXPECT_EQ(rate("2GiB/s"), uint64_t{2} << 30);

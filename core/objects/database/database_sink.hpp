@@ -33,6 +33,7 @@ class DatabaseSink final : public Sink {
   Result<> begin_pass(model::Fileset files, const std::vector<bool>& kept) override;
   // Opens it. Errors also: kCorrupt, kInvalid (its options).
   Result<> finish() override;
+  Result<> try_out() override;
   void adopt() override;
   void drop() override;
 
