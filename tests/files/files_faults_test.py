@@ -130,6 +130,9 @@ class FaultsTest(unittest.TestCase):
                 file.write(os.urandom(16 * trees.MIB))
         return path
 
+    # So slowly that it is still under way when a test has seen some of it.
+    SLOWLY = ("--bwlimit", "30MB/s")
+
     def await_bytes(self):
         """Until some have arrived, out of sight."""
         def arrived():
@@ -138,7 +141,7 @@ class FaultsTest(unittest.TestCase):
 
     def test_the_destination_is_killed_in_the_middle(self):
         path = self.large()
-        process = self.start(path)
+        process = self.start(path, *self.SLOWLY)
         self.await_bytes()
         self.b.kill()
         self.assertNotEqual(process.wait(60), 0)
@@ -151,7 +154,7 @@ class FaultsTest(unittest.TestCase):
 
     def test_the_source_is_killed_in_the_middle(self):
         path = self.large()
-        process = self.start(path, "--move")
+        process = self.start(path, "--move", *self.SLOWLY)
         self.await_bytes()
         self.a.kill()
         process.wait(60)
@@ -163,7 +166,7 @@ class FaultsTest(unittest.TestCase):
 
     def test_a_cancelled_job_leaves_nothing(self):
         path = self.large()
-        process = self.start(path, "--async")
+        process = self.start(path, "--async", *self.SLOWLY)
         job = process.communicate(timeout=60)[0].split()[-1]
         self.await_bytes()
         subprocess.run([BINARIES / "godwit", "job", "cancel", job, "--node", self.a.address], check=True, capture_output=True)
