@@ -15,6 +15,13 @@ namespace {
 
 constexpr size_t kRegionsMax = 100'000;
 
+// The numbers of the one are those of the other.
+static_assert(GODWIT_COMPRESSION_LZ4 == static_cast<int>(model::Compression::kLz4));
+static_assert(GODWIT_COMPRESSION_ZSTD == static_cast<int>(model::Compression::kZstd));
+static_assert(GODWIT_PRIORITY_LOW == static_cast<int>(model::Priority::kLow));
+static_assert(GODWIT_PRIORITY_HIGH == static_cast<int>(model::Priority::kHigh));
+static_assert(GODWIT_PRIORITY_EMERGENCY == static_cast<int>(model::Priority::kEmergency));
+
 Result<> apply(const godwit_migrate_options& options, MigrationPlan& plan) {
   plan.copy = options.copy != 0;
   auto transfer = transfer_of(options, options.block_bytes);

@@ -6,7 +6,6 @@
 
 #include "base/log.hpp"
 #include "base/utf8.hpp"
-#include "godwit/godwit.h"
 
 namespace godwit::client {
 namespace {
@@ -56,9 +55,9 @@ Result<Id> id_from(const char* text, std::string_view what) {
 Result<model::Transfer> transfer_from(const TransferOptions& options) {
   if (options.block_bytes != 0 && (options.block_bytes < model::kBlockBytesMin || options.block_bytes > model::kBlockBytesMax))
     return Error{Errc::kInvalid, fmt::format("{} is {}, not from 4 KiB to 64 MiB", options.block_name, options.block_bytes)};
-  if (options.compression < 0 || options.compression > GODWIT_COMPRESSION_ZSTD)
+  if (options.compression < 0 || options.compression > static_cast<int>(model::Compression::kZstd))
     return Error{Errc::kInvalid, fmt::format("compression is {}, no GODWIT_COMPRESSION_*", options.compression)};
-  if (options.priority < 0 || options.priority > GODWIT_PRIORITY_EMERGENCY)
+  if (options.priority < 0 || options.priority > static_cast<int>(model::Priority::kEmergency))
     return Error{Errc::kInvalid, fmt::format("priority is {}, no GODWIT_PRIORITY_*", options.priority)};
   model::Transfer transfer{options.block_bytes,
                            options.streams,
