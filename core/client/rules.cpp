@@ -53,8 +53,6 @@ Result<Id> id_from(const char* text, std::string_view what) {
 }
 
 Result<model::Transfer> transfer_from(const TransferOptions& options) {
-  if (options.block_bytes != 0 && (options.block_bytes < model::kBlockBytesMin || options.block_bytes > model::kBlockBytesMax))
-    return Error{Errc::kInvalid, fmt::format("{} is {}, not from 4 KiB to 64 MiB", options.block_name, options.block_bytes)};
   if (options.compression < 0 || options.compression > static_cast<int>(model::Compression::kZstd))
     return Error{Errc::kInvalid, fmt::format("compression is {}, no GODWIT_COMPRESSION_*", options.compression)};
   if (options.priority < 0 || options.priority > static_cast<int>(model::Priority::kEmergency))
@@ -71,7 +69,7 @@ Result<model::Transfer> transfer_from(const TransferOptions& options) {
     if (!window) return window.error();
     transfer.window = *window;
   }
-  if (auto valid = model::check(transfer); !valid) return std::move(valid).error();
+  if (auto valid = model::check(transfer, options.block_name); !valid) return std::move(valid).error();
   return transfer;
 }
 

@@ -94,10 +94,14 @@ class JobTable {
   void stop();
 
  private:
+  // Threads beyond jobs_max: jobs that are paused keep theirs, and emergencies get their own.
+  static constexpr uint32_t kWorkersMore = 64;
+
   OutboundObjects open_regions(const MigrateRequest& request, const Id& job, bool stays_here);
   Result<> recover_one(const journal::OutboundJob& record);
   Id queue(OutboundRequest request, OutboundObjects objects, OpenObjects open);
   Result<> check(const MigrateRequest& request, const std::vector<std::string>& own_addresses) const;
+  static uint32_t local_second_of_day();
   void work();
   std::shared_ptr<OutboundJob> next_locked();
   uint32_t workers_wanted_locked() const;

@@ -10,12 +10,6 @@
 #include "engine/hook.hpp"
 
 namespace godwit::engine {
-namespace {
-
-// Whoever asked to be asked has gone by then.
-constexpr milliseconds kApprovalTimeout{600'000};
-
-}  // namespace
 
 using model::Phase;
 using model::SourceAction;
@@ -193,42 +187,6 @@ std::string OutboundJob::report_json() const {
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// Until `until` holds, which steered_ tells, or the deadline (false). The channel, if there is one, is kept alive meanwhile.
-// Errors: what the peer says, which has nothing to say; why the channel closed.
-Result<bool> OutboundJob::wait_steered(std::unique_lock<std::mutex>& lock, fabric::Channel* channel,
-                                       const std::function<bool()>& until, Deadline deadline) {
-  while (!steered_.wait_for(lock, fabric::Channel::kAttention, until)) {
-    if (deadline.passed()) return false;
-    if (channel == nullptr) continue;
-    lock.unlock();
-    auto event = channel->poll();
-    if (!event) return std::move(event).error();
-    if (*event) {
-      const auto* bytes = std::get_if<fabric::Message>(&**event);
-      if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion between two passes"};
-      const auto message = protocol::decode(*bytes);
-      if (!message) return message.error();
-      if (const auto* refused = message->body<wire::ErrorReply>()) return protocol::from_wire(*refused);
-      return Error{Errc::kProtocol, fmt::format("{} speaks although it was not asked", channel->peer())};
-    }
-    lock.lock();
-  }
-  return true;
-}
-
-// The next step of a job that is not paused; of one that is, as soon as it goes on. `channel`: to the destination, if there is
-// one yet. Errors: kCancelled; why the channel closed.
-Result<> OutboundJob::proceed(Phase phase, fabric::Channel* channel) {
-  std::unique_lock lock(mutex_);
-  constexpr auto kForEver = std::chrono::years(100);
-  const auto go = wait_steered(
-      lock, channel, [this] { return !pace_.paused() || cancelled_; }, Deadline::after(kForEver));
-  if (!go) return go.error();
-  if (cancelled_) return Error{Errc::kCancelled, "the migration was cancelled"};
-  if (phase_ != phase) enter_locked(phase);
-  return Done{};
-}
-
 // For an answer of the destination, which may read back everything and run the operator's program first.
 Deadline OutboundJob::patience() const {
   constexpr uint64_t kReadBackBytesPerSecond = 64_MiB;  // What the slowest medium that is any use can do.
@@ -360,97 +318,6 @@ void OutboundJob::resume_all() {
   const std::lock_guard lock(mutex_);
   for (const auto& source : sources_) source->resume();
   sources_.clear();
-}
-
-Result<> OutboundJob::await_approval(fabric::Channel& channel) {
-  if (!request_.hold) return Done{};
-  if (auto go = proceed(Phase::kValidation, &channel); !go) return go;
-  std::unique_lock lock(mutex_);
-  const auto decided = wait_steered(
-      lock, &channel, [this] { return approved_ || cancelled_; }, Deadline::after(kApprovalTimeout));
-  if (!decided) return decided.error();
-  if (cancelled_) return Error{Errc::kCancelled, "the migration was cancelled"};
-  if (*decided) return Done{};
-  return Error{Errc::kTimeout, fmt::format("nobody has approved the cutover within {} s", kApprovalTimeout.count() / 1000)};
-}
-
-void OutboundJob::approve() {
-  const std::lock_guard lock(mutex_);
-  if (!approved_ && !model::is_final(phase_)) note("approved");
-  approved_ = true;
-  steered_.notify_all();
-}
-
-void OutboundJob::cancel(std::string_view cause) {
-  const std::lock_guard lock(mutex_);
-  if (!cancelled_ && !model::is_final(phase_)) note("cancelled", {{"cause", cause}});
-  cancelled_ = true;
-  steered_.notify_all();
-}
-
-std::string_view OutboundJob::cause_of(Why why) {
-  return why == Why::kUser ? "a client asked for it" : "its time window is over";
-}
-
-void OutboundJob::hold_locked(Why why) {
-  const bool is_new = (held_ & static_cast<uint8_t>(why)) == 0;
-  if (is_new) note("paused", {{"cause", cause_of(why)}});
-  if (held_ == 0) {
-    paused_in_ = phase_;
-    enter_locked(Phase::kPaused);
-    pace_.pause(true);
-  }
-  held_ |= static_cast<uint8_t>(why);
-}
-
-void OutboundJob::let_go_locked(Why why) {
-  if ((held_ & static_cast<uint8_t>(why)) == 0) return;
-  held_ &= static_cast<uint8_t>(~static_cast<uint8_t>(why));
-  if (held_ != 0) return;
-  enter_locked(paused_in_);
-  pace_.pause(false);
-  steered_.notify_all();
-}
-
-Result<> OutboundJob::pause() {
-  const std::lock_guard lock(mutex_);
-  if (phase_ != Phase::kPaused && !model::may_follow(phase_, Phase::kPaused))
-    return Error{Errc::kBusy,
-                 fmt::format("{} is in its phase '{}', and cannot be paused any more", describe(), model::to_string(phase_))};
-  hold_locked(Why::kUser);
-  return Done{};
-}
-
-Result<> OutboundJob::resume() {
-  const std::lock_guard lock(mutex_);
-  if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
-  if (held_ != 0) note("resumed", {{"cause", cause_of(Why::kUser)}});
-  has_window_ = false;
-  let_go_locked(Why::kWindow);
-  let_go_locked(Why::kUser);
-  return Done{};
-}
-
-bool OutboundJob::keep_window(uint32_t second_of_day) {
-  if (!has_window_) return false;
-  const std::lock_guard lock(mutex_);
-  if (!has_window_) return false;
-  const uint8_t before = held_;
-  if (request_.transfer.window.has(second_of_day)) {
-    if (held_ == static_cast<uint8_t>(Why::kWindow)) note("resumed", {{"cause", "its time window has begun"}});
-    let_go_locked(Why::kWindow);
-  } else if (phase_ == Phase::kPaused || model::may_follow(phase_, Phase::kPaused)) {
-    hold_locked(Why::kWindow);
-  }
-  return held_ != before;
-}
-
-Result<> OutboundJob::limit(uint64_t bandwidth) {
-  const std::lock_guard lock(mutex_);
-  if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
-  pace_.limit(bandwidth);
-  note("limited", {{"bytes_per_second", bandwidth}, {"cause", "a client asked for it"}});
-  return Done{};
 }
 
 // Nothing was changed anywhere, and nothing is.

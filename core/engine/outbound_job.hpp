@@ -135,6 +135,7 @@ class OutboundJob {
   Result<std::vector<Id>> offer(fabric::Channel& channel);
   Result<std::vector<Id>> hear_answers(fabric::Channel& channel, uint64_t number);
   Result<> take_answers(const wire::OfferReply& reply);
+  Result<> journal_start();
   Result<> send_blocks(fabric::Channel& channel, const std::vector<Id>& tokens);
   void settle_failed_objects(const SourceTransfer& transfer);
 

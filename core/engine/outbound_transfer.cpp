@@ -189,10 +189,9 @@ Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
   return Done{};
 }
 
-Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id>& tokens) {
-  std::vector<objects::Source*> sources;
-  std::vector<uint64_t> sizes;
-  bool survives = true;
+// Before the first block goes: the journal knows the job, and what it is made of.
+Result<> OutboundJob::journal_start() {
+  if (journalled_) return Done{};
   journal::OutboundJob record{request_.job,
                               journal::OutboundState::kStarted,
                               !request_.copy,
@@ -202,16 +201,22 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
                               {},
                               destination_node_};
   for (const auto& source : sources_) {
-    sources.push_back(source.get());
-    sizes.push_back(source->size_bytes());
-    survives = survives && source->survives_restart();
+    record.source_survives = record.source_survives && source->survives_restart();
     record.objects.push_back(source->manifest());
   }
-  record.source_survives = survives;
-  if (!journalled_)
-    if (auto written = journal_.start_outbound(record); !written) return written;
+  if (auto written = journal_.start_outbound(record); !written) return written;
   journalled_ = true;
+  return Done{};
+}
 
+Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id>& tokens) {
+  if (auto written = journal_start(); !written) return written;
+  std::vector<objects::Source*> sources;
+  std::vector<uint64_t> sizes;
+  for (const auto& source : sources_) {
+    sources.push_back(source.get());
+    sizes.push_back(source->size_bytes());
+  }
   EngineSettings settings = settings_;
   settings.block_bytes = request_.transfer.block_bytes;
   auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
@@ -244,11 +249,7 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
     });
   Result<> outcome = SourceStream(channel, shared).run();
   if (!outcome) shared.stop = true;
-  // Joins them.
-  (void)while_attending(channel, [&]() -> Result<> {
-    threads.clear();
-    return Done{};
-  });
+  while_attending(channel, [&] { threads.clear(); });
   for (Result<>& other : outcomes) {
     // Stopped because of another stream: that one knows why.
     const bool knows_more = outcome || outcome.error().code == Errc::kCancelled;

@@ -4,9 +4,9 @@
 
 namespace godwit::model {
 
-Result<> check(const Transfer& transfer) {
+Result<> check(const Transfer& transfer, std::string_view block_name) {
   if (transfer.block_bytes != 0 && (transfer.block_bytes < kBlockBytesMin || transfer.block_bytes > kBlockBytesMax))
-    return Error{Errc::kInvalid, fmt::format("block_bytes is {}, not from 4 KiB to 64 MiB", transfer.block_bytes)};
+    return Error{Errc::kInvalid, fmt::format("{} is {}, not from 4 KiB to 64 MiB", block_name, transfer.block_bytes)};
   if (transfer.streams > kStreamsMax)
     return Error{Errc::kInvalid, fmt::format("{} streams; {} are allowed", transfer.streams, kStreamsMax)};
   if (transfer.compression > Compression::kZstd)

@@ -65,7 +65,8 @@ constexpr uint64_t kBlockBytesMin = 4_KiB;
 constexpr uint64_t kBlockBytesMax = 64_MiB;
 constexpr uint32_t kStreamsMax = 64;
 
-// Errors: kInvalid; the text names the option, or those that contradict each other.
-Result<> check(const Transfer& transfer);
+// `block_name`: what the option for the size of blocks is called. Errors: kInvalid; the text names the option, or those that
+// contradict each other.
+Result<> check(const Transfer& transfer, std::string_view block_name = "block_bytes");
 
 }  // namespace godwit::model

@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "support/daemon.hpp"
+#include "support/errors.hpp"
 
 namespace {
 
+using godwit::test::code_of;
 using godwit::test::Daemon;
 using godwit::test::DaemonOptions;
 using std::chrono::milliseconds;
@@ -32,15 +34,6 @@ std::vector<unsigned char> content(const godwit::Region& region) {
   std::vector<unsigned char> bytes(region.size());
   region.read(0, bytes.data(), bytes.size());
   return bytes;
-}
-
-int code_of(const std::function<void()>& call) {
-  try {
-    call();
-    return GODWIT_OK;
-  } catch (const godwit::Error& error) {
-    return error.code();
-  }
 }
 
 std::string text_of(const std::function<void()>& call) {

@@ -14,9 +14,11 @@
 #include <vector>
 
 #include "support/daemon.hpp"
+#include "support/errors.hpp"
 
 namespace {
 
+using godwit::test::code_of;
 using godwit::test::Daemon;
 using godwit::test::DaemonOptions;
 using std::chrono::milliseconds;
@@ -24,15 +26,6 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 
 constexpr uint64_t kMiB = 1 << 20;
-
-int code_of(const std::function<void()>& call) {
-  try {
-    call();
-    return GODWIT_OK;
-  } catch (const godwit::Error& error) {
-    return error.code();
-  }
-}
 
 bool comes_true(const std::function<bool()>& what) {
   const auto until = steady_clock::now() + seconds(30);

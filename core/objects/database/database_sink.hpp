@@ -31,8 +31,8 @@ class DatabaseSink final : public Sink {
   // Also makes durable what earlier passes brought. Errors also: kProtocol, no list of a database's files, or it keeps what is
   // not here.
   Result<> begin_pass(model::Fileset files, const std::vector<bool>& kept) override;
-  // Opens it. Errors also: kCorrupt, kInvalid (its options).
   Result<> finish() override;
+  // Opens it. Errors also: kInvalid (its options).
   Result<> try_out() override;
   void adopt() override;
   void drop() override;
