@@ -87,7 +87,7 @@ void measure_data(const Settings& settings, Nodes& nodes, const std::string& nam
     record.count = 1;
     std::vector<double> times;
     for (size_t i = 0; i < record.seconds.size(); ++i) times.push_back(records[0].seconds[i] / record.seconds[i]);
-    record.more = {
+    record.details = {
         {"bytes_sent", sent[way]},
         {"speed_to_none", median(times)},
         {"processor_seconds_per_gib", processor[way] / settings.repeat / (static_cast<double>(data.size()) / 0x1p30)}};
@@ -95,9 +95,9 @@ void measure_data(const Settings& settings, Nodes& nodes, const std::string& nam
   for (Record& record : records) {
     const std::string note =
         fmt::format("    {} travel ({:.1f} %), {:.2f} times as fast as without, daemons {:.2f} core seconds/GiB",
-                    text_from_size(record.more["bytes_sent"].get<uint64_t>()),
-                    100 * record.more["bytes_sent"].get<double>() / static_cast<double>(data.size()),
-                    record.more["speed_to_none"].get<double>(), record.more["processor_seconds_per_gib"].get<double>());
+                    text_from_size(record.details["bytes_sent"].get<uint64_t>()),
+                    100 * record.details["bytes_sent"].get<double>() / static_cast<double>(data.size()),
+                    record.details["speed_to_none"].get<double>(), record.details["processor_seconds_per_gib"].get<double>());
     report.add(std::move(record));
     fmt::print("{}\n", note);
   }

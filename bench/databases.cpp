@@ -164,7 +164,7 @@ void measure_write_stop(const Settings& settings, Nodes& nodes, Report& report) 
   record.bytes = value.size();
   record.count = keys;
   record.seconds = totals;
-  record.more = {{"writers_stopped_seconds", stops}, {"longest_write_seconds", waits}};
+  record.details = {{"writers_stopped_seconds", stops}, {"longest_write_seconds", waits}};
   report.add(std::move(record));
   fmt::print("    writers stopped {:.0f} ms ({:.0f} .. {:.0f}), the longest write {:.0f} ms, {:.1f} % of the migration\n",
              median(stops) * 1e3, *std::ranges::min_element(stops) * 1e3, *std::ranges::max_element(stops) * 1e3,

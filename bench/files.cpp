@@ -91,10 +91,10 @@ void measure_case(const Settings& settings, Nodes& nodes, const Case& which, Rep
     record.raw_name = raw.name();
     std::vector<double> times;
     for (size_t run = 0; run < record.seconds.size(); ++run) times.push_back(record.seconds[run] / ways[1].seconds[run]);
-    record.more = {{"files_per_second", static_cast<double>(which.files) / median(record.seconds)},
-                   {"times_slower_than_godwit", median(times)}};
+    record.details = {{"files_per_second", static_cast<double>(which.files) / median(record.seconds)},
+                      {"times_slower_than_godwit", median(times)}};
     const std::string note = fmt::format("    {:.0f} files/s, {:.2f} times godwit's time",
-                                         record.more["files_per_second"].get<double>(), median(times));
+                                         record.details["files_per_second"].get<double>(), median(times));
     report.add(std::move(record));
     fmt::print("{}\n", note);
   }

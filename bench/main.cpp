@@ -5,11 +5,12 @@
 #include <cstring>
 #include <godwit/godwit.hpp>
 
-#include "bench/daemons.hpp"
-#include "bench/machine.hpp"
 #include "bench/questions.hpp"
 #include "bench/raw_process.hpp"
 #include "bench/text.hpp"
+#include "common/daemons.hpp"
+#include "common/machine.hpp"
+#include "common/tool_report.hpp"
 
 namespace {
 
@@ -31,6 +32,8 @@ constexpr Question kQuestions[] = {
     {"db", "databases moved, and how long their writers wait (--total of one that is written to)", measure_databases, "116"},
     {"compress", "migrations without compression, with lz4 and with zstd: a field of doubles, random bytes, zeros",
      measure_compress, "256MiB"},
+    {"resume", "a migration whose daemons are killed half-way: what is sent again", measure_resume, "256MiB"},
+    {"hdf5", "a large HDF5 dataset in a region, beside a file", measure_hdf5, "256MiB"},
     {"memory", "a daemon's memory beyond its regions during a migration", measure_memory, "1GiB"},
 };
 
@@ -53,12 +56,12 @@ void add_options(CLI::App& command, Settings& settings, std::vector<std::string>
   command.add_option("--to", settings.to, "address of a running destination daemon");
   command.add_flag("--sweep", settings.sweep, "raw: also over hot buffers, and over depths");
   command.add_flag("--cold", settings.cold, "do not touch the dram targets' memory beforehand");
-  command.add_option("--json", settings.json_file, "write the records to this file");
+  command.add_option("--report", settings.report_file, "write what was measured to this file, as JSON: see godwit-report");
 }
 
 int run(int argc, char** argv) {
   CLI::App app{"godwit-bench: how close Godwit comes to what the fabric can do"};
-  app.footer("Example:\n  godwit-bench migrate --provider tcp --sizes 1MiB,1GiB --kinds dram --json migrate.json");
+  app.footer("Example:\n  godwit-bench migrate --provider tcp --sizes 1MiB,1GiB --kinds dram --report migrate.json");
   app.require_subcommand(1);
   Settings settings;
   std::vector<std::string> sizes[std::size(kQuestions)];
@@ -85,8 +88,11 @@ int run(int argc, char** argv) {
     if (!app.got_subcommand(kQuestions[i].name)) continue;
     for (const std::string& list : sizes[i])
       for (const std::string& size : CLI::detail::split(list, ',')) settings.sizes_bytes.push_back(size_from_text(size));
-    Report report(settings);
-    report.say(fmt::format("machine: {}; Godwit {}; provider {}{}", machine_line(), godwit_version(), settings.provider,
+    nlohmann::json head = godwit::tools::begin_report("godwit-bench", argc, argv);
+    head["libraries"] = {{"libfabric", raw_process_version()}};
+    const std::string machine = godwit::tools::machine_line(head["machine"]);
+    Report report(settings, kQuestions[i].name, std::move(head));
+    report.say(fmt::format("machine: {}; Godwit {}; provider {}{}", machine, godwit_version(), settings.provider,
                            settings.provider == "verbs" ? "" : " (not RDMA)"));
     kQuestions[i].measure(settings, report);
     report.finish();
@@ -98,7 +104,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], kRawProcess) == 0) return raw_process_main(argc, argv);
-  clean_up_on_signals();
+  godwit::tools::clean_up_on_signals();
   try {
     return run(argc, argv);
   } catch (const godwit::Error& error) {

@@ -94,18 +94,19 @@ void measure_case(const Settings& settings, Nodes& nodes, const Case& which, Rep
     const double best = std::min(write_seconds.back(), record.raw_seconds.back());
     best_ratios.push_back(best / record.seconds.back() * static_cast<double>(total) / static_cast<double>(raw[0].bytes()));
   }
-  record.more = {{"raw_write_seconds", write_seconds},
-                 {"raw_write_gib_per_s", static_cast<double>(raw[0].bytes()) / 0x1p30 / median(write_seconds)},
-                 {"ratio_to_faster_raw", median(best_ratios)},
-                 {"processor_seconds_per_gib", processor / settings.repeat / (static_cast<double>(total) / 0x1p30)},
-                 {"depth", settings.depth},
-                 {"raw_block_bytes", settings.raw_block_bytes},
-                 {"block_bytes", settings.block_bytes},
-                 {"prefault", !settings.cold}};
+  record.parameters = {{"depth", settings.depth},
+                       {"raw_block_bytes", settings.raw_block_bytes},
+                       {"block_bytes", settings.block_bytes},
+                       {"streams", settings.streams},
+                       {"prefault", !settings.cold}};
+  record.details = {{"raw_write_seconds", write_seconds},
+                    {"raw_write_gib_per_s", static_cast<double>(raw[0].bytes()) / 0x1p30 / median(write_seconds)},
+                    {"ratio_to_faster_raw", median(best_ratios)},
+                    {"processor_seconds_per_gib", processor / settings.repeat / (static_cast<double>(total) / 0x1p30)}};
   const std::string note =
       fmt::format("    raw write {:.3f} GiB/s, ratio to the faster of both {:.2f}, daemons {:.2f} core seconds/GiB",
-                  record.more["raw_write_gib_per_s"].get<double>(), median(best_ratios),
-                  record.more["processor_seconds_per_gib"].get<double>());
+                  record.details["raw_write_gib_per_s"].get<double>(), median(best_ratios),
+                  record.details["processor_seconds_per_gib"].get<double>());
   report.add(std::move(record));
   fmt::print("{}\n", note);
 }

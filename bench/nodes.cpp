@@ -5,8 +5,8 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "bench/machine.hpp"
 #include "bench/text.hpp"
+#include "common/process.hpp"
 
 namespace godwit::bench {
 
@@ -40,7 +40,7 @@ Target Nodes::target(const std::string& address, const std::string& kind) const 
 
 double Nodes::processor_seconds() const {
   if (!daemons_) return 0;
-  return bench::processor_seconds(daemons_->process(0)) + bench::processor_seconds(daemons_->process(1));
+  return tools::processor_seconds(daemons_->process(0)) + tools::processor_seconds(daemons_->process(1));
 }
 
 std::vector<char> random_bytes(uint64_t count) {

@@ -7,11 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "bench/daemons.hpp"
 #include "bench/report.hpp"
 #include "bench/settings.hpp"
+#include "common/daemons.hpp"
 
 namespace godwit::bench {
+
+using tools::Daemons;
+using tools::DaemonSettings;
 
 // One thread.
 class Nodes {

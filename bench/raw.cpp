@@ -16,22 +16,23 @@ uint64_t total_bytes(const Settings& settings, uint64_t size) {
   return std::max<uint64_t>(size, std::min<uint64_t>(256u << 20, size * settings.count));
 }
 
-Record record_of(const Settings& settings, const RawRun& run) {
+Record record_of(const Settings& settings, const RawRun& run, uint64_t object_bytes) {
   Record record;
   record.name = run.name();
   record.provider = settings.provider;
   record.from = record.to = "memory";
   record.bytes = run.operation_bytes;
   record.count = run.operations;
-  record.more = {{"depth", run.depth}, {"span_bytes", run.span_bytes}};
+  record.parameters = {{"depth", run.depth}, {"span_bytes", run.span_bytes}, {"object_bytes", object_bytes}};
   return record;
 }
 
 // Interleaved: every case once, then every case again.
-void measure(const Settings& settings, const std::vector<std::pair<std::string, RawRun>>& runs, Report& report) {
+void measure(const Settings& settings, const std::vector<std::pair<std::string, RawRun>>& runs, uint64_t object_bytes,
+             Report& report) {
   std::vector<Record> records;
   for (const auto& [suffix, run] : runs) {
-    records.push_back(record_of(settings, run));
+    records.push_back(record_of(settings, run, object_bytes));
     records.back().name += suffix;
   }
   for (uint32_t repeat = 0; repeat < settings.repeat; ++repeat)
@@ -61,7 +62,7 @@ void measure_raw(const Settings& settings, Report& report) {
           runs.back().second.depth = depth;
         }
     }
-    measure(settings, runs, report);
+    measure(settings, runs, size, report);
   }
 }
 

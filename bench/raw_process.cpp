@@ -10,6 +10,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fabric/raw_loop.hpp"
@@ -64,7 +65,17 @@ double run_raw(const RawRun& run) {
   return std::stod(outcome.output);
 }
 
+std::string raw_process_version() {
+  const Outcome outcome = run_self({"godwit-bench", kRawProcess, "version"});
+  if (outcome.status != 0) throw std::runtime_error("cannot tell libfabric's version");
+  return outcome.output;
+}
+
 int raw_process_main(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[2]) == "version") {
+    fmt::print("{}", fabric::libfabric_version());
+    return 0;
+  }
   if (argc != 9) return 2;
   fabric::RawLoopSettings settings;
   settings.provider = argv[2];

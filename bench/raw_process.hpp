@@ -26,7 +26,11 @@ RawRun raw_like_product(const std::string& provider, const std::string& host, bo
 // Runs it once, and returns seconds. Throws std::runtime_error with the loop's own words.
 double run_raw(const RawRun& run);
 
-// The main() of that process.
+// The libfabric that it runs with: "1.17". Throws std::runtime_error, it did not say.
+std::string raw_process_version();
+
+// The main() of that process: "raw-process PROVIDER HOST read|write OPERATION-BYTES OPERATIONS DEPTH SPAN-BYTES" prints
+// seconds, "raw-process version" libfabric's version.
 int raw_process_main(int argc, char** argv);
 constexpr const char* kRawProcess = "raw-process";
 

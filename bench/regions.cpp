@@ -31,7 +31,7 @@ void measure(const Settings& settings, Nodes& nodes, const std::string& kind, ui
     record.seconds.push_back(seconds_of([&] { move_all(nodes, from, to, ids); }));
     move_all(nodes, to, from, ids);
   }
-  record.more = {{"regions_per_s", static_cast<double>(count) / median(record.seconds)}};
+  record.details = {{"regions_per_s", static_cast<double>(count) / median(record.seconds)}};
   report.add(std::move(record));
   for (const RegionId id : ids) nodes.client().region(from.address(), id).erase();
 }

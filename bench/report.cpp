@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
-#include <stdexcept>
 
 #include "bench/text.hpp"
+#include "common/tool_report.hpp"
 
 namespace godwit::bench {
 namespace {
@@ -20,27 +19,33 @@ std::string time_text(double seconds) {
   return fmt::format("{:.3f} s", seconds);
 }
 
-nlohmann::json to_json(const Record& record, const std::vector<std::string>& lines) {
-  nlohmann::json out{{"case", record.name},
-                     {"provider", record.provider},
-                     {"from", record.from},
-                     {"to", record.to},
-                     {"bytes", record.bytes},
-                     {"count", record.count},
-                     {"seconds", record.seconds},
-                     {"gib_per_s", record.gib_per_second()},
-                     {"per_s", static_cast<double>(record.count) / median(record.seconds)},
-                     {"raw_gib_per_s", nullptr},
-                     {"ratio", nullptr},
-                     {"machine", lines}};
-  if (!record.raw_seconds.empty()) {
-    out["raw_gib_per_s"] = record.raw_gib_per_second();
-    out["ratio"] = record.ratio();
-    out["raw_seconds"] = record.raw_seconds;
-    out["raw_case"] = record.raw_name;
-  }
-  out.update(record.more);
+nlohmann::json to_json(const Record& record, const std::string& question) {
+  nlohmann::json out{{"question", question},       {"what", record.name},      {"provider", record.provider},
+                     {"from", record.from},        {"to", record.to},          {"unit", "s"},
+                     {"size_bytes", record.bytes}, {"count", record.count},    {"parameters", record.parameters},
+                     {"samples", record.seconds},  {"compared_with", nullptr}, {"details", record.details}};
+  if (!record.raw_seconds.empty())
+    out["compared_with"] = {{"what", record.raw_name}, {"bytes", record.raw_bytes}, {"samples", record.raw_seconds}};
   return out;
+}
+
+// What decides how it is measured, with the values that were not given.
+nlohmann::json to_json(const Settings& settings) {
+  return {{"host", settings.host},
+          {"kinds", settings.kinds},
+          {"sizes_bytes", settings.sizes_bytes},
+          {"repeat", settings.repeat},
+          {"raw_depth", settings.depth},
+          {"raw_block_bytes", settings.raw_block_bytes},
+          {"block_bytes", settings.block_bytes},
+          {"streams", settings.streams},
+          {"count", settings.count},
+          {"total_bytes", settings.total_bytes},
+          {"keys", settings.keys},
+          {"cold", settings.cold},
+          {"sweep", settings.sweep},
+          {"from", settings.from},
+          {"to", settings.to}};
 }
 
 }  // namespace
@@ -92,12 +97,14 @@ void Report::add(Record record) {
 }
 
 void Report::finish() const {
-  if (settings_.json_file.empty()) return;
-  nlohmann::json out = nlohmann::json::array();
-  for (const Record& record : records_) out.push_back(to_json(record, lines_));
-  std::ofstream file(settings_.json_file);
-  file << out.dump(2) << "\n" << std::flush;
-  if (!file) throw std::runtime_error("cannot write " + settings_.json_file);
+  if (settings_.report_file.empty()) return;
+  nlohmann::json out = head_;
+  out["provider"] = settings_.provider;
+  out["settings"] = to_json(settings_);
+  out["notes"] = lines_;
+  out["measurements"] = nlohmann::json::array();
+  for (const Record& record : records_) out["measurements"].push_back(to_json(record, question_));
+  tools::write_report(out, settings_.report_file);
 }
 
 }  // namespace godwit::bench

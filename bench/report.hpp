@@ -1,4 +1,4 @@
-// Report: what was measured, as a table for people and as JSON for programs.
+// Report: what was measured, as a table for people and as a file for programs (docs/reference/report.md).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ struct Record {
   std::vector<double> raw_seconds;  // The ceiling, measured just before each of `seconds`; empty: not compared.
   uint64_t raw_bytes = 0;           // What the ceiling moved in that time.
   std::string raw_name;             // "raw read".
-  nlohmann::json more = nlohmann::json::object();
+  nlohmann::json parameters = nlohmann::json::object();  // How it was asked for, beyond the above.
+  nlohmann::json details = nlohmann::json::object();     // What else was found out: numbers, texts, lists of them.
 
   double gib_per_second(double in_seconds) const;
   double gib_per_second() const;
@@ -34,17 +35,21 @@ double median(std::vector<double> values);
 // One thread.
 class Report {
  public:
-  explicit Report(const Settings& settings) : settings_(settings) {}
+  // `head`: what the file says of the run itself.
+  Report(const Settings& settings, std::string question, nlohmann::json head)
+      : settings_(settings), question_(std::move(question)), head_(std::move(head)) {}
 
-  // Says how it is measured: a line of the output, and of the JSON's records.
+  // Says how it is measured: a line of the output, and a note of the file.
   void say(const std::string& line);
   // Prints the record's line at once, and the table's head before the first.
   void add(Record record);
-  // Writes the JSON file if one was asked for. Throws std::runtime_error, it cannot be written.
+  // Writes the file if one was asked for. Throws std::runtime_error, it cannot be written.
   void finish() const;
 
  private:
   const Settings& settings_;
+  const std::string question_;
+  const nlohmann::json head_;
   std::vector<std::string> lines_;
   std::vector<Record> records_;
 };

@@ -13,7 +13,7 @@ struct Settings {
   std::vector<uint64_t> sizes_bytes;
   std::vector<std::string> kinds{"dram", "pmem"};
   uint32_t repeat = 5;
-  std::string json_file;  // Empty: none.
+  std::string report_file;  // Empty: none.
 
   // The raw loop's; the product's are the daemons' own.
   uint32_t depth = 8;

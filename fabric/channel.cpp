@@ -144,6 +144,7 @@ void Channel::close() {
 
 void Channel::wake() { impl_->hub->wake(); }
 std::string Channel::peer() const { return impl_->peer; }
+Identity Channel::identity() const { return impl_->hub->identity(impl_->connection); }
 const Domain& Channel::domain() const { return impl_->hub->domain(); }
 
 }  // namespace godwit::fabric

@@ -58,6 +58,7 @@ class Channel {
   void wake();
 
   std::string peer() const;
+  Identity identity() const;  // As Hub::identity.
   const Domain& domain() const;
 
  private:

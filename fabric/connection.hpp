@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "fabric/buffer_pool.hpp"
 #include "fabric/domain.hpp"
+#include "fabric/guard.hpp"
 #include "fabric/hub.hpp"
 #include "fabric/packet.hpp"
 
@@ -53,7 +55,9 @@ struct Outgoing {
 struct Connection {
   explicit Connection(ConnectionId name) : id(name) {}
 
-  enum class Phase : uint8_t { kOpening, kOpen, kOver };
+  enum class Phase : uint8_t { kOpening, kProving, kOpen, kOver };
+  // Messages pass, of its owners or of their proof.
+  bool talks() const { return phase == Phase::kProving || phase == Phase::kOpen; }
 
   const ConnectionId id;
   Phase phase = Phase::kOpening;
@@ -61,7 +65,11 @@ struct Connection {
   bool unsent = false;           // RDM: not even our first packet could be sent yet.
   bool met = false;              // Something came from it.
   bool accepted = false;         // We are the side that was asked.
-  Clock::time_point give_up{};   // kOpening: when it fails with kTimeout.
+  Clock::time_point give_up{};   // kOpening, kProving: when it fails with kTimeout.
+  Hello hello;                   // With `proof`: what is asked of both sides.
+  std::unique_ptr<Proof> proof;  // kProving, until it is decided.
+  std::optional<Error> refused;  // kProving: the peer has failed, and is being told.
+  Identity identity;             // kOpen: of the peer.
   std::optional<Error> failure;  // Found where the handler could not be told; the loop does.
 
   // The provider's side.

@@ -242,10 +242,12 @@ void MsgConnector::on_request(InfoPtr info, std::span<const std::byte> data, Con
 void MsgConnector::on_connected(Connection& connection, std::span<const std::byte> data, ConnectorEvents& events) {
   // Only the side that asked gets connection data.
   if (!connection.accepted) {
-    if (auto hello = decode_hello(data); !hello) {
-      events.push_back(Broken{connection.id, foreign(with_context(connection.peer, std::move(hello).error()))});
+    const auto hello = decode_hello(data);
+    if (!hello) {
+      events.push_back(Broken{connection.id, foreign(with_context(connection.peer, hello.error()))});
       return;
     }
+    connection.hello.proof = hello->proof;
   }
   events.push_back(Opened{connection.id});
 }

@@ -200,7 +200,8 @@ void RdmConnector::on_accept(Link& link, const PacketHeader& header, std::span<c
                              ConnectorEvents& events) {
   Connection& connection = *link.connection;
   const auto name = introduced_name(payload);
-  if (auto hello = decode_hello(payload); !hello || !name) {
+  const auto hello = decode_hello(payload);
+  if (!hello || !name) {
     const std::string why = hello ? "the peer's answer is damaged" : hello.error().text;
     events.push_back(Broken{connection.id, Error{Errc::kVersion, connection.peer + ": " + why}});
     return;
@@ -215,6 +216,7 @@ void RdmConnector::on_accept(Link& link, const PacketHeader& header, std::span<c
   link.peer = *name;
   set_peer(connection, *address, *name);
   connection.remote_number = header.value;
+  connection.hello.proof = hello->proof;
   events.push_back(Opened{connection.id});
 }
 

@@ -100,8 +100,8 @@ RemoteMemory Registration::remote() const {
   return RemoteMemory{remote_address_, fi_mr_key(mr_.get()), bytes_.size()};
 }
 
-Result<std::shared_ptr<Domain>> Domain::open(ProviderChoice choice) {
-  std::shared_ptr<Domain> self(new Domain(std::move(choice)));
+Result<std::shared_ptr<Domain>> Domain::open(ProviderChoice choice, std::shared_ptr<const Guard> guard) {
+  std::shared_ptr<Domain> self(new Domain(std::move(choice), std::move(guard)));
   fi_info* info = self->choice_.info.get();
   fid_fabric* fabric = nullptr;
   if (const int code = fi_fabric(info->fabric_attr, &fabric, nullptr); code != 0) return fabric_error("fi_fabric", code);

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "base/result.hpp"
+#include "fabric/guard.hpp"
 #include "fabric/provider.hpp"
 
 namespace godwit::fabric {
@@ -65,8 +66,9 @@ struct Limits {
 // Thread-safe. Hubs (hub.hpp) open endpoints on it.
 class Domain : public std::enable_shared_from_this<Domain> {
  public:
+  // `guard`: of each connection of the domain; null: no peer is asked who it is, and none is told.
   // Errors: kFabric, with the libfabric call that failed.
-  static Result<std::shared_ptr<Domain>> open(ProviderChoice choice);
+  static Result<std::shared_ptr<Domain>> open(ProviderChoice choice, std::shared_ptr<const Guard> guard = nullptr);
 
   // Blocks while pages are pinned. Errors: kMemory, memlock (the text gives the limit); kFabric;
   // kUnsupported, this memory cannot be registered (file-system DAX): the caller stages instead.
@@ -78,6 +80,8 @@ class Domain : public std::enable_shared_from_this<Domain> {
   const std::string& explanation() const { return choice_.explanation; }
   uint64_t registered_bytes() const { return registered_bytes_; }
 
+  const Guard* guard() const { return guard_.get(); }  // May be null.
+
   // For fabric/ only.
   fi_info* info() const { return choice_.info.get(); }
   fid_fabric* fabric() const { return fabric_.get(); }
@@ -85,9 +89,10 @@ class Domain : public std::enable_shared_from_this<Domain> {
 
  private:
   friend class Registration;
-  explicit Domain(ProviderChoice choice) : choice_(std::move(choice)) {}
+  Domain(ProviderChoice choice, std::shared_ptr<const Guard> guard) : choice_(std::move(choice)), guard_(std::move(guard)) {}
 
   ProviderChoice choice_;
+  const std::shared_ptr<const Guard> guard_;
   Fid<fid_fabric> fabric_;  // Closed last.
   Fid<fid_domain> domain_;
   Limits limits_{};

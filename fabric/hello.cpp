@@ -27,6 +27,7 @@ std::array<std::byte, kHelloBytes> encode(const Hello& hello) {
   put_le(&bytes[0], kHelloMagic);
   put_le(&bytes[4], kProtocolVersion);
   put_le(&bytes[6], static_cast<uint8_t>(hello.purpose));
+  put_le(&bytes[7], static_cast<uint8_t>(hello.proof ? 1 : 0));
   put_le(&bytes[8], hello.token.high);
   put_le(&bytes[16], hello.token.low);
   return bytes;
@@ -38,7 +39,8 @@ Result<Hello> decode_hello(std::span<const std::byte> bytes) {
   if (purpose < static_cast<uint8_t>(Purpose::kControl) || purpose > static_cast<uint8_t>(Purpose::kStream)) {
     return Error{Errc::kProtocol, "the peer's hello has the unknown purpose " + std::to_string(purpose)};
   }
-  return Hello{static_cast<Purpose>(purpose), Id{get_le<uint64_t>(&bytes[8]), get_le<uint64_t>(&bytes[16])}};
+  return Hello{static_cast<Purpose>(purpose), Id{get_le<uint64_t>(&bytes[8]), get_le<uint64_t>(&bytes[16])},
+               (bytes[7] & std::byte{1}) != std::byte{}};
 }
 
 std::array<std::byte, kRefusalBytes> encode(const Refusal& refusal) {

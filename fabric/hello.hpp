@@ -13,7 +13,7 @@
 namespace godwit::fabric {
 
 constexpr uint32_t kHelloMagic = 0x54574447;  // "GDWT", little-endian.
-constexpr uint16_t kProtocolVersion = 2;
+constexpr uint16_t kProtocolVersion = 3;
 
 // What the connection is for; the listener's owner decides who serves it.
 enum class Purpose : uint8_t {
@@ -25,9 +25,11 @@ enum class Purpose : uint8_t {
 struct Hello {
   Purpose purpose = Purpose::kControl;
   Id token;  // Of the stream that is awaited, or zero.
+  // In the answer of the side that accepts: both prove who they are before anything else (guard.hpp).
+  bool proof = false;
 };
 
-constexpr size_t kHelloBytes = 24;  // magic 4, version 2, purpose 1, zero 1, token 16; fits rdma_cm's private data.
+constexpr size_t kHelloBytes = 24;  // magic 4, version 2, purpose 1, proof 1, token 16; fits rdma_cm's private data.
 std::array<std::byte, kHelloBytes> encode(const Hello& hello);
 // Errors: kProtocol, not ours (a foreign peer); kVersion, ours but of another version (the text says both).
 Result<Hello> decode_hello(std::span<const std::byte> bytes);

@@ -24,8 +24,6 @@ Result<> Hub::Impl::open() {
   auto connector = core_.domain().backend() == Backend::kMsg ? Connector::open_msg(core_) : Connector::open_rdm(core_);
   if (!connector) return std::move(connector).error();
   connector_ = std::move(*connector);
-  // Random, so that a packet for a connection of a process that died finds none in the next process of the same name.
-  next_id_ = (random_id().low >> 16) + 1;
   return Done{};
 }
 
@@ -41,7 +39,10 @@ Hub::Impl::~Impl() {
 }
 
 Connection& Hub::Impl::add(std::string peer, Clock::time_point give_up) {
-  const uint64_t number = next_id_++;
+  // Drawn: nobody who knows his own guesses another's, whose packets an RDM provider would take from him. And a packet for a
+  // connection of a process that died finds none in the next process of the same name.
+  uint64_t number = 0;
+  while (number == 0 || connections_.contains(number)) number = random_id().low;
   auto connection = std::make_unique<Connection>(ConnectionId{number});
   connection->peer = std::move(peer);
   connection->give_up = give_up;
@@ -56,6 +57,11 @@ Connection* Hub::Impl::find(ConnectionId id) {
 Connection* Hub::Impl::find_open(ConnectionId id) {
   Connection* connection = find(id);
   return connection && connection->phase == Connection::Phase::kOpen && !connection->failure ? connection : nullptr;
+}
+
+Connection* Hub::Impl::find_talking(ConnectionId id) {
+  Connection* connection = find(id);
+  return connection && connection->talks() && !connection->failure ? connection : nullptr;
 }
 
 // The connection ends in the provider, and is forgotten. Its memory goes with the next turn of the loop.
@@ -89,6 +95,7 @@ Result<ConnectionId> Hub::Impl::connect(const Address& address, const Hello& hel
   auto name = resolve(*core_.domain().info(), address.location);
   if (!name) return with_context("connecting to " + to_string(address), std::move(name).error());
   Connection& connection = add(to_string(address), deadline.time());
+  connection.hello = hello;
   const ConnectionId id = connection.id;
   if (auto begun = connector_->connect(connection, *name, hello); !begun) {
     release(id);
@@ -101,6 +108,9 @@ Result<ConnectionId> Hub::Impl::accept(Incoming::State& incoming) {
   if (incoming.domain.get() != &core_.domain()) return Error{Errc::kInvalid, "an incoming connection of another domain"};
   Connection& connection = add(incoming.peer, Clock::now() + core_.settings().handshake_timeout);
   connection.accepted = true;
+  const Guard* guard = core_.domain().guard();
+  incoming.hello.proof = guard != nullptr && guard->demands();
+  connection.hello = incoming.hello;
   const ConnectionId id = connection.id;
   if (auto begun = connector_->accept(connection, incoming); !begun) {
     const std::string peer = connection.peer;
@@ -124,6 +134,11 @@ void Hub::Impl::close(ConnectionId id) {
 std::string Hub::Impl::peer(ConnectionId id) const {
   const auto found = connections_.find(static_cast<uint64_t>(id));
   return found == connections_.end() ? "?" : found->second->peer;
+}
+
+Identity Hub::Impl::identity(ConnectionId id) const {
+  const auto found = connections_.find(static_cast<uint64_t>(id));
+  return found == connections_.end() ? Identity{} : found->second->identity;
 }
 
 Hub::Hub(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -162,6 +177,7 @@ Result<size_t> Hub::progress(HubHandler& handler, Deadline deadline) { return im
 void Hub::wake() { impl_->wake(); }
 void Hub::close(ConnectionId connection) { impl_->close(connection); }
 std::string Hub::peer(ConnectionId connection) const { return impl_->peer(connection); }
+Identity Hub::identity(ConnectionId connection) const { return impl_->identity(connection); }
 const Domain& Hub::domain() const { return impl_->domain(); }
 
 }  // namespace godwit::fabric

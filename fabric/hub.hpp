@@ -18,6 +18,7 @@
 #include "base/result.hpp"
 #include "fabric/address.hpp"
 #include "fabric/domain.hpp"
+#include "fabric/guard.hpp"
 #include "fabric/hello.hpp"
 
 namespace godwit::fabric {
@@ -68,15 +69,16 @@ class HubHandler {
   virtual ~HubHandler() = default;
   // A hello arrived at listen()'s address and was valid. (An invalid one has been refused already.)
   virtual void on_incoming(Incoming incoming) = 0;
-  // connect() or accept() succeeded: messages and RMA may start.
+  // connect() or accept() succeeded, and if the domain's guard or the peer asks for it, both have proved who they are: messages
+  // and RMA may start.
   virtual void on_open(ConnectionId connection) = 0;
   // `message` is valid during the call only.
   virtual void on_message(ConnectionId connection, std::span<const std::byte> message) = 0;
   // The read or write posted with `token` has ended. On success its bytes are in place.
   virtual void on_rma(ConnectionId connection, uint64_t token, Result<> outcome) = 0;
   // The last call for this connection: closed by the peer, lost, or never opened. Every outstanding RMA has been reported
-  // before it. Not called for close() by the owner. Errors: kUnreachable, kTimeout, kPeerLost, kVersion, kProtocol, kFabric,
-  // or the peer's refusal.
+  // before it. Not called for close() by the owner. Errors: kUnreachable, kTimeout, kPeerLost, kVersion, kProtocol, kFabric;
+  // kDenied, one side could not prove who it is; or the peer's refusal.
   virtual void on_closed(ConnectionId connection, Error reason) = 0;
 };
 
@@ -120,6 +122,8 @@ class Hub {
   void close(ConnectionId connection);
   // For errors and logs: "tcp://10.0.0.2:40123", or what the provider tells.
   std::string peer(ConnectionId connection) const;
+  // Of the peer of an open connection; not proved where nobody asked.
+  Identity identity(ConnectionId connection) const;
   const Domain& domain() const;
 
  private:

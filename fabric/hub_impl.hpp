@@ -1,6 +1,7 @@
 // Hub::Impl: the connections, and the rules that are the same over MSG and RDM endpoints. Internal to fabric/.
 //
-// hub.cpp opens and closes connections, hub_loop.cpp runs the loop, hub_transfer.cpp sends and posts RMA.
+// hub.cpp opens and closes connections, hub_proof.cpp lets both ends prove who they are, hub_loop.cpp runs the loop,
+// hub_transfer.cpp sends and posts RMA.
 #pragma once
 
 #include <memory>
@@ -28,6 +29,7 @@ class Hub::Impl {
   Result<ConnectionId> accept(Incoming::State& incoming);
   void close(ConnectionId id);
   std::string peer(ConnectionId id) const;
+  Identity identity(ConnectionId id) const;
   const Domain& domain() { return core_.domain(); }
   void wake() { core_.waiter().wake(); }
 
@@ -51,7 +53,17 @@ class Hub::Impl {
   Connection& add(std::string peer, Clock::time_point give_up);
   Connection* find(ConnectionId id);
   Connection* find_open(ConnectionId id);
+  Connection* find_talking(ConnectionId id);
   void release(ConnectionId id);
+
+  // hub_proof.cpp
+  // The transport is there: the proof begins, if one is asked for.
+  void begin_proof(HubHandler& handler, Connection& connection);
+  void follow_proof(HubHandler& handler, Connection& connection, Proof::Step step);
+  void on_proof_message(HubHandler& handler, Connection& connection, std::span<const std::byte> message);
+  // Looks at all that await their proof's outcome.
+  void look_at_proofs(HubHandler& handler);
+  void now_open(HubHandler& handler, Connection& connection);
 
   // hub_loop.cpp
   Result<size_t> poll_once(HubHandler& handler);
@@ -73,6 +85,7 @@ class Hub::Impl {
 
   // hub_transfer.cpp
   void pump(Connection& connection);
+  void queue(Connection& connection, std::span<const std::byte> message);
   // Sends as many of a message's `bytes` as there is room for; returns how many. `message_bytes`: of the whole message.
   size_t transmit(Connection& connection, std::span<const std::byte> bytes, uint64_t message_bytes);
   // Returns false when there is no room now, or the connection failed.
@@ -86,9 +99,8 @@ class Hub::Impl {
   std::optional<HalfOpen> half_open_;  // While we listen where peers come as sockets.
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> graveyard_;  // Closed inside a handler's call; its message may still be looked at.
-  uint64_t next_id_ = 0;
-  size_t delivered_ = 0;                 // In this turn of the loop.
-  std::optional<ConnectionId> failing_;  // Whose last calls are being made; none after its owner closed it.
+  size_t delivered_ = 0;                                // In this turn of the loop.
+  std::optional<ConnectionId> failing_;                 // Whose last calls are being made; none after its owner closed it.
 
   // The attended clock: time in which we could have heard our peers. Time that the owner spent elsewhere does not count,
   // so that a long computation is not taken for the silence of all peers.

@@ -14,8 +14,9 @@ namespace {
 
 // A gap between two looks at the queues counts as attention for at most so long (see attend()).
 constexpr auto kAttentionGap = std::chrono::milliseconds(100);
-constexpr size_t kDeliveriesMax = 256;         // In one turn of the loop.
-constexpr uint32_t kEarlyMax = 4096;           // Packets.
+constexpr size_t kDeliveriesMax = 256;  // In one turn of the loop.
+constexpr uint32_t kEarlyMax = 4096;    // Packets.
+constexpr uint32_t kEarlyUnprovedMax = 16;
 constexpr uint64_t kBufferedStep = 64u << 10;  // Each time a connection's buffers grow by so much, all are added up.
 constexpr auto kRestlessPause = std::chrono::milliseconds(1);
 
@@ -42,8 +43,9 @@ Result<size_t> Hub::Impl::progress(HubHandler& handler, Deadline deadline) {
       continue;
     }
     auto until = std::min(deadline.time(), next_check());
-    const bool blocked = std::any_of(connections_.begin(), connections_.end(),
-                                     [](const auto& entry) { return !entry.second->outgoing.empty(); });
+    const bool blocked = std::any_of(connections_.begin(), connections_.end(), [](const auto& entry) {
+      return !entry.second->outgoing.empty() || (entry.second->proof && entry.second->proof->is_busy());
+    });
     if (blocked || connector_->restless()) until = std::min(until, now + kRestlessPause);
     waiting_ = true;
     if (until > now) {
@@ -111,10 +113,8 @@ Result<size_t> Hub::Impl::handle_events(HubHandler& handler) {
 void Hub::Impl::on_opened(HubHandler& handler, ConnectionId id) {
   Connection* connection = find(id);
   if (!connection || connection->phase != Connection::Phase::kOpening) return;
-  connection->phase = Connection::Phase::kOpen;
   connection->heard = connection->said = attended_;
-  ++delivered_;
-  handler.on_open(id);
+  begin_proof(handler, *connection);
   deliver_early(handler, id);
 }
 
@@ -198,13 +198,15 @@ void Hub::Impl::on_packet(HubHandler& handler, ConnectionId id, std::span<const 
   connection->met = true;
   const PacketHeader header = *decode_packet(packet);
   if (header.kind == PacketKind::kKeepalive) return;
-  if (connection->phase == Connection::Phase::kOpen && header.sequence == connection->receive_sequence) {
+  if (connection->talks() && header.sequence == connection->receive_sequence) {
     on_data(handler, *connection, header, packet.subspan(kHeaderBytes));
     deliver_early(handler, id);
     return;
   }
-  // A provider reorders by no more than what is in flight; more is an attack.
-  if (header.sequence - connection->receive_sequence > kEarlyMax) {
+  // A provider reorders by no more than what is in flight; more is an attack. Who has yet to prove who it is gets less of our
+  // memory.
+  const uint32_t early_max = connection->phase == Connection::Phase::kProving ? kEarlyUnprovedMax : kEarlyMax;
+  if (header.sequence - connection->receive_sequence > early_max) {
     connection->failure = Error{Errc::kProtocol, connection->peer + " sent a packet out of order"};
     return;
   }
@@ -215,7 +217,7 @@ void Hub::Impl::on_packet(HubHandler& handler, ConnectionId id, std::span<const 
 
 void Hub::Impl::deliver_early(HubHandler& handler, ConnectionId id) {
   for (;;) {
-    Connection* connection = find_open(id);
+    Connection* connection = find_talking(id);
     if (!connection) return;
     const auto next = connection->early.find(connection->receive_sequence);
     if (next == connection->early.end()) return;
@@ -232,20 +234,21 @@ void Hub::Impl::on_data(HubHandler& handler, Connection& connection, const Packe
     connection.failure = Error{Errc::kPeerLost, connection.peer + " closed the connection"};
     return;
   }
+  const bool is_proving = connection.phase == Connection::Phase::kProving;
+  const auto deliver = [&](std::span<const std::byte> message) {
+    if (is_proving) return on_proof_message(handler, connection, message);
+    ++delivered_;
+    handler.on_message(connection.id, message);
+  };
+  const uint64_t bytes_max = is_proving ? kProofBytesMax : core_.settings().message_bytes_max;
   const bool first = connection.assembly_bytes == 0;
   const uint64_t total = first ? header.value : connection.assembly_bytes;
-  if (payload.empty() || header.value != total || total > core_.settings().message_bytes_max ||
-      payload.size() > total - connection.assembly.size()) {
-    connection.failure =
-        Error{Errc::kProtocol, connection.peer + " sent a message of " + std::to_string(header.value) + " bytes; at most " +
-                                   std::to_string(core_.settings().message_bytes_max) + " are taken"};
+  if (payload.empty() || header.value != total || total > bytes_max || payload.size() > total - connection.assembly.size()) {
+    connection.failure = Error{Errc::kProtocol, connection.peer + " sent a message of " + std::to_string(header.value) +
+                                                    " bytes; at most " + std::to_string(bytes_max) + " are taken"};
     return;
   }
-  if (first && payload.size() == total) {
-    ++delivered_;
-    handler.on_message(connection.id, payload);
-    return;
-  }
+  if (first && payload.size() == total) return deliver(payload);
   connection.assembly_bytes = total;
   const uint64_t before_bytes = connection.buffered_bytes();
   connection.assembly.insert(connection.assembly.end(), payload.begin(), payload.end());
@@ -254,8 +257,7 @@ void Hub::Impl::on_data(HubHandler& handler, Connection& connection, const Packe
   const std::vector<std::byte> message = std::move(connection.assembly);
   connection.assembly = {};
   connection.assembly_bytes = 0;
-  ++delivered_;
-  handler.on_message(connection.id, message);
+  deliver(message);
 }
 
 void Hub::Impl::bound_buffers(const Connection& connection, uint64_t before_bytes) {
@@ -276,7 +278,10 @@ void Hub::Impl::fail(HubHandler& handler, ConnectionId id, const Error& reason) 
   if (!connection) return;
   const bool was_opening = connection->phase == Connection::Phase::kOpening;
   // A bye says more than the end of the transport that follows it.
-  const Error why = connection->failure && !was_opening ? *connection->failure : reason;
+  const Error why = connection->refused                   ? *connection->refused
+                    : connection->failure && !was_opening ? *connection->failure
+                                                          : reason;
+  if (connection->proof) connection->proof->lost(why);
   std::vector<std::pair<uint64_t, Result<>>> outcomes;
   for (const Operation* operation : connection->operations) {
     if (is_rma(operation->kind)) {
@@ -303,7 +308,7 @@ Clock::time_point Hub::Impl::next_check() const {
   auto next = checked_ + core_.settings().heartbeat / 4;
   if (half_open_) next = std::min(next, half_open_->next());
   for (const auto& [number, connection] : connections_) {
-    if (connection->phase == Connection::Phase::kOpening) next = std::min(next, connection->give_up);
+    if (connection->phase != Connection::Phase::kOpen) next = std::min(next, connection->give_up);
     if (connection->failure) next = checked_;
   }
   return next;
@@ -321,7 +326,7 @@ void Hub::Impl::check_clocks(HubHandler& handler) {
     if (!connection.outgoing.empty() && connection.sends == 0) pump(connection);
     if (connection.failure) {
       failed.emplace_back(connection.id, *connection.failure);
-    } else if (connection.phase == Connection::Phase::kOpening) {
+    } else if (connection.phase != Connection::Phase::kOpen) {
       if (now >= connection.give_up)
         failed.emplace_back(connection.id, Error{Errc::kTimeout, "no answer from " + connection.peer});
     } else if (due && attended_ - connection.heard > settings.peer_timeout) {
@@ -332,6 +337,7 @@ void Hub::Impl::check_clocks(HubHandler& handler) {
     }
   }
   for (const auto& [id, reason] : failed) fail(handler, id, reason);
+  look_at_proofs(handler);
 }
 
 }  // namespace godwit::fabric

@@ -58,16 +58,19 @@ Result<> Hub::Impl::send(ConnectionId id, std::span<const std::byte> message) {
     return Error{Errc::kLimit,
                  connection->peer + " does not read: " + format_size(connection->outgoing_bytes) + " wait for it"};
   }
-  size_t sent = 0;
-  if (connection->outgoing.empty()) sent = transmit(*connection, message, message.size());
-  if (sent < message.size()) {
-    const auto rest = message.subspan(sent);
-    const uint64_t before_bytes = connection->buffered_bytes();
-    connection->outgoing.push_back(Outgoing{{rest.begin(), rest.end()}, 0, message.size()});
-    connection->outgoing_bytes += rest.size();
-    bound_buffers(*connection, before_bytes);
-  }
+  queue(*connection, message);
   return Done{};
+}
+
+void Hub::Impl::queue(Connection& connection, std::span<const std::byte> message) {
+  size_t sent = 0;
+  if (connection.outgoing.empty()) sent = transmit(connection, message, message.size());
+  if (sent == message.size()) return;
+  const auto rest = message.subspan(sent);
+  const uint64_t before_bytes = connection.buffered_bytes();
+  connection.outgoing.push_back(Outgoing{{rest.begin(), rest.end()}, 0, message.size()});
+  connection.outgoing_bytes += rest.size();
+  bound_buffers(connection, before_bytes);
 }
 
 size_t Hub::Impl::transmit(Connection& connection, std::span<const std::byte> bytes, uint64_t message_bytes) {
@@ -128,14 +131,14 @@ bool Hub::Impl::post_packet(Connection& connection, PacketKind kind, uint64_t va
 }
 
 void Hub::Impl::say_bye(Connection& connection) {
-  if (connection.phase != Connection::Phase::kOpen) return;
+  if (!connection.talks()) return;
   if (connection.failure && connection.failure->code == Errc::kPeerLost) return;
   post_packet(connection, PacketKind::kBye, 0, {});
 }
 
 // Sends what is queued, without a handler: completions of others wait in the core for the next turn of the loop.
 void Hub::Impl::flush(Connection& connection, Deadline deadline) {
-  if (connection.phase != Connection::Phase::kOpen) return;
+  if (!connection.talks()) return;
   while (!connection.failure && (!connection.outgoing.empty() || connection.sends > 0)) {
     if (!core_.collect()) return;
     std::deque<Completion>& completions = core_.completions();

@@ -1,6 +1,7 @@
 #include "fabric/raw_loop.hpp"
 
 #include <fmt/format.h>
+#include <rdma/fabric.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -116,6 +117,11 @@ double processor_seconds(int who) {
 }
 
 }  // namespace
+
+std::string libfabric_version() {
+  const uint32_t version = fi_version();
+  return fmt::format("{}.{}", FI_MAJOR(version), FI_MINOR(version));
+}
 
 Result<RawLoopResult> run_raw_loop(const RawLoopSettings& settings) {
   if (!settings.operation_bytes || !settings.operations || !settings.depth || !settings.repeats)

@@ -52,8 +52,13 @@ constexpr std::array kRows{
     ErrorRow{Errc::kInternal, "GODWIT_ERR_INTERNAL", "a defect in Godwit", "report it with the message and the log", 1},
     ErrorRow{Errc::kInDoubt, "GODWIT_ERR_IN_DOUBT", "the cutover's outcome waits for a peer",
              "bring back the peer that the message names; the job then ends by itself", 16},
-    ErrorRow{Errc::kDenied, "GODWIT_ERR_DENIED", "the operator's configuration or the file system does not permit it",
-             "ask the operator for a `file_roots` entry, or mend the path's permissions", 17},
+    ErrorRow{Errc::kDenied, "GODWIT_ERR_DENIED",
+             "one side could not prove who it is, or that user may not do it: by an object's mode, the configuration, or the "
+             "file system",
+             "prove who you are (docs/howto/identity.md); ask the owner for access, the operator for a `file_roots` entry, or "
+             "mend the "
+             "path's permissions",
+             17},
     ErrorRow{Errc::kChanged, "GODWIT_ERR_CHANGED", "a file changed, or was open for writing, while it was read",
              "stop its writers and try again; nothing has been changed at either end", 18},
 };

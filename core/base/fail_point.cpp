@@ -2,19 +2,24 @@
 
 #if defined(GODWIT_FAIL_POINTS)
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -26,7 +31,8 @@ namespace {
 struct Point {
   int number;
   uint64_t at_hit;  // 0: every passage.
-  uint64_t hits;
+  uint64_t hits = 0;
+  bool has_failed = false;
 };
 
 struct Points {
@@ -60,9 +66,15 @@ std::optional<Number> whole_number(std::string_view text) {
   return value;
 }
 
+// Besides errnos, which are small.
+constexpr int kKill = 1 << 30;
+constexpr int kPause = kKill + 1;
+
 std::optional<int> errno_in(std::string_view text) {
   for (const ErrnoName& row : kErrnoNames)
     if (row.name == text) return row.number;
+  if (text == "KILL") return kKill;
+  if (text == "PAUSE") return kPause;
   const auto number = whole_number<int>(text);
   if (!number || *number <= 0) return std::nullopt;
   return number;
@@ -81,7 +93,7 @@ std::optional<std::pair<std::string, Point>> parse_point(std::string_view text) 
   }
   const auto number = errno_in(value);
   if (!number) return std::nullopt;
-  return std::pair{std::string(text.substr(0, equals)), Point{*number, at_hit, 0}};
+  return std::pair{std::string(text.substr(0, equals)), Point{*number, at_hit}};
 }
 
 Result<std::map<std::string, Point, std::less<>>> parse_points(std::string_view text) {
@@ -115,17 +127,41 @@ Points& points() {
   return all;
 }
 
-}  // namespace
+// Whoever set the point sees the file, does what it wants to do meanwhile, and removes it.
+void pause(std::string_view name) {
+  const char* directory = std::getenv("GODWIT_FAIL_PAUSES");
+  const std::string path = fmt::format("{}/{}", directory == nullptr ? "." : directory, name);
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    log::error("GODWIT_FAIL: no pause at '{}': {}: {}", name, path, std::generic_category().message(errno));
+    std::exit(2);
+  }
+  close(fd);
+  while (access(path.c_str(), F_OK) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+}
 
-int fail_point(std::string_view name) {
-  Points& all = points();
-  if (!all.any.load(std::memory_order_relaxed)) return 0;
+int number_now(Points& all, std::string_view name) {
   const std::lock_guard lock(all.mutex);
   const auto found = all.by_name.find(name);
   if (found == all.by_name.end()) return 0;
   Point& point = found->second;
   ++point.hits;
-  return point.at_hit == 0 || point.at_hit == point.hits ? point.number : 0;
+  if (point.at_hit != 0 && point.at_hit != point.hits) return 0;
+  // A test wants to know that what it asked for has happened.
+  if (!std::exchange(point.has_failed, true)) log::info("GODWIT_FAIL: {}", name);
+  return point.number;
+}
+
+}  // namespace
+
+int fail_point(std::string_view name) {
+  Points& all = points();
+  if (!all.any.load(std::memory_order_relaxed)) return 0;
+  const int number = number_now(all, name);
+  if (number == kKill) raise(SIGKILL);
+  if (number != kPause) return number;
+  pause(name);
+  return 0;
 }
 
 void set_fail_point(std::string_view name, int number, uint64_t at_hit) {
@@ -134,7 +170,7 @@ void set_fail_point(std::string_view name, int number, uint64_t at_hit) {
   if (number == 0) {
     if (const auto found = all.by_name.find(name); found != all.by_name.end()) all.by_name.erase(found);
   } else {
-    all.by_name.insert_or_assign(std::string(name), Point{number, at_hit, 0});
+    all.by_name.insert_or_assign(std::string(name), Point{number, at_hit});
   }
   all.any = !all.by_name.empty();
 }

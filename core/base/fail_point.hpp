@@ -18,10 +18,12 @@ int fail_point(std::string_view name);
 void set_fail_point(std::string_view name, int number, uint64_t at_hit = 0);
 void clear_fail_points();
 // Sets the points of "name=errno[@hit][,...]"; the errno is a number, or a name: EIO, ENOSPC, ENOMEM, EPERM, EINVAL, ...
+// Two more words instead of an errno: KILL ends the process there as kill -9 would; PAUSE stops the thread there: it makes the
+// file $GODWIT_FAIL_PAUSES/name (a directory), and goes on, with nothing failed, when somebody has removed it.
 // Errors: kInvalid, and nothing is set.
 Result<> set_fail_points(std::string_view text);
 
-// Ends the process as kill -9 would if the point `name` is set, to whatever number.
+// Ends the process as kill -9 would if the point `name` is set, to whatever number; PAUSE stops here, too.
 void crash_point(std::string_view name);
 
 #else

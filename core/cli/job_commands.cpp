@@ -1,4 +1,4 @@
-// `godwit job`: the migrations whose source is a node.
+// `godwit job`: the migrations whose source is a node, or another one of its group.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,25 +27,64 @@ std::string state_of(const godwit_job_info& info) {
   return info.progress.phase;
 }
 
+Json json_of(const Array<godwit_job_info>& infos) {
+  Json list = Json::array();
+  for (const auto& info : infos.items()) list.push_back(to_json(info));
+  return list;
+}
+
+std::string table_of(const Array<godwit_job_info>& infos, bool with_source) {
+  std::vector<std::string> head{"ID", "PHASE", "REGIONS", "BYTES", "TO", "TARGET", "KIND"};
+  if (with_source) head.insert(head.begin() + 1, "FROM");
+  Table table(head);
+  for (const auto& info : infos.items()) {
+    const godwit_progress& progress = info.progress;
+    std::vector<std::string> row{info.id,
+                                 state_of(info),
+                                 fmt::format("{}/{}", progress.objects_done, progress.objects_total),
+                                 fmt::format("{} of {}", format_size(static_cast<double>(progress.bytes_done)),
+                                             format_size(static_cast<double>(progress.bytes_total))),
+                                 info.destination,
+                                 info.destination_target,
+                                 info.copy != 0 ? "copy" : "move"};
+    if (with_source) row.insert(row.begin() + 1, info.source);
+    table.add(row);
+  }
+  return table.text();
+}
+
 int list(Session& session) {
   Array<godwit_job_info> infos;
   check(godwit_job_list(session.client(), session.address().c_str(), infos.out(), infos.out_count()));
   if (session.json) {
-    Json list = Json::array();
-    for (const auto& info : infos.items()) list.push_back(to_json(info));
-    print_json(list);
-    return 0;
+    print_json(json_of(infos));
+  } else {
+    print(table_of(infos, false));
   }
-  Table table({"ID", "PHASE", "REGIONS", "BYTES", "TO", "TARGET", "KIND"});
-  for (const auto& info : infos.items()) {
-    const godwit_progress& progress = info.progress;
-    table.add({info.id, state_of(info), fmt::format("{}/{}", progress.objects_done, progress.objects_total),
-               fmt::format("{} of {}", format_size(static_cast<double>(progress.bytes_done)),
-                           format_size(static_cast<double>(progress.bytes_total))),
-               info.destination, info.destination_target, info.copy != 0 ? "copy" : "move"});
-  }
-  print(table.text());
   return 0;
+}
+
+// Of all nodes of the group; those that did not answer are named, and make the exit code that of a part that failed.
+int list_group(Session& session) {
+  Array<godwit_job_info> infos;
+  Array<godwit_member> members;
+  check(godwit_group_jobs(session.client(), session.address().c_str(), infos.out(), infos.out_count(), members.out(),
+                          members.out_count()));
+  bool is_whole = true;
+  Json list = Json::array();
+  for (const auto& member : members.items()) {
+    is_whole = is_whole && member.error == GODWIT_OK;
+    list.push_back(to_json(member));
+  }
+  if (session.json) {
+    print_json({{"jobs", json_of(infos)}, {"members", list}});
+  } else {
+    print(table_of(infos, true));
+    for (const auto& member : members.items())
+      if (member.error != GODWIT_OK)
+        print(fmt::format("no answer from {}: {}\n", printable(member.address), printable(member.error_text)));
+  }
+  return is_whole ? 0 : godwit_error_exit_code(GODWIT_ERR_PARTIAL);
 }
 
 void print_job(const Session& session, const godwit_job_info& info) {
@@ -61,16 +100,14 @@ void print_job(const Session& session, const godwit_job_info& info) {
   table.add({"rate", fmt::format("{}/s", format_size(progress.bytes_per_second))});
   table.add({"limit", info.bandwidth == 0 ? "none" : fmt::format("{}/s", format_size(static_cast<double>(info.bandwidth)))});
   if (info.time_window[0] != 0) table.add({"time window", info.time_window});
+  if (info.error_text[0] != 0) table.add({info.ended != 0 ? "error" : "waits", info.error_text});
   print(table.text());
 }
 
 int show(Session& session, const std::string& id) {
-  Array<godwit_job_info> infos;
-  check(godwit_job_list(session.client(), session.address().c_str(), infos.out(), infos.out_count()));
-  const auto jobs = infos.items();
-  const auto job = std::find_if(jobs.begin(), jobs.end(), [&](const godwit_job_info& info) { return id == info.id; });
-  if (job == jobs.end()) throw Failure(GODWIT_ERR_NOT_FOUND, fmt::format("node {} knows no job '{}'", session.address(), id));
-  print_job(session, *job);
+  godwit_job_info info{};
+  check(godwit_job_stat(session.client(), session.address().c_str(), id.c_str(), &info));
+  print_job(session, info);
   return 0;
 }
 
@@ -108,6 +145,15 @@ int cancel(Session& session, const std::string& id) {
   const Migration migration = open_job(session, id);
   check(godwit_migration_cancel(migration.get()));
   if (session.json) print_json({{"job", id}, {"cancel_requested", true}});
+  return 0;
+}
+
+// Asks the job for something that shows in its state.
+template <int (*Wish)(godwit_migration*)>
+int wish(Session& session, const std::string& id) {
+  const Migration migration = open_job(session, id);
+  check(Wish(migration.get()));
+  if (session.json) print_json({{"job", id}, {"asked", true}});
   return 0;
 }
 
@@ -154,20 +200,46 @@ void add_limit(Menu& menu, CLI::App* group) {
   menu.on_run(app, [&session, id, rate] { return limit(session, *id, *rate); });
 }
 
+void add_rollback(Menu& menu, CLI::App* group) {
+  Session& session = menu.session();
+  CLI::App* app = menu.command(group, "rollback", "Take everything back, as long as the cutover is not decided",
+                               "godwit job rollback 0123456789abcdef0123456789abcdef --to-checkpoint");
+  const auto id = std::make_shared<std::string>();
+  const auto to_checkpoint = std::make_shared<bool>(false);
+  app->add_option("JOB", *id, "The job's id")->required();
+  app->add_flag("--to-checkpoint", *to_checkpoint,
+                "Only the source serves again: what has arrived stays, and the job waits until it is resumed");
+  menu.on_run(app, [&session, id, to_checkpoint] {
+    return *to_checkpoint ? wish<godwit_migration_rollback_to_checkpoint>(session, *id)
+                          : wish<godwit_migration_rollback>(session, *id);
+  });
+}
+
 }  // namespace
 
 void add_job_commands(Menu& menu) {
   Session& session = menu.session();
-  CLI::App* group = menu.group("job", "Migrations whose source is the node", "godwit job ls --node tcp://n1:7411");
-  CLI::App* ls = menu.command(group, "ls", "List the jobs, the newest first", "godwit job ls --node tcp://n1:7411");
-  menu.on_run(ls, [&session] { return list(session); });
+  CLI::App* group = menu.group("job", "Migrations whose source is the node, or another one of its group",
+                               "godwit job ls --node tcp://n1:7411");
+  CLI::App* ls = menu.command(group, "ls", "List the jobs, the newest first",
+                              "godwit job ls --node tcp://n1:7411\n  godwit job ls --group");
+  const auto of_group = std::make_shared<bool>(false);
+  ls->add_flag("--group", *of_group, "Those of every node of the group; exit code 15 if one does not answer");
+  menu.on_run(ls, [&session, of_group] { return *of_group ? list_group(session) : list(session); });
   add_one(menu, group, "show", "Show one job", show);
   add_one(menu, group, "events", "Tell what happened to a job, and why, the oldest first", events);
-  add_one(menu, group, "wait", "Wait until a job has ended; the exit code is the job's",
-          [](Session& s, const std::string& id) { return wait_and_report(s, open_job(s, id).get()); });
+  const auto wait = [](Session& s, const std::string& id) { return wait_and_report(s, open_job(s, id).get()); };
+  add_one(menu, group, "wait", "Wait until a job has ended; the exit code is the job's", wait);
+  add_one(menu, group, "watch", "The same as wait", wait);
   add_one(menu, group, "pause", "Send no more blocks until the job is resumed; what its source has stopped stays stopped",
           pause);
   add_one(menu, group, "resume", "Let a paused job go on; nothing that has arrived is sent again", resume);
+  add_one(menu, group, "approve", "Let a job that waits for it begin its cutover", wish<godwit_migration_approve>);
+  add_one(menu, group, "cutover", "Take away what keeps a job from its cutover: approval, pause, time window",
+          wish<godwit_migration_cutover>);
+  add_one(menu, group, "checkpoint", "Make what has arrived durable and noted now: after a crash it is not sent again",
+          wish<godwit_migration_checkpoint>);
+  add_rollback(menu, group);
   add_limit(menu, group);
   add_one(menu, group, "cancel", "Ask a job to stop; what is not cut over stays where it is", cancel);
 }

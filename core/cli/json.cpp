@@ -46,6 +46,7 @@ Json to_json(const godwit_job_info& info) {
           {"copy", info.copy != 0},
           {"ended", info.ended != 0},
           {"error", error_name(info.error)},
+          {"error_text", info.error_text},
           {"phase", progress.phase},
           {"bytes_done", progress.bytes_done},
           {"bytes_total", progress.bytes_total},
@@ -55,6 +56,23 @@ Json to_json(const godwit_job_info& info) {
           {"bandwidth", info.bandwidth == 0 ? Json(nullptr) : Json(info.bandwidth)},
           {"time_window", info.time_window[0] == 0 ? Json(nullptr) : Json(info.time_window)},
           {"eta_seconds", progress.eta_seconds < 0 ? Json(nullptr) : Json(progress.eta_seconds)}};
+}
+
+Json to_json(const godwit_member& member) {
+  return {{"address", member.address},
+          {"node", member.error == GODWIT_OK ? Json(to_text(member.node)) : Json(nullptr)},
+          {"error", error_name(member.error)},
+          {"error_text", member.error_text}};
+}
+
+Json to_json(const godwit_place& place) {
+  const bool is_job = std::strcmp(place.kind, "job") == 0;
+  return {{"kind", place.kind},
+          {"id", to_text(place.id)},
+          {"name", place.name},
+          {"address", place.address},
+          {"target", place.target[0] == 0 ? Json(nullptr) : Json(place.target)},
+          {"epoch", is_job ? Json(nullptr) : Json(place.epoch)}};
 }
 
 Json to_json(const godwit_migrate_result& result) {

@@ -16,6 +16,8 @@ Json to_json(const godwit_target_info& info);
 Json to_json(const godwit_region_info& info);
 Json to_json(const godwit_database_info& info);
 Json to_json(const godwit_job_info& info);
+Json to_json(const godwit_member& member);
+Json to_json(const godwit_place& place);
 Json to_json(const godwit_migrate_result& result);
 // The constant's name, or null for GODWIT_OK.
 Json error_name(int error);

@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   add_region_commands(menu);
   add_database_commands(menu);
   add_migrate_commands(menu);
+  add_plan_commands(menu);
   add_job_commands(menu);
   add_node_commands(menu);
   try {

@@ -1,4 +1,5 @@
-// `godwit ping`, `godwit doctor` and `godwit errors`: nodes, and what to do about them.
+// `godwit ping`, `godwit doctor`, `godwit limit`, `godwit group`, `godwit locate` and `godwit errors`: nodes, what they have,
+// and what to do about them.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -107,6 +108,41 @@ int limit(Session& session, const std::string& rate) {
   return 0;
 }
 
+int group(Session& session) {
+  Array<godwit_member> members;
+  check(godwit_group_list(session.client(), session.address().c_str(), members.out(), members.out_count()));
+  bool is_whole = true;
+  Json list = Json::array();
+  Table table({"ADDRESS", "NODE", "STATE"});
+  for (const auto& member : members.items()) {
+    const bool answers = member.error == GODWIT_OK;
+    is_whole = is_whole && answers;
+    list.push_back(to_json(member));
+    table.add({member.address, answers ? to_text(member.node) : "-", answers ? "answers" : member.error_text});
+  }
+  if (session.json) {
+    print_json(list);
+  } else {
+    print(table.text());
+  }
+  return is_whole ? 0 : godwit_error_exit_code(GODWIT_ERR_PARTIAL);
+}
+
+int locate(Session& session, const std::string& id_or_name, const std::string& at) {
+  godwit_place place{};
+  check(godwit_locate(session.client(), (at.empty() ? session.address() : at).c_str(), id_or_name.c_str(), &place));
+  if (session.json) {
+    print_json(to_json(place));
+    return 0;
+  }
+  std::string text = fmt::format("{} {}", place.kind, to_text(place.id));
+  if (place.name[0] != 0) text += fmt::format(" '{}'", place.name);
+  text += fmt::format(" at {}", place.address);
+  if (place.target[0] != 0) text += fmt::format(" target {}", place.target);
+  print(printable(text) + "\n");
+  return 0;
+}
+
 }  // namespace
 
 void add_node_commands(Menu& menu) {
@@ -131,6 +167,18 @@ void add_node_commands(Menu& menu) {
   const auto rate = std::make_shared<std::string>();
   limit_app->add_option("RATE", *rate, "50mbps, 100MB/s, 2GiB/s, or none; default: only show it");
   menu.on_run(limit_app, [&session, rate] { return limit(session, *rate); });
+
+  CLI::App* group_app = menu.command(nullptr, "group", "List the nodes of a node's group; exit code 15 if one does not answer",
+                                     "godwit group --node tcp://n1:7411");
+  menu.on_run(group_app, [&session] { return group(session); });
+
+  CLI::App* locate_app = menu.command(nullptr, "locate", "Tell which node of the group has a region, a database or a job",
+                                      "godwit locate mesh --at tcp://n1:7411");
+  const auto wanted = std::make_shared<std::string>();
+  const auto at = std::make_shared<std::string>();
+  locate_app->add_option("NAME", *wanted, "An id, or the name of a region or database")->type_name("NAME|ID")->required();
+  locate_app->add_option("--at", *at, "Any node of the group; default: --node")->type_name("ADDR");
+  menu.on_run(locate_app, [&session, wanted, at] { return locate(session, *wanted, *at); });
 
   CLI::App* errors_app = menu.command(nullptr, "errors", "List the error codes and the exit codes", "godwit errors --json");
   menu.on_run(errors_app, [&session] { return list_errors(session); });

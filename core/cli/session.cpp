@@ -92,7 +92,9 @@ CLI::App* Menu::command(CLI::App* group, const std::string& name, const std::str
 }
 
 void Menu::on_run(CLI::App* command, Chosen action) {
-  command->callback([this, action = std::move(action)] { chosen_ = action; });
+  command->callback([this, command, action = std::move(action)] {
+    if (command->get_subcommands().empty()) chosen_ = action;
+  });
 }
 
 void add_common_options(CLI::App& app, Session& session) {

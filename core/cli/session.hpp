@@ -65,7 +65,7 @@ class Menu {
   CLI::App* group(const std::string& name, const std::string& what, const std::string& example);
   // A command of `group` (NULL: of the root).
   CLI::App* command(CLI::App* group, const std::string& name, const std::string& what, const std::string& example);
-  // What the command does; its result is the exit code.
+  // What the command does; its result is the exit code. Of a command that has others below it: without one of them.
   void on_run(CLI::App* command, Chosen action);
   // What the user chose.
   const Chosen& chosen() const { return chosen_; }
@@ -90,6 +90,7 @@ void add_database_commands(Menu& menu);
 void add_migrate_commands(Menu& menu);
 void add_migrate_database_command(Menu& menu, CLI::App* migrate);
 void add_migrate_files_command(Menu& menu, CLI::App* migrate);
+void add_plan_commands(Menu& menu);
 void add_job_commands(Menu& menu);
 void add_node_commands(Menu& menu);
 

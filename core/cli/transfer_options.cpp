@@ -39,6 +39,7 @@ void add_transfer_options(CLI::App* app, TransferOptions& options, const std::st
                   "Only send in these hours, local time of the source: 22:00-06:00; the job is paused outside of them")
       ->type_name("HOURS");
   app->add_flag("--verify", options.verify, "Read back from the destination's target what was stored, before the cutover");
+  app->add_flag("--approval", options.approval, "When all has arrived, wait for `godwit job approve` before the cutover");
 }
 
 }  // namespace godwit::cli

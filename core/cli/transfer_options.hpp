@@ -16,6 +16,7 @@ struct TransferOptions {
   int priority = GODWIT_PRIORITY_NORMAL;
   std::string time_window;
   bool verify = false;
+  bool approval = false;
 
   // All but the size of blocks, whose name differs. Points into this.
   template <class Options>
@@ -26,11 +27,12 @@ struct TransferOptions {
     options.priority = priority;
     options.time_window = time_window.empty() ? nullptr : time_window.c_str();
     options.verify = verify ? 1 : 0;
+    options.approval = approval ? 1 : 0;
   }
 };
 
-// --streams, --bwlimit, --compress, --priority, --time-window, --verify, and the one for the size of blocks. `options` must
-// outlive the parsing.
+// --streams, --bwlimit, --compress, --priority, --time-window, --verify, --approval, and the one for the size of blocks.
+// `options` must outlive the parsing.
 void add_transfer_options(CLI::App* app, TransferOptions& options, const std::string& block_name);
 // In bytes a second; "none": 0. Throws Failure: INVALID.
 uint64_t rate_from(const std::string& text);

@@ -89,6 +89,84 @@ int godwit_job_list(godwit_client* client, const char* address, godwit_job_info*
   });
 }
 
+int godwit_job_stat(godwit_client* client, const char* address, const char* job_id, godwit_job_info* info) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    if (info == nullptr) return is_null("info");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    const auto job = id_from(job_id, "the job's id");
+    if (!job) return job.error();
+    const auto state = Migration(client->client, *where, *job, nullptr, nullptr).test();
+    if (!state) return state.error();
+    *info = state->info;
+    return Done{};
+  });
+}
+
+int godwit_group_list(godwit_client* client, const char* address, godwit_member** members, size_t* count) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    if (members == nullptr) return is_null("members");
+    if (count == nullptr) return is_null("count");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    const auto group = Node(client->client, *where).group();
+    if (!group) return group.error();
+    const auto copy = copy_for_c(*group);
+    if (!copy) return copy.error();
+    *members = *copy;
+    *count = group->size();
+    return Done{};
+  });
+}
+
+int godwit_group_jobs(godwit_client* client, const char* address, godwit_job_info** infos, size_t* count,
+                      godwit_member** members, size_t* member_count) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    if (infos == nullptr) return is_null("infos");
+    if (count == nullptr) return is_null("count");
+    if (members == nullptr) return is_null("members");
+    if (member_count == nullptr) return is_null("member_count");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    Node node(client->client, *where);
+    auto group = node.group();
+    if (!group) return group.error();
+    const auto jobs = node.jobs_of(*group);
+    const auto member_copy = copy_for_c(*group);
+    if (!member_copy) return member_copy.error();
+    const auto copy = copy_for_c(jobs);
+    if (!copy) {
+      std::free(*member_copy);
+      return copy.error();
+    }
+    *infos = *copy;
+    *count = jobs.size();
+    *members = *member_copy;
+    *member_count = group->size();
+    return Done{};
+  });
+}
+
+int godwit_locate(godwit_client* client, const char* address, const char* id_or_name, godwit_place* place) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    if (id_or_name == nullptr) return is_null("id_or_name");
+    if (place == nullptr) return is_null("place");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    const auto id = godwit::parse_id(id_or_name);
+    if (!id)
+      if (const Result<> valid = check_region_name(id_or_name); !valid) return valid.error();
+    const auto found = Node(client->client, *where).locate(id.value_or(godwit::Id{}), id ? "" : id_or_name);
+    if (!found) return found.error();
+    *place = *found;
+    return Done{};
+  });
+}
+
 int godwit_job_events(godwit_client* client, const char* address, const char* job_id, char** lines) {
   return at_c_boundary([&]() -> Result<> {
     if (client == nullptr) return is_null("client");

@@ -129,6 +129,41 @@ int godwit_migration_pause(godwit_migration* migration) {
   });
 }
 
+int godwit_migration_approve(godwit_migration* migration) {
+  return at_c_boundary([&]() -> Result<> {
+    if (migration == nullptr) return is_null("migration");
+    return migration->migration.approve();
+  });
+}
+
+int godwit_migration_cutover(godwit_migration* migration) {
+  return at_c_boundary([&]() -> Result<> {
+    if (migration == nullptr) return is_null("migration");
+    return migration->migration.cut_over();
+  });
+}
+
+int godwit_migration_checkpoint(godwit_migration* migration) {
+  return at_c_boundary([&]() -> Result<> {
+    if (migration == nullptr) return is_null("migration");
+    return migration->migration.checkpoint();
+  });
+}
+
+int godwit_migration_rollback(godwit_migration* migration) {
+  return at_c_boundary([&]() -> Result<> {
+    if (migration == nullptr) return is_null("migration");
+    return migration->migration.roll_back();
+  });
+}
+
+int godwit_migration_rollback_to_checkpoint(godwit_migration* migration) {
+  return at_c_boundary([&]() -> Result<> {
+    if (migration == nullptr) return is_null("migration");
+    return migration->migration.roll_back_to_checkpoint();
+  });
+}
+
 int godwit_migration_resume(godwit_migration* migration) {
   return at_c_boundary([&]() -> Result<> {
     if (migration == nullptr) return is_null("migration");

@@ -4,6 +4,7 @@
 
 #include "client/lane.hpp"
 #include "fabric/provider.hpp"
+#include "identity/site_guard.hpp"
 
 namespace godwit::client {
 
@@ -42,7 +43,12 @@ Result<std::shared_ptr<fabric::Domain>> Client::domain(const std::string& provid
   // No local end is named: the route to the daemon decides it.
   auto choice = fabric::choose_provider(fabric::ProviderQuery{.provider = provider, .location = {}, .require_rdma = false});
   if (!choice) return std::move(choice).error();
-  auto domain = fabric::Domain::open(*std::move(choice));
+  if (!guard_) {
+    auto guard = identity::guard_of_client();
+    if (!guard) return std::move(guard).error();
+    guard_ = std::move(*guard);
+  }
+  auto domain = fabric::Domain::open(*std::move(choice), guard_);
   if (!domain) return std::move(domain).error();
   domains_.emplace(provider, *domain);
   return *std::move(domain);

@@ -55,7 +55,8 @@ class Client {
   // The lane that rested last, so that its connections are warm; a new one if all are in use.
   Lease borrow();
   // The one domain of this provider, opened by its first use (milliseconds).
-  // Errors: kUnsupported, kFabric.
+  // The first of all reads what the environment says about identity (identity/site_guard.hpp).
+  // Errors: kUnsupported, kFabric; those of identity::guard_of_client().
   Result<std::shared_ptr<fabric::Domain>> domain(const std::string& provider);
 
  private:
@@ -66,6 +67,7 @@ class Client {
 
   std::mutex domains_mutex_;
   std::map<std::string, std::shared_ptr<fabric::Domain>> domains_;  // Guarded by domains_mutex_.
+  std::shared_ptr<const fabric::Guard> guard_;                      // Likewise; null until the first domain.
 
   std::mutex lanes_mutex_;
   size_t lanes_made_ = 0;                       // Guarded by lanes_mutex_.

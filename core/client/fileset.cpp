@@ -41,15 +41,16 @@ Result<Id> start_filesets(Client& client, const fabric::Address& source, const F
   return job;
 }
 
-Result<uint64_t> planned_files(Client& client, const fabric::Address& source, const Id& job,
-                               const std::function<bool(const godwit_planned_file&)>& each) {
+Result<uint64_t> planned_files(Place& place, const Id& job, const std::function<bool(const godwit_planned_file&)>& each) {
   for (uint64_t first = 0;;) {
-    const Lease lane = client.borrow();
-    const wire::Id id = protocol::to_wire(job);
-    const Request request = lane->request(wire::CreateJobFilesRequest(lane->builder(), &id, first, 0));
-    const Result<Reply> reply = expect<wire::JobFilesReply>(lane->ask(source, request, Repeat::kWhenBroken), source);
+    const Result<Reply> reply = place.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+      const Lease lane = place.client().borrow();
+      const wire::Id id = protocol::to_wire(job);
+      return lane->ask(at, lane->request(wire::CreateJobFilesRequest(lane->builder(), &id, first, 0)), Repeat::kWhenBroken);
+    });
     if (!reply) return reply.error();
     const auto* page = reply->body<wire::JobFilesReply>();
+    if (page == nullptr) return place.about(reply->to_error(place.address()));
     if (page->files() == nullptr || page->files()->size() == 0) return page->total();
     for (const wire::JobFile* one : *page->files()) {
       if (one->path() == nullptr) continue;

@@ -8,6 +8,7 @@
 #include "base/id.hpp"
 #include "base/result.hpp"
 #include "client/client.hpp"
+#include "client/place.hpp"
 #include "fabric/address.hpp"
 #include "godwit/godwit.h"
 #include "model/transfer.hpp"
@@ -27,8 +28,7 @@ struct FilesetPlan {
 // started. Errors: kInvalid, kLimit.
 Result<Id> start_filesets(Client& client, const fabric::Address& source, const FilesetPlan& plan);
 
-// Calls `each` until it returns false. The total. Blocks. Errors: kNotFound, no such job; as Lane::ask.
-Result<uint64_t> planned_files(Client& client, const fabric::Address& source, const Id& job,
-                               const std::function<bool(const godwit_planned_file&)>& each);
+// `place`: of the job. Calls `each` until it returns false. The total. Blocks. Errors: kNotFound, no such job; as Place::reach.
+Result<uint64_t> planned_files(Place& place, const Id& job, const std::function<bool(const godwit_planned_file&)>& each);
 
 }  // namespace godwit::client

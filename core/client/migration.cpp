@@ -32,19 +32,24 @@ Result<Id> Migration::start(Client& client, const fabric::Address& source, const
   return job;
 }
 
-Error Migration::about(Error error) const { return with_context("job " + to_string(job_), std::move(error)); }
+Error Migration::about(Errc code, const std::string& text) const {
+  return place_.about(Error{code, to_string(place_.address()) + ": " + text});
+}
 
 Result<JobState> Migration::ask(milliseconds wait, wire::JobAction action, uint64_t bandwidth) {
-  const Lease lane = client_.borrow();
-  const wire::Id job = protocol::to_wire(job_);
-  const Request request =
-      lane->request(wire::CreateJobRequest(lane->builder(), &job, static_cast<uint32_t>(wait.count()), action, bandwidth));
-  const Deadline deadline = Deadline::after(client_.settings().operation_timeout + wait);
-  const Result<Reply> reply =
-      expect<wire::JobReply>(lane->ask(source_, fabric::Purpose::kControl, request, Repeat::kWhenBroken, deadline), source_);
-  if (!reply) return about(reply.error());
-  const wire::JobEntry* entry = reply->body<wire::JobReply>()->entry();
-  if (entry == nullptr) return about(Error{Errc::kProtocol, to_string(source_) + ": the daemon's answer is empty"});
+  const Result<Reply> reply = place_.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+    const Lease lane = client_.borrow();
+    const wire::Id job = protocol::to_wire(job_);
+    const Request request =
+        lane->request(wire::CreateJobRequest(lane->builder(), &job, static_cast<uint32_t>(wait.count()), action, bandwidth));
+    const Deadline deadline = Deadline::after(client_.settings().operation_timeout + wait);
+    return lane->ask(at, fabric::Purpose::kControl, request, Repeat::kWhenBroken, deadline);
+  });
+  if (!reply) return reply.error();
+  const auto* answer = reply->body<wire::JobReply>();
+  if (answer == nullptr) return place_.about(reply->to_error(place_.address()));
+  const wire::JobEntry* entry = answer->entry();
+  if (entry == nullptr) return about(Errc::kProtocol, "the daemon's answer is empty");
   return JobState{to_c(*entry), protocol::text_of(entry->error_text())};
 }
 
@@ -72,14 +77,12 @@ Result<> Migration::wait(milliseconds timeout) {
     }
     if (state->info.ended != 0) {
       if (state->info.error == GODWIT_OK) return Done{};
-      return about(Error{error_from_number(state->info.error), to_string(source_) + ": " + state->error_text});
+      return about(error_from_number(state->info.error), state->error_text);
     }
     // It may last until somebody repairs the peer, so it is told at once.
-    if (state->info.error == GODWIT_ERR_IN_DOUBT)
-      return about(Error{Errc::kInDoubt, to_string(source_) + ": " + state->error_text});
+    if (state->info.error == GODWIT_ERR_IN_DOUBT) return about(Errc::kInDoubt, state->error_text);
     if (is_limited && deadline.passed())
-      return about(
-          Error{Errc::kTimeout, fmt::format("{}: not ended after {} ms; it goes on", to_string(source_), timeout.count())});
+      return about(Errc::kTimeout, fmt::format("not ended after {} ms; it goes on", timeout.count()));
   }
 }
 
@@ -94,6 +97,11 @@ Result<> Migration::decide_cutover() {
 }
 
 Result<> Migration::cancel() { return wish(wire::JobAction::cancel); }
+Result<> Migration::approve() { return wish(wire::JobAction::approve); }
+Result<> Migration::cut_over() { return wish(wire::JobAction::cutover); }
+Result<> Migration::checkpoint() { return wish(wire::JobAction::checkpoint); }
+Result<> Migration::roll_back() { return wish(wire::JobAction::rollback); }
+Result<> Migration::roll_back_to_checkpoint() { return wish(wire::JobAction::rollback_to_checkpoint); }
 Result<> Migration::pause() { return wish(wire::JobAction::pause); }
 Result<> Migration::resume() { return wish(wire::JobAction::resume); }
 Result<> Migration::limit(uint64_t bandwidth_bytes_per_second) {
@@ -107,18 +115,20 @@ Result<> Migration::wish(wire::JobAction action, uint64_t bandwidth) {
 }
 
 Result<Reply> Migration::ask_results(uint32_t first, uint32_t limit) {
-  const Lease lane = client_.borrow();
-  const wire::Id job = protocol::to_wire(job_);
-  const Request request = lane->request(wire::CreateJobResultsRequest(lane->builder(), &job, first, limit));
-  Result<Reply> reply = expect<wire::JobResultsReply>(lane->ask(source_, request, Repeat::kWhenBroken), source_);
-  if (!reply) return about(std::move(reply).error());
+  Result<Reply> reply = place_.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+    const Lease lane = client_.borrow();
+    const wire::Id job = protocol::to_wire(job_);
+    return lane->ask(at, lane->request(wire::CreateJobResultsRequest(lane->builder(), &job, first, limit)),
+                     Repeat::kWhenBroken);
+  });
+  if (reply && reply->body<wire::JobResultsReply>() == nullptr) return place_.about(reply->to_error(place_.address()));
   return reply;
 }
 
 Result<std::vector<godwit_migrate_result>> Migration::results() {
   const Result<JobState> state = test();
   if (!state) return state.error();
-  if (state->info.ended == 0) return about(Error{Errc::kBusy, to_string(source_) + ": it has not ended yet"});
+  if (state->info.ended == 0) return about(Errc::kBusy, "it has not ended yet");
   std::vector<godwit_migrate_result> all;
   for (;;) {
     const Result<Reply> reply = ask_results(static_cast<uint32_t>(all.size()), kPageResults);
@@ -128,8 +138,7 @@ Result<std::vector<godwit_migrate_result>> Migration::results() {
     if (page->results() != nullptr)
       for (const wire::ObjectResult* result : *page->results()) all.push_back(to_c(*result));
     if (all.size() >= page->total()) return all;
-    if (all.size() == before)
-      return about(Error{Errc::kProtocol, to_string(source_) + ": the daemon's list of results ends too early"});
+    if (all.size() == before) return about(Errc::kProtocol, "the daemon's list of results ends too early");
   }
 }
 
@@ -140,9 +149,7 @@ Result<std::string> Migration::report() {
 }
 
 Result<uint64_t> Migration::planned(const std::function<bool(const godwit_planned_file&)>& each) {
-  auto total = planned_files(client_, source_, job_, each);
-  if (!total) return about(std::move(total).error());
-  return total;
+  return planned_files(place_, job_, each);
 }
 
 Result<> wait_for_results(Migration& migration, godwit_migrate_result** results, size_t* result_count) {

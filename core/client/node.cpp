@@ -3,12 +3,16 @@
 #include <algorithm>
 
 #include "client/lane.hpp"
+#include "client/place.hpp"
 #include "client/to_c.hpp"
 
 namespace godwit::client {
 namespace {
 
 constexpr uint32_t kPageRegions = 1'000;
+constexpr uint8_t kAllKinds = 1u << static_cast<unsigned>(wire::PlaceKind::region) |
+                              1u << static_cast<unsigned>(wire::PlaceKind::database) |
+                              1u << static_cast<unsigned>(wire::PlaceKind::job);
 
 }  // namespace
 
@@ -82,22 +86,67 @@ Result<std::vector<godwit_job_info>> Node::jobs() {
 }
 
 Result<std::string> Node::job_events(const Id& job) {
-  const Lease lane = client_.borrow();
+  Place place(client_, address_, "job " + to_string(job), Follow::kAlways);
   std::string all;
   uint64_t first = 0;
   for (;;) {
-    const wire::Id id = protocol::to_wire(job);
-    const Request request = lane->request(wire::CreateJobEventsRequest(lane->builder(), &id, first));
-    const Result<Reply> reply = expect<wire::JobEventsReply>(lane->ask(address_, request, Repeat::kWhenBroken), address_);
+    const Result<Reply> reply = place.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+      const Lease lane = client_.borrow();
+      const wire::Id id = protocol::to_wire(job);
+      return lane->ask(at, lane->request(wire::CreateJobEventsRequest(lane->builder(), &id, first)), Repeat::kWhenBroken);
+    });
     if (!reply) return reply.error();
     const auto* page = reply->body<wire::JobEventsReply>();
+    if (page == nullptr) return place.about(reply->to_error(place.address()));
     const std::string lines = protocol::text_of(page->lines());
     all += lines;
     first += static_cast<uint64_t>(std::ranges::count(lines, '\n'));
     // A page without a line ends it, whatever the total says.
     if (first >= page->total() || lines.empty()) return all;
-    if (lines.back() != '\n') return Error{Errc::kProtocol, to_string(address_) + ": the daemon's events end within a line"};
+    if (lines.back() != '\n')
+      return Error{Errc::kProtocol, to_string(place.address()) + ": the daemon's events end within a line"};
   }
+}
+
+Result<std::vector<godwit_member>> Node::group() {
+  const Lease lane = client_.borrow();
+  const Request request = lane->request(wire::CreateGroupRequest(lane->builder()));
+  const Result<Reply> reply = expect<wire::GroupReply>(lane->ask(address_, request, Repeat::kWhenBroken), address_);
+  if (!reply) return reply.error();
+  std::vector<godwit_member> members;
+  if (const auto* entries = reply->body<wire::GroupReply>()->members())
+    for (const wire::MemberEntry* entry : *entries) members.push_back(to_c(*entry));
+  return members;
+}
+
+std::vector<godwit_job_info> Node::jobs_of(std::vector<godwit_member>& members) {
+  std::vector<godwit_job_info> all;
+  for (godwit_member& member : members) {
+    if (member.error != GODWIT_OK) continue;
+    const auto address = fabric::parse_address(member.address);
+    const auto jobs = address ? Node(client_, *address).jobs() : Result<std::vector<godwit_job_info>>(address.error());
+    if (!jobs) {
+      note(member, jobs.error());
+      continue;
+    }
+    all.insert(all.end(), jobs->begin(), jobs->end());
+  }
+  return all;
+}
+
+Result<godwit_place> Node::locate(const Id& id, const std::string& name) {
+  const Lease lane = client_.borrow();
+  const wire::Id wire_id = protocol::to_wire(id);
+  constexpr bool kAlone = false;
+  const Request request =
+      lane->request(wire::CreateLocateRequestDirect(lane->builder(), &wire_id, name.c_str(), kAllKinds, kAlone));
+  const Result<Reply> reply = expect<wire::LocateReply>(lane->ask(address_, request, Repeat::kWhenBroken), address_);
+  if (!reply) return reply.error();
+  const auto* places = reply->body<wire::LocateReply>()->places();
+  if (places == nullptr || places->size() == 0)
+    return Error{Errc::kNotFound,
+                 to_string(address_) + ": the node has no " + (name.empty() ? to_string(id) : "'" + name + "'")};
+  return to_c(*places->Get(0));
 }
 
 Result<uint64_t> Node::ask_bandwidth(bool set, uint64_t bandwidth) {

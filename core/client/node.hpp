@@ -27,8 +27,14 @@ class Node {
   // In the order of ids. target empty: all. Errors: kNotFound, no such target.
   Result<std::vector<godwit_region_info>> regions(const std::string& target);
   Result<std::vector<godwit_job_info>> jobs();
-  // JSON objects, each with its '\n', the oldest first. Errors: kNotFound, the node knows nothing of the job; kIo.
+  // JSON objects, each with its '\n', the oldest first. Errors: kNotFound, nobody knows of the job; kIo.
   Result<std::string> job_events(const Id& job);
+  // Itself first, then the others of its group, also those that do not answer it.
+  Result<std::vector<godwit_member>> group();
+  // Of all of `members` that answer; notes in it who does not.
+  std::vector<godwit_job_info> jobs_of(std::vector<godwit_member>& members);
+  // In the node's group; by name if the id is zero. Errors: kNotFound, kExists, kUnreachable.
+  Result<godwit_place> locate(const Id& id, const std::string& name);
   // In bytes a second; 0: none.
   Result<uint64_t> bandwidth();
   Result<> limit(uint64_t bandwidth);

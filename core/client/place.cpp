@@ -63,7 +63,7 @@ Result<Reply> Place::reach(WhenBusy when_busy, const Attempt& attempt) {
 
 Result<fabric::Address> Place::follow(const fabric::Address& from, const Reply& moved, int hops) const {
   const std::string text = protocol::text_of(moved.refusal()->moved_address());
-  if (!client_.settings().follow || text.empty()) return moved.to_error(from);
+  if (!follows_ || text.empty()) return moved.to_error(from);
   if (hops > kHopsMax)
     return Error{Errc::kMoved, fmt::format("{}: moved on to {}, after {} moves already", to_string(from), text, kHopsMax)};
   Result<fabric::Address> next = fabric::parse_address(text);

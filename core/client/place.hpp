@@ -1,4 +1,4 @@
-// Place: where an object was last, and the way after it when it has moved. What regions and databases share.
+// Place: where an object or a job was last, and the way after it when it is elsewhere. What regions, databases and jobs share.
 #pragma once
 
 #include <functional>
@@ -14,6 +14,9 @@ namespace godwit::client {
 
 enum class WhenBusy { kFail, kWait };
 
+// Of what is followed to another node.
+enum class Follow { kAsClient, kAlways };
+
 // When a call that moves, clears or flushes so many bytes has to end. A number that a daemon will refuse may be any.
 Deadline transfer_deadline(const Client& client, uint64_t bytes);
 
@@ -23,9 +26,12 @@ class Place {
   // Asks one node; a refusal is a reply.
   using Attempt = std::function<Result<Reply>(const fabric::Address&)>;
 
-  // `subject`: "region 0123..ef", for errors.
-  Place(Client& client, fabric::Address address, std::string subject)
-      : client_(client), subject_(std::move(subject)), address_(std::move(address)) {}
+  // `subject`: "region 0123..ef", for errors. `follow`: always, or if the client's settings say so.
+  Place(Client& client, fabric::Address address, std::string subject, Follow follow = Follow::kAsClient)
+      : client_(client),
+        follows_(follow == Follow::kAlways || client.settings().follow),
+        subject_(std::move(subject)),
+        address_(std::move(address)) {}
 
   Client& client() const { return client_; }
   fabric::Address address() const;
@@ -33,16 +39,17 @@ class Place {
   void move_to(const fabric::Address& address);
 
   // Attempts it wherever the object is, until a node neither is busy nor knows a newer place. Never a refusal.
-  // Errors: those of the attempt and of the refusal; kMoved, the client does not follow, or too often; the text names the
+  // Errors: those of the attempt and of the refusal; kMoved, it is not followed, or too often; the text names the
   // object.
   Result<Reply> reach(WhenBusy when_busy, const Attempt& attempt);
   Error about(Error error) const;
 
  private:
-  // Where the refusal sends us. Errors: kMoved, the client does not follow, or the daemon does not say where to.
+  // Where the refusal sends us. Errors: kMoved, it is not followed, or the daemon does not say where to.
   Result<fabric::Address> follow(const fabric::Address& from, const Reply& moved, int hops) const;
 
   Client& client_;
+  const bool follows_;
   const std::string subject_;
 
   mutable std::mutex mutex_;

@@ -63,7 +63,8 @@ Result<model::Transfer> transfer_from(const TransferOptions& options) {
                            static_cast<model::Compression>(options.compression),
                            static_cast<model::Priority>(options.priority),
                            {},
-                           options.verify != 0};
+                           options.verify != 0,
+                           options.approval != 0};
   if (options.time_window != nullptr) {
     const auto window = model::parse_time_window(options.time_window);
     if (!window) return window.error();

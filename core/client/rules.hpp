@@ -33,6 +33,7 @@ struct TransferOptions {
   int verify;
   int priority;
   const char* time_window;
+  int approval;
 };
 // Errors: kInvalid; the text names the option, or those that contradict each other.
 Result<model::Transfer> transfer_from(const TransferOptions& options);
@@ -40,7 +41,7 @@ Result<model::Transfer> transfer_from(const TransferOptions& options);
 template <class Options>
 Result<model::Transfer> transfer_of(const Options& options, uint64_t block_bytes, std::string_view block_name = "block_bytes") {
   return transfer_from({block_bytes, block_name, options.streams, options.bandwidth, options.compression, options.verify,
-                        options.priority, options.time_window});
+                        options.priority, options.time_window, options.approval});
 }
 
 }  // namespace godwit::client

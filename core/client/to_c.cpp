@@ -101,7 +101,33 @@ godwit_job_info to_c(const wire::JobEntry& entry) {
   info.priority = entry.priority();
   const model::TimeWindow window{entry.window_begin(), entry.window_end()};
   if (!window.is_always()) put(info.time_window, model::to_string(window));
+  put(info.error_text, entry.error_text());
   return info;
+}
+
+godwit_member to_c(const wire::MemberEntry& entry) {
+  godwit_member member{};
+  put(member.address, entry.address());
+  member.node = to_c(protocol::from_wire(entry.node()));
+  member.error = entry.error();
+  put(member.error_text, entry.error_text());
+  return member;
+}
+
+void note(godwit_member& member, const Error& error) {
+  member.error = static_cast<int>(error.code);
+  put(member.error_text, error.text);
+}
+
+godwit_place to_c(const wire::PlaceEntry& entry) {
+  godwit_place place{};
+  put(place.kind, wire::EnumNamePlaceKind(entry.kind()));
+  place.id = to_c(protocol::from_wire(entry.id()));
+  place.epoch = entry.epoch();
+  put(place.name, entry.name());
+  put(place.target, entry.target());
+  put(place.address, entry.address());
+  return place;
 }
 
 godwit_migrate_result to_c(const wire::ObjectResult& result) {
@@ -127,6 +153,7 @@ template Result<godwit_region_info*> copy_for_c(const std::vector<godwit_region_
 template Result<godwit_database_info*> copy_for_c(const std::vector<godwit_database_info>& values);
 template Result<godwit_collection_name*> copy_for_c(const std::vector<godwit_collection_name>& values);
 template Result<godwit_migrate_result*> copy_for_c(const std::vector<godwit_migrate_result>& values);
+template Result<godwit_member*> copy_for_c(const std::vector<godwit_member>& values);
 template Result<godwit_job_info*> copy_for_c(const std::vector<godwit_job_info>& values);
 
 }  // namespace godwit::client

@@ -19,6 +19,10 @@ godwit_region_info to_c(const wire::RegionEntry& entry);
 godwit_database_info to_c(const wire::DatabaseEntry& entry);
 godwit_progress progress_of(const wire::JobEntry& entry);
 godwit_job_info to_c(const wire::JobEntry& entry);
+godwit_member to_c(const wire::MemberEntry& entry);
+godwit_place to_c(const wire::PlaceEntry& entry);
+// That the member does not answer, and why.
+void note(godwit_member& member, const Error& error);
 godwit_migrate_result to_c(const wire::ObjectResult& result);
 
 // Memory that the caller frees with godwit_free(). Errors: kMemory.

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <set>
 
+#include "base/fail_point.hpp"
 #include "base/log.hpp"
 #include "engine/event_log.hpp"
 
@@ -22,13 +24,62 @@ void raise_open_files() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// What the directory is told of.
+Directory::Owned owned_by(const Node& node) {
+  constexpr uint32_t kPage = 10'000;
+  Directory::Owned owned;
+  const auto add = [&](const auto& object, const Id& id, uint64_t epoch) {
+    if (is_served(object.state())) owned.push_back({id, epoch});
+  };
+  for (Id after;;) {
+    const auto page = node.store->list("", after, kPage);
+    for (const auto& region : page) add(*region, region->id, region->epoch);
+    if (page.size() < kPage) break;
+    after = page.back()->id;
+  }
+  for (Id after;;) {
+    const auto page = node.databases->list(after, kPage);
+    for (const auto& database : page) add(*database, database->identity.id, database->identity.epoch);
+    if (page.size() < kPage) break;
+    after = page.back()->identity.id;
+  }
+  return owned;
+}
+
+// What a pool holds only the journal says: a new one would give its bytes to others. (A device has no name that could tell.)
+Result<> check_that_pools_are_known(const Settings& settings) {
+  const std::filesystem::path journal = settings.state_dir + "/journal.db";
+  std::error_code failed;
+  if (std::filesystem::exists(journal, failed)) return Done{};
+  for (const pmem::TargetSettings& target : settings.targets)
+    if (std::filesystem::is_regular_file(target.path, failed))
+      return Error{Errc::kCorrupt,
+                   fmt::format("{} is missing, and target '{}' has a pool already: '{}': bring the journal back, or remove the "
+                               "pool to start empty",
+                               journal.string(), target.name, target.path)};
+  return Done{};
+}
+
+void say_who_is_believed(const identity::SiteSettings& site, const Settings& settings) {
+  if (site.method != identity::Method::kNone)
+    return log::info("peers prove who they are: {}", identity::to_string(site.method));
+  if (settings.identity.method)
+    log::warn("identity.method is none: whoever reaches this daemon acts as its user, {}", geteuid());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Daemon>> Daemon::start(Settings settings) {
   raise_open_files();
+  // Before anything is made on disk.
+  auto site = site_settings(settings, Id{});
+  if (!site) return std::move(site).error();
   std::unique_ptr<Daemon> daemon(new Daemon);
   daemon->node_ = std::make_unique<Node>(std::move(settings));
   if (auto opened = daemon->open_storage(); !opened) return std::move(opened).error();
+  site->node = daemon->node_->journal->node_id();
+  say_who_is_believed(*site, daemon->node_->settings);
+  daemon->node_->domains.set_guard(std::make_shared<identity::SiteGuard>(std::move(*site)));
   if (auto opened = daemon->open_services(); !opened) return std::move(opened).error();
   return daemon;
 }
@@ -38,9 +89,13 @@ Result<> Daemon::open_storage() {
   std::error_code failed;
   std::filesystem::create_directories(node.settings.state_dir, failed);
   if (failed) return Error{Errc::kIo, fmt::format("state_dir {}: {}", node.settings.state_dir, failed.message())};
+  if (auto known = check_that_pools_are_known(node.settings); !known) return known;
   auto journal = journal::Journal::open(node.settings.state_dir);
   if (!journal) return with_context("state_dir " + node.settings.state_dir, std::move(journal).error());
   node.journal = std::move(*journal);
+  node.permissions = std::make_shared<objects::Permissions>(*node.journal);
+  if (auto loaded = node.permissions->load(); !loaded) return loaded;
+  node.settings.engine.permissions = node.permissions;
 
   std::vector<std::unique_ptr<pmem::Target>> targets;
   for (const pmem::TargetSettings& settings : node.settings.targets) {
@@ -72,23 +127,44 @@ Result<> Daemon::open_services() {
   const auto pin = [&node] { node.topology->pin_thread(); };
   node.settings.engine.on_thread_start = pin;
   node.settings.engine.events = std::make_shared<engine::EventLog>(node.settings.engine.scratch + "/events");
+  if (!node.settings.etcd_endpoints.empty()) {
+    node.directory =
+        std::make_shared<Directory>(node.settings.etcd_endpoints, node.settings.group_name, node.journal->node_id());
+    node.settings.engine.ownership = node.directory;
+  }
   const engine::EngineSettings& settings = node.settings.engine;
   node.workers = std::make_unique<WorkerPool>(static_cast<uint32_t>(node.settings.workers), pin);
   node.jobs = std::make_unique<engine::JobTable>(settings, *node.store, *node.filesets, *node.databases, *node.journal,
                                                  node.domains, [this](const Id& job) {
                                                    for (const auto& service : services_) service->job_ended(job);
+                                                   node_->plans->wake();
                                                  });
+  node.plans = std::make_unique<engine::PlanTable>(
+      settings, *node.store, *node.filesets, *node.databases, *node.journal, node.domains, *node.jobs,
+      [&node](const std::string& destination) { return node.addresses_for(destination); });
   node.inbound = std::make_unique<engine::InboundTable>(settings, *node.store, *node.filesets, *node.databases, *node.journal);
   node.streams = std::make_unique<engine::ClientStreams>(settings, static_cast<uint32_t>(node.settings.client_streams_max),
-                                                         *node.store, *node.databases);
+                                                         *node.store, *node.databases, *node.permissions);
   // What was decided before the crash comes first: nobody is served a region that has gone.
   if (auto recovered = node.jobs->recover(); !recovered) return recovered;
+  crash_point("recovery.outbound");
   settings.events->end_cut_short([&node](const Id& job) { return node.jobs->find(job) != nullptr; });
   if (auto recovered = node.inbound->recover(); !recovered) return recovered;
+  crash_point("recovery.inbound");
+  if (auto recovered = node.plans->recover(); !recovered) return recovered;
+  // What a source hid before it handed over comes back: its job, if it goes on, begins anew.
   const auto is_known = [&node](const journal::StagingRecord& staging) {
-    return staging.incoming ? node.inbound->find(staging.job) != nullptr : node.jobs->find(staging.job) != nullptr;
+    return staging.incoming ? node.inbound->find(staging.job) != nullptr
+                            : node.jobs->decision(staging.job) == model::Decision::kCommit;
   };
   if (auto swept = node.filesets->sweep(is_known); !swept) return swept;
+  const auto is_here = [&node](const Id& id) {
+    const auto region = node.store->find(id);
+    const auto database = node.databases->find(id);
+    return region.region || !region.moved.address.empty() || database.database || !database.moved.address.empty() ||
+           node.jobs->find(id) || node.inbound->find(id);
+  };
+  if (auto kept = node.permissions->keep_only(is_here); !kept) return kept;
 
   for (const std::string& listen : node.settings.listen) {
     auto service = Service::open(node, listen);
@@ -97,11 +173,18 @@ Result<> Daemon::open_services() {
     node.addresses.push_back((*service)->address());
     services_.push_back(std::move(*service));
   }
+  node.group = std::make_unique<Group>(node.settings.group_members, node.addresses, node.journal->node_id(), node.domains, pin,
+                                       node.directory);
   auto metrics = Metrics::start(node);
   if (!metrics) return std::move(metrics).error();
   metrics_ = std::move(*metrics);
   if (auto started = node.workers->start(); !started) return started;
+  if (auto started = node.group->start(); !started) return started;
+  // Before any job can ask it.
+  if (node.directory) node.directory->start(node.addresses.front(), [&node] { return owned_by(node); });
   if (auto started = node.jobs->start(); !started) return started;
+  node.inbound->start();
+  node.plans->start();
   for (const auto& service : services_) service->start();
   resolver_ = std::make_unique<engine::Resolver>(settings, node.domains, *node.jobs, *node.inbound);
   return Done{};
@@ -110,10 +193,13 @@ Result<> Daemon::open_services() {
 Daemon::~Daemon() {
   metrics_.reset();
   resolver_.reset();
+  if (node_->directory) node_->directory->stop();
+  if (node_->plans) node_->plans->stop();
   if (node_->jobs) node_->jobs->stop();
   if (node_->inbound) node_->inbound->stop();
   if (node_->streams) node_->streams->stop();
   if (node_->workers) node_->workers->stop();
+  if (node_->group) node_->group->stop();
   for (const auto& service : services_) service->stop();
   node_->inbound.reset();
   node_->jobs.reset();

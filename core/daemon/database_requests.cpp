@@ -21,7 +21,9 @@ Result<objects::DatabasePtr> Requests::find_database(const wire::Id* id) {
 
 Requests::Reply Requests::database_reply(uint64_t request, objects::Database& database) {
   auto& builder = encoder_.builder();
-  return encoder_.finish(request, wire::CreateDatabaseReply(builder, objects::database_entry(builder, database, address_)));
+  return encoder_.finish(
+      request, wire::CreateDatabaseReply(
+                   builder, objects::database_entry(builder, database, address_, node_.permissions->of(database.identity.id))));
 }
 
 Requests::Reply Requests::create_database(uint64_t request, const wire::DatabaseCreateRequest& create) {
@@ -29,6 +31,13 @@ Requests::Reply Requests::create_database(uint64_t request, const wire::Database
   if (!kind) return std::move(kind).error();
   auto database = node_.databases->create(protocol::text_of(create.name()), *kind, protocol::text_of(create.options()));
   if (!database) return std::move(database).error();
+  const objects::DatabaseIdentity& identity = (*database)->identity;
+  auto owned = node_.permissions->set(identity.id, node_.permissions->of_new(caller_), objects::is_lasting(identity.kind));
+  if (!owned) {
+    (void)node_.databases->erase(*database,
+                                 Deadline::after(kDestroyTimeout));  // Left to the administrators if that fails, too.
+    return std::move(owned).error();
+  }
   return database_reply(request, **database);
 }
 
@@ -46,12 +55,14 @@ Requests::Reply Requests::stat_database(uint64_t request, const wire::DatabaseSt
 Requests::Reply Requests::list_databases(uint64_t request, const wire::DatabaseListRequest& list) {
   constexpr uint32_t kPageMax = 1'000;
   const uint32_t limit = std::min(list.limit() == 0 ? kPageMax : list.limit(), kPageMax);
-  auto found = node_.databases->list(protocol::from_wire(list.after()), limit + 1);
-  const bool more = found.size() > limit;
-  if (more) found.pop_back();
+  const auto [found, more] = readable_page<objects::DatabasePtr>(
+      protocol::from_wire(list.after()), limit,
+      [&](const Id& after, uint32_t count) { return node_.databases->list(after, count); },
+      [](const objects::DatabasePtr& database) { return database->identity.id; });
   auto& builder = encoder_.builder();
   std::vector<flatbuffers::Offset<wire::DatabaseEntry>> entries;
-  for (const auto& database : found) entries.push_back(objects::database_entry(builder, *database, address_));
+  for (const auto& database : found)
+    entries.push_back(objects::database_entry(builder, *database, address_, node_.permissions->of(database->identity.id)));
   return encoder_.finish(request, wire::CreateDatabaseListReplyDirect(builder, &entries, more));
 }
 
@@ -60,6 +71,7 @@ Requests::Reply Requests::destroy_database(uint64_t request, const wire::Databas
   if (!database) return std::move(database).error();
   if (auto erased = node_.databases->erase(*database, Deadline::after(kDestroyTimeout)); !erased)
     return std::move(erased).error();
+  node_.permissions->forget((*database)->identity.id);
   return done(request);
 }
 

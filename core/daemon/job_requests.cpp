@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "base/log.hpp"
 #include "base/units.hpp"
 #include "daemon/requests.hpp"
+#include "engine/ask_node.hpp"
 #include "engine/event_log.hpp"
 
 namespace godwit::daemon {
@@ -41,17 +43,10 @@ Requests::Reply Requests::migrate(uint64_t request, const wire::MigrateRequest& 
   wanted.name = protocol::text_of(migrate.name());
   wanted.regions.reserve(migrate.regions()->size());
   for (const wire::Id* id : *migrate.regions()) wanted.regions.push_back(protocol::from_wire(*id));
-  auto job = node_.jobs->submit(wanted, own_addresses(wanted.destination_address));
-  if (!job) return std::move(job).error();
-  return job_status(request, *job);
-}
-
-std::vector<std::string> Requests::own_addresses(const std::string& destination) const {
-  std::vector<std::string> addresses = node_.addresses;
-  const std::string provider = destination.substr(0, destination.find("://"));
-  std::stable_partition(addresses.begin(), addresses.end(),
-                        [&](const std::string& address) { return address.starts_with(provider + "://"); });
-  return addresses;
+  const auto own = own_job();
+  if (!own) return own.error();
+  wanted.job = *own;
+  return submitted(request, *own, node_.jobs->submit(wanted, node_.addresses_for(wanted.destination_address)));
 }
 
 Requests::Reply Requests::migrate_files(uint64_t request, const wire::MigrateFilesRequest& migrate) {
@@ -72,9 +67,10 @@ Requests::Reply Requests::migrate_files(uint64_t request, const wire::MigrateFil
   if (migrate.rules() != nullptr)
     for (const wire::FileRuleEntry* rule : *migrate.rules())
       wanted.options.walk.rules.push_back({rule->take(), protocol::text_of(rule->pattern())});
-  auto job = node_.jobs->submit(wanted, own_addresses(wanted.destination_address));
-  if (!job) return std::move(job).error();
-  return job_status(request, *job);
+  const auto own = own_job();
+  if (!own) return own.error();
+  wanted.job = *own;
+  return submitted(request, *own, node_.jobs->submit(wanted, node_.addresses_for(wanted.destination_address)));
 }
 
 Requests::Reply Requests::migrate_database(uint64_t request, const wire::MigrateDatabaseRequest& migrate) {
@@ -83,12 +79,12 @@ Requests::Reply Requests::migrate_database(uint64_t request, const wire::Migrate
   const Id id = protocol::from_wire(*migrate.id());
   if (auto found = objects::found_or_moved(node_.databases->find(id), to_string(id), moved_); !found)
     return std::move(found).error();
-  const engine::MigrateDatabaseRequest wanted{id, migrate.destination()->str(), protocol::text_of(migrate.new_root()),
-                                              protocol::text_of(migrate.extra_config()),
-                                              protocol::from_wire(migrate.transfer())};
-  auto job = node_.jobs->submit(wanted, own_addresses(wanted.destination_address));
-  if (!job) return std::move(job).error();
-  return job_status(request, *job);
+  engine::MigrateDatabaseRequest wanted{id, migrate.destination()->str(), protocol::text_of(migrate.new_root()),
+                                        protocol::text_of(migrate.extra_config()), protocol::from_wire(migrate.transfer())};
+  const auto own = own_job();
+  if (!own) return own.error();
+  wanted.job = *own;
+  return submitted(request, *own, node_.jobs->submit(wanted, node_.addresses_for(wanted.destination_address)));
 }
 
 Requests::Reply Requests::job_files(uint64_t request, const wire::JobFilesRequest& wanted) {
@@ -111,6 +107,10 @@ Requests::Reply Requests::job_files(uint64_t request, const wire::JobFilesReques
 
 Result<bool> Requests::steer(const wire::JobRequest& request) {
   const Id id = protocol::from_wire(request.job());
+  if (request.action() == wire::JobAction::checkpoint) {
+    if (auto noted = checkpoint(id, node_.settings.engine.stall_timeout); !noted) return std::move(noted).error();
+    return false;
+  }
   const auto job = node_.jobs->find(id);
   if (!job) return unknown_job(id);
   Result<> steered = Done{};
@@ -120,11 +120,45 @@ Result<bool> Requests::steer(const wire::JobRequest& request) {
     case wire::JobAction::approve: job->approve(); break;
     case wire::JobAction::pause: steered = node_.jobs->pause(*job); break;
     case wire::JobAction::resume: steered = node_.jobs->resume(*job); break;
-    case wire::JobAction::limit: steered = job->limit(request.bandwidth_bytes_per_second()); break;
+    case wire::JobAction::limit: steered = node_.jobs->limit(*job, request.bandwidth_bytes_per_second()); break;
+    case wire::JobAction::rollback: steered = node_.jobs->roll_back(*job); break;
+    case wire::JobAction::rollback_to_checkpoint:
+      steered = node_.jobs->roll_back_to_checkpoint(*job);
+      if (!steered) break;
+      // What has arrived is noted when the destination loses the connection; who asked hears when, if it can be reached.
+      if (auto noted = checkpoint(id, node_.settings.engine.connect_timeout); !noted)
+        log::info("{}: no checkpoint: {}", job->describe(), noted.error().text);
+      break;
+    case wire::JobAction::cutover: steered = node_.jobs->cut_over(*job); break;
     default: return Error{Errc::kProtocol, "no such action on a job"};
   }
   if (!steered) return std::move(steered).error();
   return !job->status().ended;
+}
+
+// At the destination it is made; the source asks the destination for it.
+Result<> Requests::checkpoint(const Id& id, milliseconds patience) {
+  if (const auto here = node_.inbound->find(id)) return here->checkpoint();
+  const auto job = node_.jobs->find(id);
+  if (!job) return unknown_job(id);
+  const engine::JobStatus status = job->status();
+  if (status.ended) return Error{Errc::kBusy, fmt::format("{} has ended", job->describe())};
+  if (std::ranges::find(node_.addresses, status.destination) != node_.addresses.end())
+    return Error{Errc::kBusy, fmt::format("nothing of {} has arrived yet", job->describe())};
+  protocol::Encoder encoder;
+  const wire::Id wire_id = protocol::to_wire(id);
+  const auto body = wire::CreateJobRequest(encoder.builder(), &wire_id, 0, wire::JobAction::checkpoint, 0, true);
+  const engine::EngineSettings& settings = node_.settings.engine;
+  const auto bytes =
+      engine::ask_node(node_.domains, status.destination, encoder.finish(1, body), settings.connect_timeout, patience);
+  if (!bytes) return bytes.error();
+  const auto message = protocol::decode(*bytes);
+  if (!message) return with_context(status.destination, Error(message.error()));
+  const auto* refused = message->body<wire::ErrorReply>();
+  if (refused == nullptr) return Done{};
+  Error error = protocol::from_wire(*refused);
+  if (error.code == Errc::kNotFound) return Error{Errc::kBusy, fmt::format("nothing of {} has arrived yet", job->describe())};
+  return with_context(status.destination, std::move(error));
 }
 
 Requests::Reply Requests::bandwidth(uint64_t request, const wire::BandwidthRequest& wanted) {
@@ -143,7 +177,8 @@ std::span<const std::byte> Requests::job_status(uint64_t request, const Id& id) 
 Requests::Reply Requests::list_jobs(uint64_t request) {
   auto& builder = encoder_.builder();
   std::vector<flatbuffers::Offset<wire::JobEntry>> entries;
-  for (const auto& job : node_.jobs->list()) entries.push_back(entry_of(builder, *job));
+  for (const auto& job : node_.jobs->list())
+    if (node_.permissions->is_owner(caller_, job->status().job)) entries.push_back(entry_of(builder, *job));
   return encoder_.finish(request, wire::CreateJobListReplyDirect(builder, &entries));
 }
 

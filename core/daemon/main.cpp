@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "base/log.hpp"
+#include "base/sanitizer.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/version.hpp"
 
@@ -51,9 +52,8 @@ Result<> say_ready(const Options& options, const std::vector<std::string>& addre
 // A library that libfabric loads (libinfinipath) catches these, writes a file to the working directory, and ends us with an
 // exit status: no core, and nobody knows that we crashed. Sanitizers catch them with reason.
 void leave_crashes_to_the_kernel() {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  if (kIsSanitized) return;
   for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGABRT, SIGFPE}) signal(number, SIG_DFL);
-#endif
 }
 
 int serve(const Options& options, daemon::Settings settings) {
@@ -99,6 +99,7 @@ int run(const Options& options) {
     return 0;
   }
   if (options.check) {
+    if (auto site = daemon::site_settings(settings, Id{}); !site) return fail(site.error());
     std::printf("%s is valid: %zu targets\n", options.config.c_str(), settings.targets.size());
     return 0;
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/group.hpp"
 #include "daemon/settings.hpp"
 #include "daemon/topology.hpp"
 #include "daemon/worker_pool.hpp"
@@ -13,10 +14,12 @@
 #include "engine/domains.hpp"
 #include "engine/inbound_table.hpp"
 #include "engine/job_table.hpp"
+#include "engine/plan_table.hpp"
 #include "engine/resolver.hpp"
 #include "journal/journal.hpp"
 #include "objects/database/database_store.hpp"
 #include "objects/files/fileset_store.hpp"
+#include "objects/permissions.hpp"
 #include "objects/region_store.hpp"
 
 namespace godwit::daemon {
@@ -29,16 +32,23 @@ struct Node {
   Settings settings;
   std::unique_ptr<Topology> topology;
   std::unique_ptr<journal::Journal> journal;
+  std::shared_ptr<objects::Permissions> permissions;
   std::unique_ptr<objects::RegionStore> store;
   std::unique_ptr<objects::FilesetStore> filesets;
   std::unique_ptr<objects::DatabaseStore> databases;
   engine::Domains domains;
   std::unique_ptr<WorkerPool> workers;
+  std::unique_ptr<engine::PlanTable> plans;  // Outlives the jobs, which wake it.
   std::unique_ptr<engine::JobTable> jobs;
   std::unique_ptr<engine::InboundTable> inbound;
   std::unique_ptr<engine::ClientStreams> streams;
-  std::vector<std::string> addresses;  // Where it listens; the first is the node's. Constant once services run.
-  std::string metrics_url;             // Empty: there are none. Constant likewise.
+  std::shared_ptr<Directory> directory;  // Null: none is configured.
+  std::unique_ptr<Group> group;          // Null until the addresses are known.
+  std::vector<std::string> addresses;    // Where it listens; the first is the node's. Constant once services run.
+  std::string metrics_url;               // Empty: there are none. Constant likewise.
+
+  // Where it listens, first where a peer of `destination`'s provider reaches it: it may have to ask us back.
+  std::vector<std::string> addresses_for(const std::string& destination) const;
 };
 
 // Machine, providers, limits, targets and pinning as JSON; blocks for some tens of milliseconds. `node`: null for a look at

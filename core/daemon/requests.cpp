@@ -46,10 +46,14 @@ bool Requests::waits_for_disk(const protocol::Decoded& message) const {
   if (message.body<wire::DatabaseCreateRequest>() != nullptr || message.body<wire::DatabaseStatRequest>() != nullptr ||
       message.body<wire::DatabaseListRequest>() != nullptr || message.body<wire::DatabaseDestroyRequest>() != nullptr)
     return true;
+  // What is steered is journalled, or made durable at the destination.
+  if (const auto* job = message.body<wire::JobRequest>()) return job->action() != wire::JobAction::none;
   // An erase waits for accesses under way, and for the catalogue.
-  return message.body<wire::RegionEraseRequest>() != nullptr || message.body<wire::DoctorRequest>() != nullptr ||
-         message.body<wire::MigrateRequest>() != nullptr || message.body<wire::MigrateFilesRequest>() != nullptr ||
-         message.body<wire::MigrateDatabaseRequest>() != nullptr || message.body<wire::JobEventsRequest>() != nullptr;
+  return message.body<wire::RegionEraseRequest>() != nullptr || message.body<wire::ChangeModeRequest>() != nullptr ||
+         message.body<wire::DoctorRequest>() != nullptr || message.body<wire::MigrateRequest>() != nullptr ||
+         message.body<wire::MigrateFilesRequest>() != nullptr || message.body<wire::MigrateDatabaseRequest>() != nullptr ||
+         message.body<wire::JobEventsRequest>() != nullptr || message.body<wire::PlanRequest>() != nullptr ||
+         message.body<wire::PlanActionRequest>() != nullptr || message.body<wire::PlanListRequest>() != nullptr;
 }
 
 std::span<const std::byte> Requests::refuse(uint64_t request, Error error) {
@@ -58,8 +62,11 @@ std::span<const std::byte> Requests::refuse(uint64_t request, Error error) {
 }
 
 std::span<const std::byte> Requests::answer(const protocol::Decoded& message) {
-  Reply reply = dispatch(message);
+  sought_.reset();
+  const auto permitted = permit(message);
+  Reply reply = permitted ? dispatch(message) : Reply(permitted.error());
   if (reply) return *reply;
+  sought_ = sought_by(message, reply.error());
   encoder_.builder().Clear();  // A half-built answer, if any.
   return refuse(message.request(), std::move(reply).error());
 }
@@ -81,6 +88,9 @@ Requests::Reply Requests::dispatch(const protocol::Decoded& message) {
     case wire::Body::JobRequest: {
       const auto& job = *message.body<wire::JobRequest>();
       if (auto steered = steer(job); !steered) return std::move(steered).error();
+      // To the job's source, which asked its destination.
+      if (!node_.jobs->find(protocol::from_wire(job.job())))
+        return encoder_.finish(request, wire::CreateDoneReply(encoder_.builder()));
       return job_status(request, protocol::from_wire(job.job()));
     }
     case wire::Body::JobListRequest: return list_jobs(request);
@@ -89,12 +99,18 @@ Requests::Reply Requests::dispatch(const protocol::Decoded& message) {
     case wire::Body::JobFilesRequest: return job_files(request, *message.body<wire::JobFilesRequest>());
     case wire::Body::JobEventsRequest: return job_events(request, *message.body<wire::JobEventsRequest>());
     case wire::Body::BandwidthRequest: return bandwidth(request, *message.body<wire::BandwidthRequest>());
+    case wire::Body::PlanRequest: return make_plan(request, *message.body<wire::PlanRequest>());
+    case wire::Body::PlanActionRequest: return act_on_plan(request, *message.body<wire::PlanActionRequest>());
+    case wire::Body::PlanListRequest: return list_plans(request);
     case wire::Body::JobResultsRequest: return job_results(request, *message.body<wire::JobResultsRequest>());
+    case wire::Body::LocateRequest: return locate(request, *message.body<wire::LocateRequest>());
+    case wire::Body::GroupRequest: return list_group(request);
     case wire::Body::DecisionRequest: return decision(request, *message.body<wire::DecisionRequest>());
     case wire::Body::DatabaseCreateRequest: return create_database(request, *message.body<wire::DatabaseCreateRequest>());
     case wire::Body::DatabaseStatRequest: return stat_database(request, *message.body<wire::DatabaseStatRequest>());
     case wire::Body::DatabaseListRequest: return list_databases(request, *message.body<wire::DatabaseListRequest>());
     case wire::Body::DatabaseDestroyRequest: return destroy_database(request, *message.body<wire::DatabaseDestroyRequest>());
+    case wire::Body::ChangeModeRequest: return change_mode(request, *message.body<wire::ChangeModeRequest>());
     case wire::Body::DatabaseWorkRequest: return work(request, *message.body<wire::DatabaseWorkRequest>());
     default: return Error{Errc::kProtocol, fmt::format("'{}' is no request", wire::EnumNameBody(message.type()))};
   }
@@ -133,7 +149,8 @@ Result<objects::RegionPtr> Requests::find(const wire::Id* id) {
 
 Requests::Reply Requests::region_reply(uint64_t request, const objects::Region& region) {
   auto& builder = encoder_.builder();
-  return encoder_.finish(request, wire::CreateRegionReply(builder, objects::region_entry(builder, region, address_)));
+  return encoder_.finish(request, wire::CreateRegionReply(builder, objects::region_entry(builder, region, address_,
+                                                                                         node_.permissions->of(region.id))));
 }
 
 Requests::Reply Requests::create(uint64_t request, const wire::RegionCreateRequest& create) {
@@ -143,12 +160,14 @@ Requests::Reply Requests::create(uint64_t request, const wire::RegionCreateReque
     return Error{Errc::kProtocol, "the create request's data is of another size than the region"};
   auto target = node_.store->target(create.target()->str());
   if (!target) return std::move(target).error();
-  auto region = node_.store->create(
-      **target, protocol::text_of(create.name()), create.size_bytes(), [&](objects::Region& made) -> Result<> {
-        if (create.data() == nullptr) return made.target.zero({made.extent.offset_bytes, made.size_bytes});
-        return made.target.write(made.extent.offset_bytes,
-                                 std::as_bytes(std::span(create.data()->data(), create.data()->size())));
-      });
+  auto region =
+      objects::create_owned(*node_.store, *node_.permissions, caller_, **target, protocol::text_of(create.name()),
+                            create.size_bytes(), [&](objects::Region& made) -> Result<> {
+                              if (create.data() == nullptr)
+                                return made.target.zero({made.extent.offset_bytes, made.size_bytes});
+                              return made.target.write(made.extent.offset_bytes,
+                                                       std::as_bytes(std::span(create.data()->data(), create.data()->size())));
+                            });
   if (!region) return std::move(region).error();
   return region_reply(request, **region);
 }
@@ -170,12 +189,14 @@ Requests::Reply Requests::list(uint64_t request, const wire::RegionListRequest& 
   if (!target.empty())
     if (auto known = node_.store->target(target); !known) return std::move(known).error();
   const uint32_t limit = std::min(list.limit() == 0 ? kPageMax : list.limit(), kPageMax);
-  auto found = node_.store->list(target, protocol::from_wire(list.after()), limit + 1);
-  const bool more = found.size() > limit;
-  if (more) found.pop_back();
+  const auto [found, more] = readable_page<objects::RegionPtr>(
+      protocol::from_wire(list.after()), limit,
+      [&](const Id& after, uint32_t count) { return node_.store->list(target, after, count); },
+      [](const objects::RegionPtr& region) { return region->id; });
   auto& builder = encoder_.builder();
   std::vector<flatbuffers::Offset<wire::RegionEntry>> entries;
-  for (const auto& region : found) entries.push_back(objects::region_entry(builder, *region, address_));
+  for (const auto& region : found)
+    entries.push_back(objects::region_entry(builder, *region, address_, node_.permissions->of(region->id)));
   return encoder_.finish(request, wire::CreateRegionListReplyDirect(builder, &entries, more));
 }
 
@@ -230,6 +251,7 @@ Requests::Reply Requests::erase(uint64_t request, const wire::RegionEraseRequest
   auto region = find(erase.id());
   if (!region) return std::move(region).error();
   if (auto erased = node_.store->erase(*region, Deadline::after(kEraseTimeout)); !erased) return std::move(erased).error();
+  node_.permissions->forget((*region)->id);
   return done(request);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/log.hpp"
 #include "base/units.hpp"
+#include "engine/caller.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -175,10 +176,17 @@ void Service::on_message(fabric::ConnectionId connection, std::span<const std::b
     on_closed(connection, decoded.error());
     return;
   }
-  if (const auto* job = decoded->body<wire::JobRequest>(); job != nullptr && job->wait_ms() > 0) {
+  const objects::Caller caller = engine::caller_of(hub_->identity(connection));
+  requests_.act_for(caller);
+  if (const auto* job = decoded->body<wire::JobRequest>();
+      job != nullptr && job->wait_ms() > 0 && job->action() == wire::JobAction::none) {
     constexpr uint32_t kWaitMsMax = 60'000;
-    const auto runs = requests_.steer(*job);
-    if (!runs) return send(connection, requests_.refuse(decoded->request(), runs.error()));
+    const auto permitted = requests_.permit(*decoded);
+    const auto runs = permitted ? requests_.steer(*job) : Result<bool>(permitted.error());
+    if (!runs) {
+      if (const auto sought = requests_.sought_by(*decoded, runs.error())) return seek(connection, *sought);
+      return send(connection, requests_.refuse(decoded->request(), runs.error()));
+    }
     if (*runs) {
       if (!may_wait(connection, 0)) return send(connection, requests_.refuse(decoded->request(), too_many()));
       waiters_.push_back({connection, decoded->request(), protocol::from_wire(job->job()),
@@ -186,18 +194,40 @@ void Service::on_message(fabric::ConnectionId connection, std::span<const std::b
       return;
     }
   }
-  if (!requests_.waits_for_disk(*decoded)) {
-    send(connection, requests_.answer(*decoded));
+  const bool waits_for_group = requests_.waits_for_group(*decoded);
+  if (!waits_for_group && !requests_.waits_for_disk(*decoded)) {
+    const auto reply = requests_.answer(*decoded);
+    if (requests_.sought()) return seek(connection, *requests_.sought());
+    send(connection, reply);
     return;
   }
   if (!may_wait(connection, message.size())) return send(connection, requests_.refuse(decoded->request(), too_many()));
   // The message lives only during this call: the worker gets its own.
   auto copy = std::make_shared<std::vector<std::byte>>(message.begin(), message.end());
-  node_.workers->submit([this, connection, copy] {
-    Requests requests(node_, address_);
+  auto work = [this, connection, copy, caller] {
+    Requests requests(node_, address_, caller);
     auto again = protocol::decode(*copy);
     const auto reply = requests.answer(*again);
+    // Members that do not answer shall not keep those from a worker who wait for the disk.
+    if (requests.sought()) return submit_search(connection, copy->size(), *requests.sought());
     post({connection, {reply.begin(), reply.end()}, copy->size(), {}});
+  };
+  if (waits_for_group)
+    node_.group->submit(std::move(work));
+  else
+    node_.workers->submit(std::move(work));
+}
+
+void Service::seek(fabric::ConnectionId connection, const Sought& sought) {
+  if (!may_wait(connection, 0)) return send(connection, requests_.refuse(sought.request, too_many()));
+  submit_search(connection, 0, sought);
+}
+
+void Service::submit_search(fabric::ConnectionId connection, uint64_t request_bytes, const Sought& sought) {
+  node_.group->submit([this, connection, request_bytes, sought] {
+    Requests requests(node_, address_);
+    const auto reply = requests.seek(sought);
+    post({connection, {reply.begin(), reply.end()}, request_bytes, {}});
   });
 }
 

@@ -62,6 +62,10 @@ class Service final : public fabric::HubHandler {
   void post(Posted posted);
   void take_posted();
   void answer_waiters(const Id& ended_job);
+  // The group is asked for what this node does not have; whoever asked is answered then. The loop's thread.
+  void seek(fabric::ConnectionId connection, const Sought& sought);
+  // The same of a request of so many bytes, which may_wait() has counted. Any thread.
+  void submit_search(fabric::ConnectionId connection, uint64_t request_bytes, const Sought& sought);
   Deadline next_deadline() const;
   void send(fabric::ConnectionId connection, std::span<const std::byte> reply);
   // Whether one more request of this session, of so many bytes, may wait for its answer; counts it if so.

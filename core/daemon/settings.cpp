@@ -148,6 +148,32 @@ Result<> read_databases(const json& list, const std::string& origin, Settings& s
   return Done{};
 }
 
+Result<> read_group(const json& group, const std::string& origin, Settings& settings) {
+  const bool has_directory = group.contains("directory");
+  if (has_directory == group.contains("members"))
+    return at(origin, "group", "either members or a directory with endpoints and a name are needed");
+  for (const char* key : {"endpoints", "name"})
+    if (group.contains(key) != has_directory)
+      return at(origin, "group",
+                has_directory ? fmt::format("a directory needs {}", key) : fmt::format("{} is for a directory", key));
+  if (has_directory) {
+    settings.etcd_endpoints = group["endpoints"].get<std::vector<std::string>>();
+    settings.group_name = group["name"];
+    return Done{};
+  }
+  const json& members = group["members"];
+  for (size_t i = 0; i < members.size(); ++i) {
+    const std::string here = fmt::format("group.members[{}]", i);
+    const auto address = fabric::parse_address(members[i].get<std::string>());
+    if (!address) return at(origin, here, address.error().text);
+    const std::string text = to_string(*address);
+    if (std::ranges::find(settings.group_members, text) != settings.group_members.end())
+      return at(origin, here, "'" + text + "' is a member already");
+    settings.group_members.push_back(text);
+  }
+  return Done{};
+}
+
 // The size in `value`, within the bounds of its row: the schema checks those of numbers, not of sizes that are written as text.
 Result<uint64_t> size_within(const SettingRow& row, const json& value, const std::string& origin, const std::string& path) {
   const bool is_rate_text = row.type == SettingType::kRate && value.is_string();
@@ -210,6 +236,36 @@ Result<> check_metrics(const std::string& text, const std::string& origin) {
             fmt::format("'{}' is none of auto, off and HOST:PORT, such as 127.0.0.1:9100 or [::1]:9100", text));
 }
 
+Result<> read_identity(const json& said, const std::string& origin, Settings& settings) {
+  IdentitySettings& identity = settings.identity;
+  if (const std::string method = said.value("method", ""); !method.empty())
+    identity.method = method == "munge" ? identity::Method::kMunge
+                      : method == "key" ? identity::Method::kKey
+                                        : identity::Method::kNone;
+  identity.key_file = said.value("key_file", "");
+  identity.munge_socket = said.value("munge_socket", "");
+  for (const json& user : said.value("administrators", json::array()))
+    identity.administrators.push_back(user.is_string() ? user.get<std::string>() : std::to_string(user.get<uint64_t>()));
+  const bool is_key = identity.method == identity::Method::kKey;
+  if (is_key && identity.key_file.empty()) return at(origin, "identity", "method key needs a key_file");
+  if (!is_key && !identity.key_file.empty()) return at(origin, "identity.key_file", "only method key uses it");
+  if (identity.method != identity::Method::kMunge && !identity.munge_socket.empty())
+    return at(origin, "identity.munge_socket", "only method munge uses it");
+  return Done{};
+}
+
+// Whether only processes of this machine reach it.
+bool is_local(const fabric::Address& address) {
+  if (address.provider == "shm") return true;
+  const auto parts = fabric::split_host_port(address.location);
+  if (!parts) return false;
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, parts->first.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == IN_LOOPBACKNET;
+  if (inet_pton(AF_INET6, parts->first.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6) != 0;
+  return parts->first == "localhost";
+}
+
 // Whether this address means every interface.
 bool is_wildcard(const fabric::Address& address) {
   const auto parts = fabric::split_host_port(address.location);
@@ -246,6 +302,10 @@ Result<Settings> parse_settings(const std::string& json_text, const std::string&
     if (auto read = read_file_roots(document["file_roots"], origin, settings); !read) return std::move(read).error();
   if (document.contains("databases"))
     if (auto read = read_databases(document["databases"], origin, settings); !read) return std::move(read).error();
+  if (document.contains("group"))
+    if (auto read = read_group(document["group"], origin, settings); !read) return std::move(read).error();
+  if (auto read = read_identity(document.value("identity", json::object()), origin, settings); !read)
+    return std::move(read).error();
   if (document.contains("database_root")) settings.database_root = absolute(document["database_root"]);
   if (document.contains("transfer_manager"))
     if (auto read = read_transfer_manager(document["transfer_manager"], "transfer_manager", origin, settings); !read)
@@ -264,6 +324,33 @@ Result<Settings> parse_settings(const std::string& json_text, const std::string&
   if (settings.engine.pipeline_bytes < settings.engine.block_bytes)
     settings.engine.block_bytes = settings.engine.pipeline_bytes;
   return settings;
+}
+
+Result<identity::SiteSettings> site_settings(const Settings& settings, const Id& node) {
+  const IdentitySettings& said = settings.identity;
+  if (!said.method)
+    for (const std::string& listen : settings.listen)
+      if (const auto address = fabric::parse_address(listen); !address || !is_local(*address))
+        return Error{Errc::kConfig,
+                     fmt::format("listen {}: others reach it, and identity.method does not say how they prove who they are: "
+                                 "'munge', 'key', or 'none' if all of them may act as this daemon's user",
+                                 listen)};
+  identity::SiteSettings site;
+  site.is_daemon = true;
+  site.method = said.method.value_or(identity::Method::kNone);
+  site.munge_socket = said.munge_socket;
+  site.node = node;
+  if (site.method == identity::Method::kKey) {
+    auto key = identity::SiteKey::load(said.key_file);
+    if (!key) return with_context("identity.key_file", std::move(key).error());
+    site.key.emplace(std::move(*key));
+  }
+  for (const std::string& user : said.administrators) {
+    const auto uid = identity::uid_of(user);
+    if (!uid) return with_context("identity.administrators", uid.error());
+    site.trusted_uids.insert(*uid);
+  }
+  return site;
 }
 
 Result<Settings> load_settings(const std::string& path) {

@@ -2,16 +2,26 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
 #include "engine/settings.hpp"
+#include "identity/site_guard.hpp"
 #include "objects/database/database_store.hpp"
 #include "objects/files/file_roots.hpp"
 #include "pmem/target.hpp"
 
 namespace godwit::daemon {
+
+// How peers prove who they are: identity/site_guard.hpp, docs/howto/identity.md.
+struct IdentitySettings {
+  std::optional<identity::Method> method;  // Nothing said: none, which is only taken where nobody else reaches the daemon.
+  std::string key_file;
+  std::string munge_socket;                 // Empty: MUNGE's default.
+  std::vector<std::string> administrators;  // Users' names or numbers.
+};
 
 struct Settings {
   std::string state_dir;
@@ -19,8 +29,12 @@ struct Settings {
   std::vector<pmem::TargetSettings> targets;
   std::vector<objects::FileRoot> file_roots;
   std::vector<objects::DatabaseSettings> databases;
-  std::string database_root;  // Absolute; empty: only maps can be made at run time.
+  std::string database_root;                // Absolute; empty: only maps can be made at run time.
+  std::vector<std::string> group_members;   // Addresses of the other daemons of the group; this one's own may be among them.
+  std::vector<std::string> etcd_endpoints;  // Empty: there is no directory.
+  std::string group_name;                   // Of those who share a directory.
   engine::EngineSettings engine;
+  IdentitySettings identity;
   std::string log_level = "info";
   std::string pinning = "numa";  // "none", "numa" or "core".
   bool require_rdma = false;
@@ -33,6 +47,9 @@ struct Settings {
 // Blocks to read the file. Errors: kNotFound, kIo; kConfig, the text names the key by its path and what it must be.
 Result<Settings> load_settings(const std::string& path);
 Result<Settings> parse_settings(const std::string& json_text, const std::string& origin);
+// What the daemon proves, and asks of others. Blocks to read the key file. Errors: kConfig, it listens where others reach it
+// and no method is said, there is no such administrator, or those of identity::SiteKey::load.
+Result<identity::SiteSettings> site_settings(const Settings& settings, const Id& node);
 // The table as Markdown, for docs/reference/settings.md.
 std::string settings_as_markdown();
 

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/units.hpp"
+#include "daemon/group.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -49,6 +50,17 @@ const std::array kTable{
     SettingRow{"resolve_interval_ms", kMilliseconds, 10, 600'000, "", "between attempts to end a job in doubt",
                [](Settings& s, uint64_t n, const std::string&) { s.engine.resolve_interval = milliseconds(n); },
                [](const Settings& s) { return json(s.engine.resolve_interval.count()); }},
+    SettingRow{"resume_timeout_ms", kMilliseconds, 0, 86'400'000, "",
+               "for the other node to come back to a job that has begun to move bytes and lost it, at its source and at its "
+               "destination; 0: such a job fails at once: [jobs that resume](../howto/resume-jobs.md)",
+               [](Settings& s, uint64_t n, const std::string&) { s.engine.resume_timeout = milliseconds(n); },
+               [](const Settings& s) { return json(s.engine.resume_timeout.count()); }},
+    SettingRow{
+        "checkpoint_interval_ms", kMilliseconds, 10, 86'400'000, "",
+        "between the notes, in a destination's journal, of what has arrived: a job that goes on after a crash sends at most "
+        "what has arrived since the last one again",
+        [](Settings& s, uint64_t n, const std::string&) { s.engine.checkpoint_interval = milliseconds(n); },
+        [](const Settings& s) { return json(s.engine.checkpoint_interval.count()); }},
     SettingRow{"sessions_max", kCount, 1, 65536, "", "clients connected at once",
                [](Settings& s, uint64_t n, const std::string&) { s.sessions_max = n; },
                [](const Settings& s) { return json(s.sessions_max); }},
@@ -137,6 +149,36 @@ json database_schema() {
             {"options", {{"type", "object"}}}}}};
 }
 
+json group_schema() {
+  return {{"type", "object"},
+          {"additionalProperties", false},
+          {"properties",
+           {{"directory", {{"type", "string"}, {"enum", {"etcd"}}}},
+            {"endpoints",
+             {{"type", "array"},
+              {"minItems", 1},
+              {"maxItems", 16},
+              {"items", {{"type", "string"}, {"pattern", "^https?://[^/?#@]+$"}, {"maxLength", 256}}}}},
+            {"name", {{"type", "string"}, {"pattern", "^[A-Za-z0-9._-]{1,64}$"}}},
+            {"members",
+             {{"type", "array"},
+              {"maxItems", Group::kMembersMax},
+              {"items", {{"type", "string"}, {"minLength", 1}, {"maxLength", 256}}}}}}}};
+}
+
+json identity_schema() {
+  return {{"type", "object"},
+          {"additionalProperties", false},
+          {"properties",
+           {{"method", {{"type", "string"}, {"enum", {"munge", "key", "none"}}}},
+            {"key_file", {{"type", "string"}, {"pattern", "^/"}}},
+            {"munge_socket", {{"type", "string"}, {"pattern", "^/"}}},
+            {"administrators",
+             {{"type", "array"},
+              {"maxItems", 1024},
+              {"items", {{"type", {"string", "integer"}}, {"minLength", 1}, {"minimum", 0}, {"maximum", 4'294'967'294}}}}}}}};
+}
+
 json transfer_manager_schema() {
   return {{"type", "object"},
           {"additionalProperties", false},
@@ -168,6 +210,8 @@ json settings_schema() {
          {{"before", {{"type", "string"}, {"pattern", "^/"}}}, {"after", {{"type", "string"}, {"pattern", "^/"}}}}}}},
       {"databases", {{"type", "array"}, {"items", database_schema()}}},
       {"database_root", {{"type", "string"}, {"minLength", 1}}},
+      {"group", group_schema()},
+      {"identity", identity_schema()},
       {"transfer_manager", transfer_manager_schema()},
       {"providers",
        {{"type", "array"},
@@ -199,7 +243,15 @@ std::string settings_as_markdown() {
       "[databases](../howto/databases.md) |\n"
       "| `database_root` | text | none | | directory of databases that are made at run time or arrive from other nodes; "
       "without it "
-      "they can only be of backend `map` |\n";
+      "they can only be of backend `map` |\n"
+      "| `group` | object | none | | the daemons that know of each other's jobs and objects: `members`, a list of their "
+      "addresses, at most 1024; or `directory` (`etcd`) with its `endpoints` and the group's `name`: "
+      "[groups](../howto/group.md) |\n"
+      "| `identity` | object | `{}` | | how clients and daemons prove who they are: `method` (`munge`, `key` or `none`), "
+      "`key_file`, "
+      "`munge_socket`, `administrators` (users' names or numbers). Without a `method` the daemon listens at loopback addresses "
+      "and "
+      "`shm` only: [identity](../howto/identity.md) |\n";
   for (const SettingRow& row : kTable) {
     const char* type = "";
     std::string bounds;

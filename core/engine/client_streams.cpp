@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "engine/caller.hpp"
 #include "engine/remote_io.hpp"
 #include "objects/database/database_work.hpp"
 #include "objects/region_entry.hpp"
@@ -48,7 +49,11 @@ class ClientStreams::Buffers {
 class ClientStreams::Session {
  public:
   Session(ClientStreams& owner, std::shared_ptr<fabric::Domain> domain, fabric::Channel channel, std::string address)
-      : owner_(owner), domain_(std::move(domain)), channel_(std::move(channel)), address_(std::move(address)) {}
+      : owner_(owner),
+        domain_(std::move(domain)),
+        channel_(std::move(channel)),
+        caller_(caller_of(channel_.identity())),
+        address_(std::move(address)) {}
 
   // Until the client leaves. Every error ends the stream: its client opens another one.
   Result<> run() {
@@ -99,18 +104,23 @@ class ClientStreams::Session {
     auto target = owner_.store_.target(create.target()->str());
     if (!target) return std::move(target).error();
     const fabric::RemoteMemory window = from_wire(*create.window());
-    auto region =
-        owner_.store_.create(**target, protocol::text_of(create.name()), create.size_bytes(), [&](objects::Region& made) {
-          return pull_from(channel_, domain_, made.target, made.extent.offset_bytes, window, owner_.settings_);
-        });
+    auto region = objects::create_owned(owner_.store_, owner_.permissions_, caller_, **target, protocol::text_of(create.name()),
+                                        create.size_bytes(), [&](objects::Region& made) {
+                                          return pull_from(channel_, domain_, made.target, made.extent.offset_bytes, window,
+                                                           owner_.settings_);
+                                        });
     if (!region) return std::move(region).error();
     return encoder_.finish(
-        request, wire::CreateRegionReply(encoder_.builder(), objects::region_entry(encoder_.builder(), **region, address_)));
+        request, wire::CreateRegionReply(encoder_.builder(), objects::region_entry(encoder_.builder(), **region, address_,
+                                                                                   owner_.permissions_.of((*region)->id))));
   }
 
   Reply access(uint64_t request, objects::Use use, const wire::Id* id, Extent range, const wire::Window* window) {
     if (id == nullptr || window == nullptr || window->length_bytes() != range.length_bytes)
       return Error{Errc::kProtocol, "the request lacks its region, or its window is of another size"};
+    const auto want = use == objects::Use::kWrite ? objects::Want::kWrite : objects::Want::kRead;
+    if (auto may = objects::check_region(owner_.permissions_, caller_, protocol::from_wire(*id), want); !may)
+      return std::move(may).error();
     auto found = objects::find_or_moved(owner_.store_, protocol::from_wire(*id), moved_);
     if (!found) return std::move(found).error();
     objects::Region& region = **found;
@@ -135,6 +145,7 @@ class ClientStreams::Session {
     if (from.length_bytes > protocol::kBatchBytesMax || to.length_bytes > protocol::kBatchBytesMax)
       return Error{Errc::kLimit, fmt::format("a window of {} bytes; {} are allowed",
                                              std::max(from.length_bytes, to.length_bytes), protocol::kBatchBytesMax)};
+    if (auto may = objects::check_work(owner_.permissions_, caller_, work); !may) return std::move(may).error();
     auto found = objects::found_or_moved(owner_.databases_.find(protocol::from_wire(*work.id())),
                                          to_string(protocol::from_wire(*work.id())), moved_);
     if (!found) return std::move(found).error();
@@ -163,16 +174,18 @@ class ClientStreams::Session {
   ClientStreams& owner_;
   const std::shared_ptr<fabric::Domain> domain_;
   fabric::Channel channel_;
+  const objects::Caller caller_;
   const std::string address_;
   protocol::Encoder encoder_;
   objects::Moved moved_;  // Of the last request that found its region gone.
 };
 
 ClientStreams::ClientStreams(const EngineSettings& settings, uint32_t streams_max, objects::RegionStore& store,
-                             objects::DatabaseStore& databases)
+                             objects::DatabaseStore& databases, objects::Permissions& permissions)
     : settings_(settings),
       store_(store),
       databases_(databases),
+      permissions_(permissions),
       threads_("client stream", streams_max, settings.on_thread_start) {}
 
 void ClientStreams::stop() {

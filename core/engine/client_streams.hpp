@@ -10,6 +10,7 @@
 #include "engine/settings.hpp"
 #include "fabric/channel.hpp"
 #include "objects/database/database_store.hpp"
+#include "objects/permissions.hpp"
 #include "objects/region_store.hpp"
 #include "protocol/codec.hpp"
 
@@ -20,7 +21,7 @@ class ClientStreams {
  public:
   // `address`: of this node, for entries and errors.
   ClientStreams(const EngineSettings& settings, uint32_t streams_max, objects::RegionStore& store,
-                objects::DatabaseStore& databases);
+                objects::DatabaseStore& databases, objects::Permissions& permissions);
   ~ClientStreams() { stop(); }
 
   // Serves the stream until the client closes it or leaves it idle. Errors: kBusy, too many streams.
@@ -34,6 +35,7 @@ class ClientStreams {
   const EngineSettings settings_;
   objects::RegionStore& store_;
   objects::DatabaseStore& databases_;
+  objects::Permissions& permissions_;
   std::atomic<uint64_t> database_bytes_{0};  // Buffered now, at most database_buffer_bytes.
   std::atomic<bool> stopping_{false};
   ThreadGroup threads_;

@@ -16,6 +16,12 @@ class Domains {
  public:
   explicit Domains(bool require_rdma) : require_rdma_(require_rdma) {}
 
+  // Of all domains; before the first is opened. Without it nobody is asked who it is.
+  void set_guard(std::shared_ptr<const fabric::Guard> guard) {
+    const std::lock_guard lock(mutex_);
+    guard_ = std::move(guard);
+  }
+
   // The domain with which to reach, or listen at, this address. Errors: kUnsupported, kFabric.
   Result<std::shared_ptr<fabric::Domain>> of(const fabric::Address& address) {
     const std::lock_guard lock(mutex_);
@@ -23,7 +29,7 @@ class Domains {
     if (!domain) {
       auto choice = fabric::choose_provider({address.provider, local_location_[address.provider], require_rdma_});
       if (!choice) return std::move(choice).error();
-      auto opened = fabric::Domain::open(std::move(*choice));
+      auto opened = fabric::Domain::open(std::move(*choice), guard_);
       if (!opened) return std::move(opened).error();
       domain = std::move(*opened);
     }
@@ -45,6 +51,7 @@ class Domains {
  private:
   const bool require_rdma_;
   std::mutex mutex_;  // Guards all below.
+  std::shared_ptr<const fabric::Guard> guard_;
   std::map<std::string, std::shared_ptr<fabric::Domain>> domains_;
   std::map<std::string, std::string> local_location_;
 };

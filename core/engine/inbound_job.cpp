@@ -31,6 +31,7 @@ std::string_view name_of(DestinationAction action) {
     case DestinationAction::kSendAborted: return "send-aborted";
     case DestinationAction::kAskSource: return "ask-source";
     case DestinationAction::kForgetJob: return "forget-job";
+    case DestinationAction::kJournalReceiving: return "journal-receiving";
   }
   return "unknown";
 }
@@ -38,14 +39,21 @@ std::string_view name_of(DestinationAction action) {
 }  // namespace
 
 InboundJob::InboundJob(journal::Journal& journal, journal::InboundJob record, std::vector<std::unique_ptr<objects::Sink>> sinks,
-                       model::DestinationMachine machine, const EngineSettings& settings)
+                       model::DestinationMachine machine, const EngineSettings& settings, const wire::OfferRequest* offer,
+                       const Digest& listings, Arrived arrived)
     : settings_(settings),
       journal_(journal),
       record_(std::move(record)),
+      listings_(listings),
       sinks_(std::move(sinks)),
       machine_(machine),
+      attached_(offer != nullptr),
+      arrived_(std::move(arrived)),
+      journalled_(offer == nullptr),
+      noted_(arrived_.digests),
+      attempt_(offer == nullptr ? 0 : attempt_of(*offer)),
       seen_state_(machine.state),
-      source_is_silent_(machine.state != DestinationState::kReceiving) {}
+      source_is_silent_(offer == nullptr) {}
 
 std::string InboundJob::describe() const {
   return fmt::format("job {} from {}", to_string(record_.job), record_.source_address);
@@ -60,7 +68,7 @@ Result<> InboundJob::end_pass() {
     last = std::exchange(transfer_, nullptr);
   }
   // Without the lock: only the job's conversation, which is here, touches the sinks while no stream runs.
-  if (!last || last->digests.empty()) return Done{};
+  if (!last || !last->verifies) return Done{};
   if (auto durable = make_durable(std::vector<bool>(sinks_.size(), true)); !durable) return durable;
   return verify_blocks(*last);
 }
@@ -70,12 +78,15 @@ Result<> InboundJob::begin_pass(const std::function<Result<>(const Sinks&)>& beg
   if (machine_.state != DestinationState::kReceiving || streams_ > 0 || !stream_outcome_)
     return Error{Errc::kProtocol, fmt::format("{}: no pass can begin now", describe())};
   transfer_.reset();
-  return begin(sinks_);
+  auto begun = begin(sinks_);
+  if (begun) ++streams_;
+  return begun;
 }
 
-void InboundJob::begin_transfer(std::shared_ptr<SinkTransfer> transfer) {
+void InboundJob::begin_transfer(std::shared_ptr<SinkTransfer> transfer, uint64_t attempt) {
   const std::lock_guard lock(mutex_);
   transfer_ = std::move(transfer);
+  if (attempt_ != attempt || stops_ > 0) transfer_->stop = true;  // Another one has come already, or the end.
 }
 
 std::shared_ptr<SinkTransfer> InboundJob::transfer() const {
@@ -91,7 +102,9 @@ void InboundJob::stream_entered() {
 void InboundJob::stream_left(const Result<>& outcome) {
   const std::lock_guard lock(mutex_);
   if (!outcome) {
-    if (stream_outcome_) stream_outcome_ = outcome;
+    // That others ended because of it does not hide what went wrong here.
+    const bool says_more = !stream_outcome_ && is_interruption(stream_outcome_.error()) && !is_interruption(outcome.error());
+    if (stream_outcome_ || says_more) stream_outcome_ = outcome;
     if (transfer_) transfer_->stop = true;  // The other streams need not go on.
   }
   if (--streams_ == 0) streams_left_.notify_all();
@@ -110,22 +123,30 @@ Result<> InboundJob::join_streams(Deadline deadline) {
 }
 
 OutcomeAnswer InboundJob::prepare(std::span<const uint32_t> failed) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  await_checkpoint(lock);
   if (machine_.state != DestinationState::kReceiving) return feed_locked(DestinationEvent::kPrepare);
+  if (streams_ > 0) stop_streams(lock);  // They use the space that is freed now.
   Result<> fit = stream_outcome_;
-  if (fit && (!transfer_ || streams_ > 0 || !transfer_->all_landed()))
+  if (fit && (!transfer_ || !transfer_->all_landed()))
     fit = Error{Errc::kProtocol, "the source asks for the cutover before every block has arrived"};
   const auto transfer = std::exchange(transfer_, nullptr);
-  if (transfer) transfer->ways.close();  // No RMA can reach the bytes from here on.
+  if (transfer) {
+    transfer->ways.close();  // No RMA can reach the bytes from here on.
+    arrived_ = transfer->arrived();
+  }
   std::vector<bool> stays(sinks_.size(), true);
   for (const uint32_t object : failed)
     if (object < stays.size()) stays[object] = false;
   if (fit) fit = make_durable(stays);
   // Before objects are dropped: a block may hold bytes of those and of others.
-  if (fit && transfer && !transfer->digests.empty()) fit = verify_blocks(*transfer);
+  if (fit && transfer && transfer->verifies) fit = verify_blocks(*transfer);
   for (size_t i = 0; i < sinks_.size() && fit; ++i)
     if (stays[i]) fit = sinks_[i]->try_out();
   if (fit) fit = ask_hook_locked();
+  // A source that does not hear the answer may offer it once more, after a restart of this node.
+  if (fit && !noted_.empty())
+    if (auto noted = note_arrived(arrived_); !noted) log::warn("{}: no checkpoint: {}", describe(), noted.error().text);
   for (size_t i = 0; i < sinks_.size(); ++i) {
     if (stays[i]) continue;
     sinks_[i]->drop();
@@ -147,8 +168,16 @@ OutcomeAnswer InboundJob::prepare(std::span<const uint32_t> failed) {
 // The streams touch the space: whatever frees it comes after them. They look at `stop` many times a second.
 void InboundJob::stop_streams(std::unique_lock<std::mutex>& lock) {
   if (transfer_) transfer_->stop = true;
+  ++stops_;
   streams_left_.wait(lock, [this] { return streams_ == 0; });
+  await_checkpoint(lock);
+  --stops_;
+  if (transfer_) arrived_ = transfer_->arrived();
   transfer_.reset();
+}
+
+void InboundJob::await_checkpoint(std::unique_lock<std::mutex>& lock) {
+  left_.wait(lock, [this] { return !checkpointing_; });
 }
 
 OutcomeAnswer InboundJob::commit() {
@@ -177,6 +206,18 @@ void InboundJob::source_lost() {
   (void)feed_locked(DestinationEvent::kSourceLost);  // Nobody is there to be answered.
 }
 
+// The objects of one job are of one kind. A database's files are others each time they are looked at.
+bool InboundJob::is_resumable() const {
+  return settings_.resume_timeout.count() > 0 && !record_.objects.empty() &&
+         record_.objects.front().kind != objects::ObjectKind::kDatabase;
+}
+
+bool InboundJob::is_of_regions() const {
+  return !record_.objects.empty() && record_.objects.front().kind == objects::ObjectKind::kRegion;
+}
+
+bool InboundJob::can_resume_locked() const { return is_resumable() && machine_.state == DestinationState::kReceiving; }
+
 Result<> InboundJob::ask_hook_locked() const {
   return run_hook(settings_.hook_after,
                   {{"GODWIT_HOOK", "after"},
@@ -199,6 +240,10 @@ Result<> InboundJob::make_durable(const std::vector<bool>& stays) {
     if (storage.volume->survives_restart() && storage.extent.length_bytes > 0)
       extents[storage.volume].push_back(storage.extent);
   }
+  return persist(extents);
+}
+
+Result<> InboundJob::persist(std::map<pmem::Volume*, std::vector<Extent>>& extents) {
   constexpr uint64_t kGapBytes = 4096;  // Flushing a little unused space is cheaper than another call.
   for (auto& [volume, list] : extents) {
     std::ranges::sort(list, {}, &Extent::offset_bytes);
@@ -254,6 +299,7 @@ bool InboundJob::perform_locked(DestinationAction action, DestinationState befor
           prepared.objects.push_back(record_.objects[i]);
           sinks_[i]->note(prepared.objects.back());
         }
+      journalled_ = true;
       auto written = journal_.prepare_inbound(prepared);
       if (written) return true;
       (void)feed_locked(DestinationEvent::kAbort);  // Nothing has been promised yet.
@@ -279,8 +325,22 @@ bool InboundJob::perform_locked(DestinationAction action, DestinationState befor
     case DestinationAction::kFreeSpace: free_locked(); return true;
     case DestinationAction::kSendAborted: answer.outcome = wire::Outcome::aborted; return true;
     case DestinationAction::kAskSource: return true;  // The resolver asks for every job in doubt.
+    case DestinationAction::kJournalReceiving: {
+      journal::InboundJob receiving = record_;
+      receiving.state = journal::InboundState::kReceiving;
+      auto written = journal_.checkpoint_inbound(receiving, {});
+      if (written) return true;
+      machine_.state = before;
+      answer = {wire::Outcome::unknown, written.error().code, written.error().text};
+      return false;
+    }
     case DestinationAction::kForgetJob:
-      if (auto gone = journal_.forget_inbound(record_.job); !gone) log::error("{}: {}", describe(), gone.error().text);
+      if (journalled_)
+        if (auto gone = journal_.forget_inbound(record_.job); !gone) {
+          log::error("{}: {}", describe(), gone.error().text);
+          // Its space is kept too, where the record would claim it again after a restart.
+          if (before != DestinationState::kOwner && record_.target_survives) return false;
+        }
       forgotten_ = true;
       return true;
   }

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "base/fail_point.hpp"
 #include "base/log.hpp"
 #include "engine/attend.hpp"
-#include "engine/hook.hpp"
-#include "objects/database/database_sink.hpp"
+#include "engine/remote_io.hpp"
 
 namespace godwit::engine {
 
@@ -18,6 +18,16 @@ void say_last(fabric::Channel& channel, std::span<const std::byte> message) {
   if (!channel.send(message)) return;
   while (!patience.passed() && channel.wait(patience)) {  // What it still sends concerns nobody, however much it is.
   }
+}
+
+// Whether the peer may act as a source: where identities are proved, a daemon of the site or an administrator; no user's
+// program.
+bool is_daemon(const fabric::Channel& channel) {
+  const fabric::Identity identity = channel.identity();
+  if (!identity.is_proved || identity.is_trusted) return true;
+  log::warn("{} is refused: user {}, group {}, is no daemon of this site, and would act as the source of a job", channel.peer(),
+            identity.uid, identity.gid);
+  return false;
 }
 
 }  // namespace
@@ -34,69 +44,41 @@ InboundTable::InboundTable(const EngineSettings& settings, objects::RegionStore&
 
 InboundTable::~InboundTable() { stop(); }
 
+void InboundTable::start() {
+  checkpointer_ = std::thread([this] { make_checkpoints(); });
+}
+
 void InboundTable::stop() {
-  stopping_ = true;
   {
     const std::lock_guard lock(mutex_);
+    stopping_ = true;
     for (const auto& [id, job] : jobs_)
       if (const auto transfer = job->transfer()) transfer->stop = true;
   }
+  ends_.notify_all();
   job_threads_.join_all();
   stream_threads_.join_all();
-}
-
-Result<> InboundTable::recover() {
-  auto records = journal_.inbound();
-  if (!records) return std::move(records).error();
-  for (journal::InboundJob& record : *records) {
-    const bool owner = record.state == journal::InboundState::kOwner;
-    const bool survived = record.target_survives;
-    std::vector<std::unique_ptr<objects::Sink>> sinks;
-    if (survived) {
-      auto recovered = recover_sinks(record);
-      if (!recovered) return std::move(recovered).error();
-      sinks = std::move(*recovered);
-    }
-    const Id id = record.job;
-    auto machine = model::recover_destination(!owner, owner, survived);
-    auto job = std::make_shared<InboundJob>(journal_, std::move(record), std::move(sinks), machine, settings_);
-    log::info("recovered {}: {}", job->describe(), model::to_string(machine.state));
+  if (checkpointer_.joinable()) checkpointer_.join();
+  std::vector<std::shared_ptr<InboundJob>> lost;
+  {
     const std::lock_guard lock(mutex_);
-    jobs_.emplace(id, std::move(job));
+    for (const auto& [id, job] : jobs_)
+      if (!job->outlives_restart()) lost.push_back(job);
   }
-  return Done{};
+  for (const auto& job : lost) job->source_lost();  // Its space is not kept for nothing.
 }
 
-// What has arrived is shown: regions are in the catalogue then, filesets may have been about to.
-Result<std::vector<std::unique_ptr<objects::Sink>>> InboundTable::recover_sinks(const journal::InboundJob& record) {
-  const bool owner = record.state == journal::InboundState::kOwner;
-  std::vector<std::unique_ptr<objects::Sink>> sinks;
-  if (!record.objects.empty() && record.objects.front().kind == objects::ObjectKind::kFileset) {
-    auto recovered = filesets_.expect_again(record);
-    if (!recovered || !owner) return recovered;
-    for (const auto& sink : *recovered) sink->adopt();
-    return sinks;
+void InboundTable::make_checkpoints() {
+  std::unique_lock lock(mutex_);
+  while (!ends_.wait_for(lock, settings_.checkpoint_interval, [this] { return stopping_.load(); })) {
+    std::vector<std::shared_ptr<InboundJob>> jobs;
+    for (const auto& [id, job] : jobs_)
+      if (!job->source_is_silent()) jobs.push_back(job);
+    lock.unlock();  // A job may be busy with a disk.
+    for (const auto& job : jobs)
+      if (auto noted = job->checkpoint(false); !noted) log::warn("{}: no checkpoint: {}", job->describe(), noted.error().text);
+    lock.lock();
   }
-  if (owner) return sinks;
-  if (!record.objects.empty() && record.objects.front().kind == objects::ObjectKind::kDatabase) {
-    for (const journal::JobObject& object : record.objects) {
-      auto database = databases_.expect_again(object.destination_id, object.epoch + 1);
-      if (!database) return std::move(database).error();
-      sinks.push_back(std::make_unique<objects::DatabaseSink>(databases_, std::move(*database)));
-    }
-    return sinks;
-  }
-  auto target = store_.target(record.target);
-  if (!target || (*target)->pool_id() != record.pool)
-    return Error{Errc::kCorrupt, fmt::format("job {} is prepared on target '{}', whose pool is not configured any more; "
-                                             "configure it again",
-                                             to_string(record.job), record.target)};
-  for (const journal::JobObject& object : record.objects) {
-    auto region = store_.expect_again(**target, object, object.epoch + 1);
-    if (!region) return std::move(region).error();
-    sinks.push_back(std::make_unique<objects::RegionSink>(store_, std::move(*region)));
-  }
-  return sinks;
 }
 
 std::shared_ptr<InboundJob> InboundTable::find(const Id& job) const {
@@ -161,12 +143,13 @@ Result<> InboundTable::run_stream(std::shared_ptr<fabric::Domain> domain, fabric
   // land with it are still absent, and the prepare is refused then.
   auto channel = fabric::Channel::accept(std::move(domain), std::move(incoming), Deadline::after(settings_.connect_timeout));
   const auto transfer = job.transfer();
-  if (!channel || !transfer) return Done{};
+  if (!channel || !transfer || !is_daemon(*channel)) return Done{};
   auto outcome = SinkStream(*channel, *transfer).run();
   if (outcome) return outcome;
   if (outcome.error().code == Errc::kPeerLost) return Done{};
   // Stopped because of another stream: that one knows why, and the source may hear it here first.
   if (auto why = job.stream_outcome(); outcome.error().code == Errc::kCancelled && !why) outcome = why;
+  if (stopping_) return outcome;  // Nothing is wrong with the job: its source waits until this node is back.
   log::warn("{}: a stream failed: {}", job.describe(), outcome.error().text);
   protocol::Encoder encoder;
   say_last(*channel, encoder.error(0, outcome.error()));
@@ -179,28 +162,38 @@ void InboundTable::run_job(std::shared_ptr<fabric::Domain> domain, fabric::Incom
     log::warn("a source's connection was not completed: {}", channel.error().text);
     return;
   }
+  if (!is_daemon(*channel)) {
+    protocol::Encoder encoder;
+    return say_last(*channel, encoder.error(0, Error{Errc::kDenied,
+                                                     "who asks is no daemon of this site: its operator may name you "
+                                                     "in identity.administrators"}));
+  }
   std::shared_ptr<InboundJob> job;
-  const auto ended = converse(*channel, job);
+  uint64_t attempt = 0;
+  const auto ended = converse(*channel, job, attempt);
   channel->close();
   // That one hangs up without an offer is nothing to tell.
   if (!job && !ended && ended.error().code != Errc::kPeerLost)
     log::warn("a source that offered nothing: {}", ended.error().text);
   if (job) {
-    expire_tokens(job);
+    if (attempt != 0) expire_tokens(job);
     if (!ended && job->state() == model::DestinationState::kReceiving) log::warn("{}: {}", job->describe(), ended.error().text);
-    job->source_lost();
+    job->left(attempt, !ended && is_interruption(ended.error()));
   }
   forget_ended();
 }
 
-// Answers one source until it hangs up.
-Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<InboundJob>& job) {
+// Answers one source until it hangs up, or comes back on another connection.
+Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<InboundJob>& job, uint64_t& attempt) {
   constexpr milliseconds kLook{100};
   const auto first_message = Deadline::after(settings_.connect_timeout);
   bool has_spoken = false;
   protocol::Encoder encoder;
+  std::vector<std::byte> scratch;  // Where probes are read to.
   for (;;) {
     auto event = channel.wait(Deadline::after(kLook));
+    if (job && attempt != 0 && job->attempt() != attempt)
+      return Error{Errc::kCancelled, fmt::format("{} was offered again", job->describe())};
     if (!event) {
       if (stopping_ && (!job || job->state() != model::DestinationState::kOwner))
         return Error{Errc::kCancelled, "the daemon stops"};
@@ -216,30 +209,15 @@ Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<Inboun
     auto message = protocol::decode(*bytes);
     if (!message) return with_context(channel.peer(), std::move(message).error());
 
-    if (message->body<wire::OfferRequest>() != nullptr) {
-      const bool is_first = message->body<wire::OfferRequest>()->pass() == 0 || !job;
-      auto reply = is_first ? offered(channel, *message, encoder, job) : next_pass(channel, *message, encoder, job);
-      if (!reply && !is_first) {
-        job->source_lost();  // What has arrived goes, before the source hears of it.
-        say_last(channel, encoder.error(message->request(), reply.error()));
-        return std::move(reply).error();
-      }
-      if (!reply) {
-        const Error refused = std::move(reply).error();
-        if (auto sent = channel.send(encoder.error(message->request(), refused)); !sent) return sent;
-        continue;
-      }
-      if (auto sent = channel.send(*reply); !sent) return sent;
-      if (!job) continue;  // A dry run: that was all.
-      if (auto received = receive_blocks(channel, *job); !received) {
-        log::warn("{}: {}", job->describe(), received.error().text);
-        job->source_lost();  // The space is free when the source hears of it, and tries again.
-        say_last(channel, encoder.error(0, received.error()));
-        return received;
-      }
+    if (const auto* probe = message->body<wire::ProbeRequest>()) {
+      if (auto answered = answer_probe(channel, message->request(), *probe, scratch, encoder); !answered) return answered;
       continue;
     }
-    const auto decided = [&] { return decide(*message, job); };
+    if (message->body<wire::OfferRequest>() != nullptr) {
+      if (auto heard = hear_offer(channel, *message, encoder, job, attempt); !heard) return heard;
+      continue;
+    }
+    const auto decided = [&] { return decide(*message, job, attempt); };
     // What is promised is first made durable, and may be read back and shown to a program.
     const OutcomeAnswer answer =
         message->body<wire::PrepareRequest>() != nullptr ? while_attending(channel, decided) : decided();
@@ -249,29 +227,79 @@ Result<> InboundTable::converse(fabric::Channel& channel, std::shared_ptr<Inboun
     const wire::Id node = protocol::to_wire(journal_.node_id());
     const auto body = wire::CreateOutcomeReply(builder, answer.outcome, static_cast<int32_t>(answer.error), text, &node,
                                                answer.blocks_direct, answer.blocks_staged, because);
-    if (auto sent = channel.send(encoder.finish(message->request(), body)); !sent) return sent;
+    const auto said = encoder.finish(message->request(), body);
+    if (auto sent = channel.send(said); !sent) return sent;
+    if (fail_point("destination.answer.again") != 0)
+      if (auto sent = channel.send(said); !sent) return sent;
   }
+}
+
+// An offer, and the blocks that follow it. A refusal is answered. Errors: why the conversation is over.
+Result<> InboundTable::hear_offer(fabric::Channel& channel, const protocol::Decoded& message, protocol::Encoder& encoder,
+                                  std::shared_ptr<InboundJob>& job, uint64_t& attempt) {
+  const auto& offer = *message.body<wire::OfferRequest>();
+  const bool is_first = offer.pass() == 0 || attempt == 0;
+  auto reply = is_first ? offered(channel, message, encoder, job) : next_pass(channel, message, encoder, job);
+  if (!reply && is_first) return channel.send(encoder.error(message.request(), reply.error()));
+  if (!reply) {
+    job->source_lost();  // What has arrived goes, before the source hears of it.
+    say_last(channel, encoder.error(message.request(), reply.error()));
+    return std::move(reply).error();
+  }
+  if (job) attempt = attempt_of(offer);
+  if (auto sent = channel.send(*reply); !sent) {
+    if (job) job->stream_left(sent);
+    return sent;
+  }
+  if (!job) return Done{};  // A dry run: that was all.
+  auto received = receive_blocks(channel, *job);
+  if (received) return received;
+  log::warn("{}: {}", job->describe(), received.error().text);
+  if (is_interruption(received.error())) return received;
+  job->source_lost();  // The space is free when the source hears of it, and tries again.
+  say_last(channel, encoder.error(0, received.error()));
+  return received;
+}
+
+// Reads what the source shows, so that it can take the time. Errors: those of the channel, which has no more use then.
+Result<> InboundTable::answer_probe(fabric::Channel& channel, uint64_t request, const wire::ProbeRequest& probe,
+                                    std::vector<std::byte>& scratch, protocol::Encoder& encoder) const {
+  constexpr uint64_t kProbeBytesMax = 16_MiB;
+  const wire::Window* window = probe.window();
+  if (window == nullptr || window->length_bytes() == 0 || window->length_bytes() > kProbeBytesMax)
+    return channel.send(encoder.error(request, {Errc::kProtocol, "a probe of nothing, or of more than 16 MiB"}));
+  scratch.resize(window->length_bytes());
+  auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
+  const fabric::RemoteMemory remote{window->address(), window->key(), window->length_bytes()};
+  if (auto pulled = pull_into(channel, std::move(domain), scratch, remote, settings_); !pulled) {
+    say_last(channel, encoder.error(request, pulled.error()));
+    return pulled;
+  }
+  return channel.send(encoder.finish(request, wire::CreateProbeReply(encoder.builder(), scratch.size())));
 }
 
 // The job's own connection is its first stream; the others have come, or come now, by their tokens.
 Result<> InboundTable::receive_blocks(fabric::Channel& channel, InboundJob& job) {
   const auto transfer = job.transfer();
-  job.stream_entered();
-  auto received = SinkStream(channel, *transfer).run();
+  Result<> received = transfer ? SinkStream(channel, *transfer).run() : Error{Errc::kCancelled, "the job has ended"};
   job.stream_left(received);
   auto joined = while_attending(channel, [&] { return job.join_streams(Deadline::after(settings_.stall_timeout)); });
+  if (!joined && !is_interruption(joined.error())) return joined;
   if (!received && received.error().code != Errc::kCancelled) return received;
   return joined ? received : joined;  // Stopped because of another stream: that one knows why.
 }
 
-OutcomeAnswer InboundTable::decide(const protocol::Decoded& message, std::shared_ptr<InboundJob>& job) {
+// `attempt`: that `job` was offered in on this connection, which then speaks of no other; 0: of whichever it names.
+OutcomeAnswer InboundTable::decide(const protocol::Decoded& message, std::shared_ptr<InboundJob>& job, uint64_t attempt) {
   const auto pick = [&](const wire::Id* id) {
+    if (attempt != 0) return protocol::from_wire(id) == job->id();
     job = find(protocol::from_wire(id));
     return job != nullptr;
   };
   // A job that we do not know was aborted, or ended long ago: `unknown` says so.
   if (const auto* request = message.body<wire::PrepareRequest>()) {
     if (!pick(request->job())) return {};
+    if (attempt == 0) return {wire::Outcome::unknown, Errc::kProtocol, "the job was not offered on this connection"};
     // A stream that connected late may not have heard yet that nothing is left for it.
     if (auto joined = job->join_streams(Deadline::after(settings_.connect_timeout)); !joined)
       log::warn("{}: {}", job->describe(), joined.error().text);
@@ -283,115 +311,6 @@ OutcomeAnswer InboundTable::decide(const protocol::Decoded& message, std::shared
   if (const auto* release = message.body<wire::ReleaseRequest>())
     return pick(release->job()) ? job->release() : OutcomeAnswer{wire::Outcome::released, Errc{}, {}};
   return {wire::Outcome::unknown, Errc::kProtocol, "this message has no place on a job's connection"};
-}
-
-Result<Reservation> InboundTable::reserve(fabric::Channel& channel, const wire::OfferRequest& offer, const Id& id) {
-  const uint8_t kind = offer.objects()->size() == 0 ? 0 : offer.objects()->Get(0)->kind();
-  for (const wire::ObjectOffer* object : *offer.objects())
-    if (object->kind() != kind) return Error{Errc::kProtocol, "the objects of a job are all of one kind"};
-  switch (static_cast<objects::ObjectKind>(kind)) {
-    case objects::ObjectKind::kRegion: return reserve_regions(store_, offer, id);
-    case objects::ObjectKind::kFileset: return reserve_filesets(filesets_, channel, offer, id, settings_);
-    case objects::ObjectKind::kDatabase: return reserve_databases(databases_, filesets_, channel, offer, id, settings_);
-  }
-  return Error{Errc::kUnsupported, "this release knows no objects of that kind"};
-}
-
-Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channel, const protocol::Decoded& message,
-                                                         protocol::Encoder& encoder, std::shared_ptr<InboundJob>& job) {
-  const auto& offer = *message.body<wire::OfferRequest>();
-  if (offer.job() == nullptr || offer.source() == nullptr || offer.target() == nullptr || offer.objects() == nullptr)
-    return Error{Errc::kProtocol, "the offer lacks its job, source, target or objects"};
-  const Id id = protocol::from_wire(offer.job());
-  if (job || find(id)) return Error{Errc::kExists, fmt::format("job {} is here already", to_string(id))};
-  if (offer.objects()->size() > settings_.objects_max)
-    return Error{Errc::kLimit,
-                 fmt::format("{} objects; {} are allowed in a job", offer.objects()->size(), settings_.objects_max)};
-  if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
-    return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
-  const auto allowed = while_attending(channel, [&] {
-    return run_hook(settings_.hook_before,
-                    {{"GODWIT_HOOK", "before"},
-                     {"GODWIT_SIDE", "destination"},
-                     {"GODWIT_JOB", to_string(id)},
-                     {"GODWIT_PEER", offer.source()->str()},
-                     {"GODWIT_PLACE", offer.target()->str()},
-                     {"GODWIT_OBJECTS", std::to_string(offer.objects()->size())}},
-                    settings_.hook_timeout);
-  });
-  if (!allowed) return allowed.error();
-  auto reservation = reserve(channel, offer, id);
-  if (!reservation) return std::move(reservation).error();
-  Reservation& reserved = *reservation;
-  std::vector<objects::Sink*> sinks;
-  for (const auto& sink : reserved.sinks) sinks.push_back(sink.get());
-  if (offer.dry_run()) return answer_offer(message.request(), reserved, {}, encoder);
-  EngineSettings settings = settings_;
-  settings.block_bytes = offer.block_bytes();
-  job = std::make_shared<InboundJob>(journal_, std::move(reserved.record), std::move(reserved.sinks),
-                                     model::DestinationMachine{}, settings_);
-  auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
-  job->begin_transfer(std::make_shared<SinkTransfer>(
-      std::move(domain), std::move(sinks), model::plan_blocks(reserved.sizes, offer.block_bytes()), settings, offer.verify()));
-  {
-    const std::lock_guard lock(mutex_);
-    jobs_.emplace(id, job);
-  }
-  return answer_offer(message.request(), reserved, new_tokens(job, offer.streams()), encoder);
-}
-
-std::vector<wire::Id> InboundTable::new_tokens(const std::shared_ptr<InboundJob>& job, uint32_t streams) {
-  std::vector<wire::Id> tokens;
-  const std::lock_guard lock(mutex_);
-  for (uint32_t i = 1; i < std::min(streams, 64u); ++i) {
-    const Id token = random_id();
-    tokens_.emplace(token, job);
-    tokens.push_back(protocol::to_wire(token));
-  }
-  return tokens;
-}
-
-Result<std::span<const std::byte>> InboundTable::next_pass(fabric::Channel& channel, const protocol::Decoded& message,
-                                                           protocol::Encoder& encoder, const std::shared_ptr<InboundJob>& job) {
-  const auto& offer = *message.body<wire::OfferRequest>();
-  if (offer.job() == nullptr || protocol::from_wire(offer.job()) != job->id() || offer.objects() == nullptr)
-    return Error{Errc::kProtocol, "a pass of another job, or without its objects"};
-  if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
-    return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
-  if (auto joined = job->join_streams(Deadline::after(settings_.connect_timeout)); !joined) return std::move(joined).error();
-  if (auto same = while_attending(channel, [&] { return job->end_pass(); }); !same) return std::move(same).error();
-  Reservation reserved;
-  std::vector<objects::Sink*> sinks;
-  auto begun = job->begin_pass([&](const InboundJob::Sinks& all) -> Result<> {
-    auto reservation = reserve_pass(all, channel, offer, settings_);
-    if (!reservation) return std::move(reservation).error();
-    reserved = std::move(*reservation);
-    for (const auto& sink : all) sinks.push_back(sink.get());
-    return Done{};
-  });
-  if (!begun) return std::move(begun).error();
-  EngineSettings settings = settings_;
-  settings.block_bytes = offer.block_bytes();
-  auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
-  job->begin_transfer(std::make_shared<SinkTransfer>(
-      std::move(domain), std::move(sinks), model::plan_blocks(reserved.sizes, offer.block_bytes()), settings, offer.verify()));
-  return answer_offer(message.request(), reserved, new_tokens(job, offer.streams()), encoder);
-}
-
-std::span<const std::byte> InboundTable::answer_offer(uint64_t request, const Reservation& reserved,
-                                                      const std::vector<wire::Id>& tokens, protocol::Encoder& encoder) const {
-  auto& builder = encoder.builder();
-  std::vector<flatbuffers::Offset<wire::WantedEntries>> wanted;
-  for (const auto& [object, entries] : reserved.wanted) {
-    wanted.push_back(wire::CreateWantedEntries(builder, object, builder.CreateVector(protocol::bits_of(entries))));
-  }
-  const auto wanted_offset = builder.CreateVector(wanted);
-  const auto answers_offset = builder.CreateVectorOfStructs(reserved.answers);
-  const auto tokens_offset = builder.CreateVectorOfStructs(tokens);
-  const auto error_offset = builder.CreateString(reserved.first_error);
-  const wire::Id node = protocol::to_wire(journal_.node_id());
-  return encoder.finish(request,
-                        wire::CreateOfferReply(builder, answers_offset, tokens_offset, error_offset, &node, wanted_offset));
 }
 
 }  // namespace godwit::engine

@@ -5,7 +5,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -27,6 +29,8 @@ class InboundTable {
 
   // At start: jobs of the journal whose outcome is not known, or not yet heard by the source. Errors: kCorrupt, kIo.
   Result<> recover();
+  // The thread that notes, time and again, what has arrived.
+  void start();
   // Serves a job's connection in a thread of its own. Errors: kBusy, too many; then `incoming` is refused.
   Result<> serve_job(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming);
   // Serves a job's further stream likewise. Errors: kNotFound, no job awaits that token; kBusy.
@@ -34,7 +38,7 @@ class InboundTable {
 
   // Null: unknown.
   std::shared_ptr<InboundJob> find(const Id& job) const;
-  // Those that are prepared and have not heard the decision.
+  // Those whose source has to be asked: they are prepared and have not heard the decision, or were interrupted.
   std::vector<std::shared_ptr<InboundJob>> in_doubt() const;
   // How many there are in each state; those that are forgotten soon are in none.
   std::map<model::DestinationState, uint64_t> count() const;
@@ -45,19 +49,36 @@ class InboundTable {
  private:
   Result<> run_stream(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming, InboundJob& job);
   void run_job(std::shared_ptr<fabric::Domain> domain, fabric::Incoming incoming);
-  Result<> converse(fabric::Channel& channel, std::shared_ptr<InboundJob>& job);
+  // `attempt`: that the job was offered in; 0: it was not.
+  Result<> converse(fabric::Channel& channel, std::shared_ptr<InboundJob>& job, uint64_t& attempt);
+  Result<> hear_offer(fabric::Channel& channel, const protocol::Decoded& message, protocol::Encoder& encoder,
+                      std::shared_ptr<InboundJob>& job, uint64_t& attempt);
+  Result<> answer_probe(fabric::Channel& channel, uint64_t request, const wire::ProbeRequest& probe,
+                        std::vector<std::byte>& scratch, protocol::Encoder& encoder) const;
   Result<> receive_blocks(fabric::Channel& channel, InboundJob& job);
   Result<std::span<const std::byte>> offered(fabric::Channel& channel, const protocol::Decoded& message,
                                              protocol::Encoder& encoder, std::shared_ptr<InboundJob>& job);
+  Result<std::span<const std::byte>> take_offer(fabric::Channel& channel, const protocol::Decoded& message,
+                                                protocol::Encoder& encoder, std::shared_ptr<InboundJob>& job, const Id& id);
   // Errors: as offered(); the job has failed then.
   Result<std::span<const std::byte>> next_pass(fabric::Channel& channel, const protocol::Decoded& message,
                                                protocol::Encoder& encoder, const std::shared_ptr<InboundJob>& job);
   std::vector<wire::Id> new_tokens(const std::shared_ptr<InboundJob>& job, uint32_t streams);
+  Result<> keep_permissions(const wire::OfferRequest& offer, const Reservation& reserved);
   Result<Reservation> reserve(fabric::Channel& channel, const wire::OfferRequest& offer, const Id& id);
+  // The job of an earlier attempt, if what is here is of use to this one. Errors: as InboundJob::resume().
+  Result<std::shared_ptr<InboundJob>> resumed(fabric::Channel& channel, const wire::OfferRequest& offer, const Id& id);
+  Result<std::span<const std::byte>> answer_resumed(fabric::Channel& channel, const protocol::Decoded& message,
+                                                    protocol::Encoder& encoder, const std::shared_ptr<InboundJob>& job);
+  void receive(fabric::Channel& channel, const wire::OfferRequest& offer, InboundJob& job, std::vector<objects::Sink*> sinks,
+               std::span<const uint64_t> sizes, Arrived arrived);
+  Result<> recover_one(journal::InboundJob& record);
+  void make_checkpoints();
   std::span<const std::byte> answer_offer(uint64_t request, const Reservation& reserved, const std::vector<wire::Id>& tokens,
                                           protocol::Encoder& encoder) const;
-  Result<std::vector<std::unique_ptr<objects::Sink>>> recover_sinks(const journal::InboundJob& record);
-  OutcomeAnswer decide(const protocol::Decoded& message, std::shared_ptr<InboundJob>& job);
+  Result<std::vector<std::unique_ptr<objects::Sink>>> recover_sinks(const journal::InboundJob& record,
+                                                                    std::span<const std::vector<std::byte>> listings);
+  OutcomeAnswer decide(const protocol::Decoded& message, std::shared_ptr<InboundJob>& job, uint64_t attempt);
   void expire_tokens(const std::shared_ptr<InboundJob>& job);
 
   const EngineSettings settings_;
@@ -70,9 +91,13 @@ class InboundTable {
   mutable std::mutex mutex_;  // Guards all below.
   std::unordered_map<Id, std::shared_ptr<InboundJob>> jobs_;
   std::unordered_map<Id, std::shared_ptr<InboundJob>> tokens_;  // Of streams that have not come yet.
+  std::set<Id> arriving_;                                       // Jobs whose offers are being looked at.
+
+  std::condition_variable ends_;  // stopping_
 
   ThreadGroup job_threads_;
   ThreadGroup stream_threads_;
+  std::thread checkpointer_;
 };
 
 }  // namespace godwit::engine

@@ -55,8 +55,15 @@ void JobTable::adapt_workers_locked() {
   queue_changed_.notify_all();
 }
 
+// Whoever steered the job has been obeyed, even if the journal cannot keep it.
+void JobTable::keep_request(OutboundJob& job, std::string_view what) const {
+  if (auto kept = job.keep_request(); !kept)
+    log::warn("{}: {} until a restart only: {}", job.describe(), what, kept.error().text);
+}
+
 Result<> JobTable::pause(OutboundJob& job) {
   if (auto paused = job.pause(); !paused) return paused;
+  keep_request(job, "paused");
   const std::lock_guard lock(mutex_);
   adapt_workers_locked();
   return Done{};
@@ -70,9 +77,36 @@ void JobTable::cancel(OutboundJob& job, std::string_view cause) {
 
 Result<> JobTable::resume(OutboundJob& job) {
   if (auto resumed = job.resume(); !resumed) return resumed;
+  keep_request(job, "goes on");
   const std::lock_guard lock(mutex_);
   adapt_workers_locked();
   return Done{};
+}
+
+Result<> JobTable::roll_back(OutboundJob& job) {
+  if (auto rolled_back = job.roll_back(); !rolled_back) return rolled_back;
+  const std::lock_guard lock(mutex_);
+  adapt_workers_locked();
+  return Done{};
+}
+
+Result<> JobTable::roll_back_to_checkpoint(OutboundJob& job) {
+  if (auto rolled_back = job.roll_back_to_checkpoint(); !rolled_back) return rolled_back;
+  keep_request(job, "paused");
+  const std::lock_guard lock(mutex_);
+  adapt_workers_locked();
+  return Done{};
+}
+
+Result<> JobTable::limit(OutboundJob& job, uint64_t bandwidth) {
+  if (auto limited = job.limit(bandwidth); !limited) return limited;
+  keep_request(job, "limited");
+  return Done{};
+}
+
+Result<> JobTable::cut_over(OutboundJob& job) {
+  job.approve();
+  return resume(job);
 }
 
 // While there are jobs with time windows it looks once a second.

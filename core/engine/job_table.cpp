@@ -14,6 +14,8 @@ namespace {
 
 constexpr size_t kRememberedMax = 1000;
 
+Id id_for(const Id& wanted) { return wanted.is_zero() ? random_id() : wanted; }
+
 Result<> check_transfer(const model::Transfer& transfer, const std::string& destination) {
   if (auto valid = model::check(transfer); !valid) return valid;
   if (auto address = fabric::parse_address(destination); !address) return std::move(address).error();
@@ -54,80 +56,20 @@ Result<> JobTable::start() {
 JobTable::~JobTable() { stop(); }
 
 void JobTable::stop() {
+  std::deque<std::shared_ptr<OutboundJob>> queued;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    queued_.clear();
-    for (const auto& [id, job] : jobs_) job->cancel("the daemon stops");
+    queued.swap(queued_);
+    for (const auto& [id, job] : jobs_) job->suspend();
   }
   queue_changed_.notify_all();
   windows_changed_.notify_all();
+  // What was cancelled before must not come again after a restart.
+  for (const auto& job : queued)
+    if (!job->is_suspended()) job->abandon(Error{Errc::kCancelled, "the daemon stops"});
   threads_.join_all();
   if (window_keeper_.joinable()) window_keeper_.join();
-}
-
-Result<> JobTable::recover() {
-  auto records = journal_.outbound();
-  if (!records) return std::move(records).error();
-  for (const journal::OutboundJob& record : *records)
-    if (auto recovered = recover_one(record); !recovered) return recovered;
-  return Done{};
-}
-
-Result<> JobTable::recover_one(const journal::OutboundJob& record) {
-  const bool handed_over = record.state != journal::OutboundState::kStarted;
-  const bool done = record.state == journal::OutboundState::kDone;
-  auto machine = model::recover_source(record.is_move, handed_over, done, record.source_survives);
-  // Nothing had been promised. The objects serve; a destination that asks hears "abort" for an unknown job.
-  if (machine.state == model::SourceState::kAborted) return journal_.forget_outbound(record.job);
-  if (!handed_over) {  // The only other copy may be the destination's: let it have it.
-    std::vector<journal::MovedRecord> moved;
-    std::vector<journal::DatabaseRecord> databases;
-    for (const journal::JobObject& object : record.objects) {
-      if (object.kind == objects::ObjectKind::kRegion)
-        moved.push_back({object.id, object.epoch + 1, object.name, record.address, record.target});
-      if (object.kind == objects::ObjectKind::kDatabase)  // Of a map, which this node does not have any more.
-        databases.push_back(
-            {object.id, object.epoch, object.name, "map", "", "", true, journal::DatabaseState::kMoved, record.address});
-    }
-    if (auto decided = journal_.hand_over(record.job, moved, databases); !decided) return decided;
-  }
-  std::vector<std::unique_ptr<objects::Source>> sources;
-  if (record.is_move && record.source_survives) {
-    for (const journal::JobObject& object : record.objects) {
-      if (object.kind == objects::ObjectKind::kFileset) {
-        auto source = filesets_.open_again(record.job, object);
-        if (!source) return std::move(source).error();
-        if (done)
-          (*source)->finish_move({record.address, record.target, {}});
-        else
-          sources.push_back(std::move(*source));
-        continue;
-      }
-      if (object.kind == objects::ObjectKind::kDatabase) {
-        auto database = databases_.keep_handed_over(object.id, object.epoch, record.job);
-        if (!database) return std::move(database).error();
-        auto source =
-            std::make_unique<objects::DatabaseSource>(databases_, std::move(*database), record.job, settings_.scratch);
-        if (done)
-          source->finish_move({record.address, record.target, {}});
-        else
-          sources.push_back(std::move(source));
-        continue;
-      }
-      if (done || store_.find(object.id).region) continue;  // The latter could not be read, and stayed.
-      // It serves nobody, and its space is kept until the job has ended.
-      auto region = store_.keep_handed_over(object, record.job);
-      if (!region) return std::move(region).error();
-      sources.push_back(std::make_unique<objects::RegionSource>(store_, std::move(*region), record.job));
-    }
-  }
-  auto job =
-      std::make_shared<OutboundJob>(record, std::move(sources), machine, domains_, journal_, settings_, pace_, on_ended_);
-  log::info("recovered {}: handed over, waits for the destination", job->describe());
-  const std::lock_guard lock(mutex_);
-  remember_locked(job);
-  return Done{};
 }
 
 void JobTable::remember_locked(const std::shared_ptr<OutboundJob>& job) {
@@ -162,58 +104,134 @@ Result<> JobTable::check(const MigrateRequest& request, const std::vector<std::s
 
 OutboundObjects JobTable::open_regions(const MigrateRequest& request, const Id& job, bool stays_here) {
   OutboundObjects objects;
-  for (const Id& region_id : request.regions) {
-    ObjectResult result{region_id, region_id, 0, Errc{}};
-    const auto found = store_.find(region_id);
+  for (const Id& id : request.regions) {
+    const auto found = store_.find(id);
     Result<std::unique_ptr<objects::RegionSource>> source =
-        Error{Errc::kNotFound, fmt::format("no region {} here", to_string(region_id))};
+        Error{Errc::kNotFound, fmt::format("no region {} here", to_string(id))};
     if (found.region && stays_here && found.region->target.name() == request.destination_target)
       source = Error{Errc::kInvalid, fmt::format("{} is on target '{}' already: the destination is the source",
                                                  found.region->describe(), request.destination_target)};
     else if (found.region)
       source = objects::RegionSource::open(store_, found.region, job);
     else if (!found.moved.address.empty())
-      source = Error{Errc::kMoved, fmt::format("region {} has moved to {}", to_string(region_id), found.moved.address)};
-    if (source) {
-      result.size_bytes = (*source)->size_bytes();
-      if (!request.name.empty()) (*source)->rename(request.name);
-      objects.sources.push_back(std::move(*source));
-    } else {
-      result.error = source.error().code;
-      if (objects.first_error.empty()) objects.first_error = source.error().text;
+      source = Error{Errc::kMoved, fmt::format("region {} has moved to {}", to_string(id), found.moved.address)};
+    if (!source) {
+      objects.refuse(id, source.error());
+      continue;
     }
-    objects.results.push_back(result);
+    if (!request.name.empty()) (*source)->rename(request.name);
+    objects.add(id, std::move(*source));
   }
   return objects;
 }
 
-Id JobTable::queue(OutboundRequest request, OutboundObjects objects, OpenObjects open) {
+OutboundObjects JobTable::open_filesets(const MigrateFilesRequest& request, const Id& job, const std::atomic<bool>& cancelled) {
+  OutboundObjects objects;
+  std::shared_ptr<objects::FileVolume> volume;
+  for (const std::string& path : request.paths) {
+    auto source = filesets_.open(job, path, request.options, volume, cancelled);
+    if (source) {
+      const Id id = (*source)->manifest().id;
+      objects.add(id, std::move(*source));
+    } else {
+      objects.refuse({}, source.error());
+    }
+  }
+  return objects;
+}
+
+OutboundObjects JobTable::open_database(const MigrateDatabaseRequest& request, const Id& job) {
+  OutboundObjects objects;
+  const auto found = databases_.find(request.database);
+  Result<std::unique_ptr<objects::DatabaseSource>> source =
+      Error{Errc::kNotFound, fmt::format("no database {} here", to_string(request.database))};
+  if (found.database)
+    source = objects::DatabaseSource::open(databases_, found.database, job, settings_.scratch);
+  else if (!found.moved.address.empty())
+    source = Error{Errc::kMoved, fmt::format("database {} has moved to {}", to_string(request.database), found.moved.address)};
+  if (source)
+    objects.add(request.database, std::move(*source));
+  else
+    objects.refuse(request.database, source.error());
+  return objects;
+}
+
+OutboundRequest JobTable::made_of(const MigrateRequest& request, const Id& job, bool stays_here, OpenObjects& open) {
+  open = [=, this](const std::atomic<bool>&) { return open_regions(request, job, stays_here); };
+  OutboundRequest made{job, {}, request.destination_address, request.destination_target, request.copy, request.transfer};
+  made.asked = request;
+  return made;
+}
+
+OutboundRequest JobTable::made_of(const MigrateFilesRequest& request, const Id& job, bool, OpenObjects& open) {
+  open = [=, this](const std::atomic<bool>& cancelled) { return open_filesets(request, job, cancelled); };
+  OutboundRequest made{job, {}, request.destination_address, request.directory, !request.options.move, request.transfer};
+  made.update = request.update;
+  made.dry_run = request.dry_run;
+  made.hold = request.hold;
+  if (!request.dry_run) made.asked = request;
+  return made;
+}
+
+OutboundRequest JobTable::made_of(const MigrateDatabaseRequest& request, const Id& job, bool, OpenObjects& open) {
+  open = [=, this](const std::atomic<bool>&) { return open_database(request, job); };
+  OutboundRequest made{job, {}, request.destination_address, request.new_root, false, request.transfer};
+  made.extra_config = request.extra_config;
+  made.asked = request;
+  return made;
+}
+
+// Opens the objects at once: who names none that can go hears of it. Errors: that; the journal's.
+template <typename Request>
+Result<Id> JobTable::queue_opened(const Request& request, const std::vector<std::string>& own_addresses, bool stays_here) {
+  OpenObjects open;
+  OutboundRequest job = made_of(request, id_for(request.job), stays_here, open);
+  job.source_address = own_addresses.front();
+  static const std::atomic<bool> kNeverCancelled{false};
+  OutboundObjects objects = open(kNeverCancelled);
+  if (objects.sources.empty()) return Error{objects.results.front().error, objects.first_error};
+  return queue(std::move(job), std::move(objects), std::move(open));
+}
+
+// Errors: the journal's.
+Result<Id> JobTable::queue(OutboundRequest request, OutboundObjects objects, OpenObjects open) {
   if (request.transfer.block_bytes == 0)
     request.transfer.block_bytes = block_bytes_for(request.transfer.bandwidth_bytes_per_second, settings_.block_bytes);
   if (request.transfer.streams == 0) request.transfer.streams = settings_.streams;
+  // What does not outlive a restart need not be found after one.
+  request.is_kept = request.asked && settings_.resume_timeout.count() > 0 &&
+                    std::ranges::all_of(objects.sources, [](const auto& source) { return source->survives_restart(); });
+  if (request.asked) std::visit([&](auto& asked) { asked.transfer = request.transfer; }, *request.asked);
   const Id id = request.job;
+  const bool is_kept = request.is_kept;
   auto job = std::make_shared<OutboundJob>(std::move(request), std::move(objects), std::move(open), domains_, journal_,
                                            settings_, pace_, on_ended_);
-  {
-    const std::lock_guard lock(mutex_);
-    (void)job->keep_window(local_second_of_day());
-    remember_locked(job);
-    if (job->has_window()) windows_changed_.notify_all();
-    queued_.push_back(std::move(job));
-    adapt_workers_locked();
-  }
+  if (is_kept)
+    if (auto kept = job->keep_request(); !kept) {
+      job->abandon(kept.error());
+      return std::move(kept).error();
+    }
+  enqueue(job);
   return id;
+}
+
+void JobTable::enqueue(const std::shared_ptr<OutboundJob>& job) {
+  job->on_held = [this] {
+    const std::lock_guard lock(mutex_);
+    adapt_workers_locked();
+  };
+  const std::lock_guard lock(mutex_);
+  (void)job->keep_window(local_second_of_day());
+  remember_locked(job);
+  if (job->has_window()) windows_changed_.notify_all();
+  queued_.push_back(job);
+  adapt_workers_locked();
 }
 
 Result<Id> JobTable::submit(const MigrateRequest& request, const std::vector<std::string>& own_addresses) {
   if (auto valid = check(request, own_addresses); !valid) return std::move(valid).error();
   const bool stays_here = std::ranges::find(own_addresses, request.destination_address) != own_addresses.end();
-  const Id id = random_id();
-  OutboundObjects objects = open_regions(request, id, stays_here);
-  if (objects.sources.empty()) return Error{objects.results.front().error, objects.first_error};
-  return queue(
-      {id, own_addresses.front(), request.destination_address, request.destination_target, request.copy, request.transfer},
-      std::move(objects), {});
+  return queue_opened(request, own_addresses, stays_here);
 }
 
 Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vector<std::string>& own_addresses) {
@@ -232,30 +250,9 @@ Result<Id> JobTable::submit(const MigrateFilesRequest& request, const std::vecto
   }
   if (auto directory = objects::normal_path(request.directory); !directory)
     return with_context("the destination's directory", std::move(directory).error());
-  const Id id = random_id();
-  OpenObjects open = [this, id, paths = request.paths, options = request.options](const std::atomic<bool>& cancelled) {
-    OutboundObjects objects;
-    std::shared_ptr<objects::FileVolume> volume;
-    for (const std::string& path : paths) {
-      ObjectResult result;
-      auto source = filesets_.open(id, path, options, volume, cancelled);
-      if (source) {
-        result.source_id = (*source)->manifest().id;
-        result.size_bytes = (*source)->size_bytes();
-        objects.sources.push_back(std::move(*source));
-      } else {
-        result.error = source.error().code;
-        if (objects.first_error.empty()) objects.first_error = source.error().text;
-      }
-      objects.results.push_back(result);
-    }
-    return objects;
-  };
-  OutboundRequest job{
-      id, own_addresses.front(), request.destination_address, request.directory, !request.options.move, request.transfer};
-  job.update = request.update;
-  job.dry_run = request.dry_run;
-  job.hold = request.hold;
+  OpenObjects open;
+  OutboundRequest job = made_of(request, id_for(request.job), false, open);
+  job.source_address = own_addresses.front();
   return queue(std::move(job), {}, std::move(open));
 }
 
@@ -263,21 +260,7 @@ Result<Id> JobTable::submit(const MigrateDatabaseRequest& request, const std::ve
   if (auto valid = check_transfer(request.transfer, request.destination_address); !valid) return std::move(valid).error();
   if (!request.new_root.empty())
     if (auto path = objects::normal_path(request.new_root); !path) return with_context("new_root", std::move(path).error());
-  const auto found = databases_.find(request.database);
-  if (!found.database) {
-    if (found.moved.address.empty())
-      return Error{Errc::kNotFound, fmt::format("no database {} here", to_string(request.database))};
-    return Error{Errc::kMoved, fmt::format("database {} has moved to {}", to_string(request.database), found.moved.address)};
-  }
-  const Id id = random_id();
-  auto source = objects::DatabaseSource::open(databases_, found.database, id, settings_.scratch);
-  if (!source) return std::move(source).error();
-  OutboundObjects objects;
-  objects.results.push_back({request.database, request.database, (*source)->size_bytes(), Errc{}});
-  objects.sources.push_back(std::move(*source));
-  OutboundRequest job{id, own_addresses.front(), request.destination_address, request.new_root, false, request.transfer};
-  job.extra_config = request.extra_config;
-  return queue(std::move(job), std::move(objects), {});
+  return queue_opened(request, own_addresses, false);
 }
 
 std::shared_ptr<OutboundJob> JobTable::find(const Id& job) const {

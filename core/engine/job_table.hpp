@@ -14,6 +14,7 @@
 
 #include "base/thread_group.hpp"
 #include "engine/domains.hpp"
+#include "engine/job_request.hpp"
 #include "engine/outbound_job.hpp"
 #include "engine/settings.hpp"
 #include "model/transfer.hpp"
@@ -22,34 +23,6 @@
 #include "objects/region_store.hpp"
 
 namespace godwit::engine {
-
-struct MigrateRequest {
-  std::vector<Id> regions;
-  std::string destination_address;
-  std::string destination_target;
-  bool copy = false;
-  std::string name;  // Of a single region at its destination; empty: the one it has.
-  model::Transfer transfer = {};
-};
-
-struct MigrateFilesRequest {
-  std::vector<std::string> paths;  // Absolute.
-  std::string destination_address;
-  std::string directory;  // There.
-  objects::FilesetOptions options = {};
-  bool update = false;
-  bool dry_run = false;
-  bool hold = false;
-  model::Transfer transfer = {};
-};
-
-struct MigrateDatabaseRequest {
-  Id database;
-  std::string destination_address;
-  std::string new_root;      // There, absolute; empty: its root for databases.
-  std::string extra_config;  // JSON; empty: none.
-  model::Transfer transfer = {};
-};
 
 // Thread-safe.
 class JobTable {
@@ -84,6 +57,11 @@ class JobTable {
   std::vector<std::shared_ptr<OutboundJob>> unfinished() const;
   // As OutboundJob's. While a job is paused another one may run in its place.
   void cancel(OutboundJob& job, std::string_view cause);
+  Result<> roll_back(OutboundJob& job);
+  Result<> roll_back_to_checkpoint(OutboundJob& job);
+  Result<> limit(OutboundJob& job, uint64_t bandwidth);
+  // Whatever keeps it from its cutover: an approval that is missing, a pause, its time window. Errors: kBusy, it has ended.
+  Result<> cut_over(OutboundJob& job);
   Result<> pause(OutboundJob& job);
   Result<> resume(OutboundJob& job);
   // Of all jobs together.
@@ -98,14 +76,24 @@ class JobTable {
   static constexpr uint32_t kWorkersMore = 64;
 
   OutboundObjects open_regions(const MigrateRequest& request, const Id& job, bool stays_here);
-  Result<> recover_one(const journal::OutboundJob& record);
-  Id queue(OutboundRequest request, OutboundObjects objects, OpenObjects open);
+  OutboundObjects open_database(const MigrateDatabaseRequest& request, const Id& job);
+  OutboundObjects open_filesets(const MigrateFilesRequest& request, const Id& job, const std::atomic<bool>& cancelled);
+  Result<> recover_one(const journal::OutboundJob& record, const journal::RequestRecord* request);
+  Result<> go_on(const journal::RequestRecord& kept, const journal::OutboundJob* record);
+  OutboundRequest made_of(const MigrateRequest& request, const Id& job, bool stays_here, OpenObjects& open);
+  OutboundRequest made_of(const MigrateFilesRequest& request, const Id& job, bool stays_here, OpenObjects& open);
+  OutboundRequest made_of(const MigrateDatabaseRequest& request, const Id& job, bool stays_here, OpenObjects& open);
+  template <typename Request>
+  Result<Id> queue_opened(const Request& request, const std::vector<std::string>& own_addresses, bool stays_here);
+  Result<Id> queue(OutboundRequest request, OutboundObjects objects, OpenObjects open);
+  void enqueue(const std::shared_ptr<OutboundJob>& job);
   Result<> check(const MigrateRequest& request, const std::vector<std::string>& own_addresses) const;
   static uint32_t local_second_of_day();
   void work();
   std::shared_ptr<OutboundJob> next_locked();
   uint32_t workers_wanted_locked() const;
   void adapt_workers_locked();
+  void keep_request(OutboundJob& job, std::string_view what) const;
   void keep_windows();
   void remember_locked(const std::shared_ptr<OutboundJob>& job);
 

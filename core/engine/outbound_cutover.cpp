@@ -52,7 +52,12 @@ std::string_view name_of(SourceAction action) {
 // Sends a request and waits for its outcome; what it means depends on what was asked.
 Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const std::byte> message) {
   const uint64_t number = next_request_ - 1;  // The one that `message` was built with.
+  if (fail_point("source.message.stale") != 0 && !said_before_.empty())
+    if (auto sent = channel.send(said_before_); !sent) return std::move(sent).error();
   if (auto sent = channel.send(message); !sent) return std::move(sent).error();
+  if (fail_point("source.message.again") != 0)
+    if (auto sent = channel.send(message); !sent) return std::move(sent).error();
+  said_before_.assign(message.begin(), message.end());
   const auto deadline = patience();
   for (;;) {
     auto event = channel.wait(deadline);
@@ -103,6 +108,9 @@ Result<> OutboundJob::feed(SourceEvent first, fabric::Channel* channel) {
     std::vector<SourceAction> actions;
     {
       const std::lock_guard lock(mutex_);
+      // Who was told that it is cancelled, or rolled back, was told so before this decision.
+      if (*event == SourceEvent::kPrepared && stops_)
+        event = suspended_ || !cancelled_ ? SourceEvent::kInterrupted : SourceEvent::kFailed;
       actions = machine_.on(*event);
     }
     event.reset();
@@ -115,6 +123,16 @@ Result<> OutboundJob::feed(SourceEvent first, fabric::Channel* channel) {
     }
   }
   return Done{};
+}
+
+// The destination has prepared: nobody reads what moves any more. Errors: as stop_all().
+Result<> OutboundJob::before_decision(fabric::Channel& channel) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stops_) return Done{};  // feed() takes no decision then.
+    if (request_.transfer.verify) enter_locked(Phase::kCutover);
+  }
+  return request_.copy ? Result<>(Done{}) : while_attending(channel, [this] { return stop_all(); });
 }
 
 Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fabric::Channel* channel) {
@@ -133,10 +151,8 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
         const auto failed = builder.CreateVector(failed_);
         return wire::CreatePrepareRequest(builder, &job, failed);
       });
-      if (!answer || **answer != SourceEvent::kPrepared) return answer;
-      if (request_.transfer.verify) enter(Phase::kCutover);
-      if (request_.copy) return answer;
-      if (auto stopped = while_attending(*channel, [this] { return stop_all(); }); !stopped) return std::move(stopped).error();
+      if (answer && **answer == SourceEvent::kPrepared)
+        if (auto ready = before_decision(*channel); !ready) return std::move(ready).error();
       return answer;
     }
     case SourceAction::kJournalHandOver:
@@ -149,8 +165,11 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
       return nothing;
     case SourceAction::kSendCommit: return send([&](auto& builder) { return wire::CreateCommitRequest(builder, &job); });
     case SourceAction::kJournalDone:
-      if (auto written = journal_.finish_outbound(request_.job); !written)
-        log::error("{}: {}", describe(), written.error().text);
+      if (auto written = journal_.finish_outbound(request_.job); !written) {
+        const std::lock_guard lock(mutex_);
+        journal_failed_ = true;  // After a restart the destination has to know of the job still: it hears of no release.
+        return std::move(written).error();
+      }
       if (request_.copy) finish_objects();
       return nothing;
     case SourceAction::kFreeObjects: finish_objects(); return nothing;
@@ -172,8 +191,7 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
       if (channel != nullptr) return send([&](auto& builder) { return wire::CreateAbortRequest(builder, &job); });
       return nothing;
     case SourceAction::kForgetJob:
-      if (journalled_)
-        if (auto gone = journal_.forget_outbound(request_.job); !gone) return std::move(gone).error();
+      if (auto gone = forget_records(); !gone) return std::move(gone).error();
       {
         const std::lock_guard lock(mutex_);
         unreleased_ = false;
@@ -183,10 +201,20 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
   return nothing;
 }
 
+// A request that is being written must not come after it.
+Result<> OutboundJob::forget_records() {
+  const std::lock_guard keeping(kept_mutex_);
+  if (journalled_ || kept_)
+    if (auto gone = journal_.forget_outbound(request_.job); !gone) return gone;
+  journalled_ = false;
+  kept_ = false;
+  return Done{};
+}
+
 Result<> OutboundJob::stop_all() {
   const auto deadline = Deadline::after(settings_.quiesce_timeout);
   for (const auto& source : sources_)
-    if (auto stopped = source->stop(deadline); !stopped) return stopped;
+    if (auto stopped = source->stop(deadline); !stopped) return fails_here(stopped.error());
   return Done{};
 }
 
@@ -204,6 +232,7 @@ void OutboundJob::finish_objects() {
   }
   // Without the lock: to remove a tree takes long, and others only want to know how the job stands.
   for (const auto& source : sources) source->finish_move({request_.destination_address, request_.destination_target, {}});
+  sources.clear();  // With what they had made for a while: whoever hears of the end may look.
   {
     const std::lock_guard lock(mutex_);
     for (ObjectResult& result : results_)

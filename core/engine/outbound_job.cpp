@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/fail_point.hpp"
 #include "base/log.hpp"
 #include "engine/attend.hpp"
 #include "engine/hook.hpp"
@@ -29,12 +29,20 @@ OutboundJob::OutboundJob(OutboundRequest request, OutboundObjects objects, OpenO
       has_window_(!request_.transfer.window.is_always()) {
   pace_.limit(request_.transfer.bandwidth_bytes_per_second);
   machine_.is_move = !request_.copy;
-  note("queued", {{"source", request_.source_address},
-                  {"destination", request_.destination_address},
-                  {"target", request_.destination_target},
-                  {"kind", request_.copy ? "copy" : "move"}});
-  take_objects(std::move(objects));
+  destination_node_ = request_.destination_node;
+  journalled_ = request_.is_journalled;
+  kept_ = request_.is_kept;
+  attempt_ = request_.attempts;
+  has_begun_ = journalled_;
   history_.emplace_back(Phase::kPlanning, started_);
+  note(attempt_ > 0 ? "recovered" : "queued", {{"source", request_.source_address},
+                                               {"destination", request_.destination_address},
+                                               {"target", request_.destination_target},
+                                               {"kind", request_.copy ? "copy" : "move"}});
+  take_objects(std::move(objects));
+  if (!request_.is_paused) return;
+  const std::lock_guard lock(mutex_);
+  hold_locked(Why::kUser);
 }
 
 void OutboundJob::take_objects(OutboundObjects objects) {
@@ -89,104 +97,6 @@ std::string OutboundJob::describe() const {
                      request_.destination_target);
 }
 
-// ---------------------------------------------------------------- what others see
-
-JobStatus OutboundJob::status() const {
-  const std::lock_guard lock(mutex_);
-  JobStatus status;
-  status.job = request_.job;
-  status.source = request_.source_address;
-  status.destination = request_.destination_address;
-  status.destination_target = request_.destination_target;
-  status.copy = request_.copy;
-  status.phase = phase_;
-  status.ended = model::is_final(phase_);
-  status.error = first_error_.code;
-  status.error_text = first_error_.text;
-  const bool partial = status.ended && objects_done_ > 0 && first_error_.code != Errc{};
-  if (partial) {
-    status.error = Errc::kPartial;
-    status.error_text = fmt::format("{} of {} objects stayed; the first because: {}", results_.size() - objects_done_,
-                                    results_.size(), first_error_.text);
-  }
-  status.transfer = request_.transfer;
-  status.transfer.bandwidth_bytes_per_second = pace_.limit();
-  if (!has_window_) status.transfer.window = {};
-  status.bytes_done = counters_.bytes_done;
-  status.bytes_total = bytes_total_;
-  status.objects_done = objects_done_;
-  status.objects_total = results_.size();
-  const auto until = status.ended ? ended_ : Clock::now();
-  status.seconds = std::chrono::duration<double>(until - started_).count();
-  status.bytes_per_second = status.seconds > 0 ? static_cast<double>(status.bytes_done) / status.seconds : 0;
-  return status;
-}
-
-Phase OutboundJob::phase() const {
-  const std::lock_guard lock(mutex_);
-  return phase_;
-}
-
-std::vector<ObjectResult> OutboundJob::results() const {
-  const std::lock_guard lock(mutex_);
-  return results_;
-}
-
-model::Decision OutboundJob::decision() const {
-  const std::lock_guard lock(mutex_);
-  return journal_failed_ ? model::Decision::kPending : model::decision_of(machine_);
-}
-
-bool OutboundJob::unfinished() const {
-  const std::lock_guard lock(mutex_);
-  return !running_ && !journal_failed_ && (phase_ == Phase::kInDoubt || (machine_.state == SourceState::kDone && unreleased_));
-}
-
-std::string OutboundJob::report_json() const {
-  const JobStatus now = status();
-  const std::lock_guard lock(mutex_);
-  nlohmann::json phases = nlohmann::json::array();
-  for (size_t i = 0; i < history_.size(); ++i) {
-    const auto until = i + 1 < history_.size() ? history_[i + 1].second : (now.ended ? ended_ : Clock::now());
-    phases.push_back({{"phase", model::to_string(history_[i].first)},
-                      {"seconds", std::chrono::duration<double>(until - history_[i].second).count()}});
-  }
-  return nlohmann::json{
-      {"job", to_string(now.job)},
-      {"source", now.source},
-      {"destination", now.destination},
-      {"destination_target", now.destination_target},
-      {"copy", now.copy},
-      {"phase", model::to_string(now.phase)},
-      {"error", now.error == Errc{} ? "" : error_row(now.error).name},
-      {"error_text", now.error_text},
-      {"bytes", now.bytes_done},
-      {"bytes_total", now.bytes_total},
-      {"bytes_sent", counters_.bytes_sent.load()},
-      {"objects_done", now.objects_done},
-      {"objects_total", now.objects_total},
-      {"seconds", now.seconds},
-      {"passes", passes_.load()},
-      {"writers_stopped_seconds",
-       writers_stopped_ ? std::chrono::duration<double>((now.ended ? ended_ : Clock::now()) - *writers_stopped_).count() : 0.0},
-      {"streams", streams_used_},
-      {"blocks", counters_.blocks_done.load()},
-      {"compression", model::to_string(request_.transfer.compression)},
-      {"blocks_compressed", counters_.blocks_compressed.load()},
-      {"blocks_direct", counters_.blocks_direct.load()},
-      {"blocks_staged", counters_.blocks_staged.load()},
-      {"blocks_resent", counters_.blocks_resent.load()},
-      {"digests_failed", counters_.digests_failed.load()},
-      {"digest", "XXH3-128"},
-      {"staged_because", staged_because_},
-      {"destination_blocks_direct", destination_blocks_direct_},
-      {"destination_blocks_staged", destination_blocks_staged_},
-      {"destination_staged_because", destination_staged_because_},
-      {"phases", phases}}
-      // Names and errors of strangers are in it, which may be no UTF-8: dump() alone would throw, and end the daemon.
-      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 // For an answer of the destination, which may read back everything and run the operator's program first.
 Deadline OutboundJob::patience() const {
   constexpr uint64_t kReadBackBytesPerSecond = 64_MiB;  // What the slowest medium that is any use can do.
@@ -224,15 +134,47 @@ void OutboundJob::end(Phase phase) {
 
 void OutboundJob::drive() {
   settings_.totals->queue_wait.observe(Clock::now() - started_);
-  if (cancelled_) return fail(Error{Errc::kCancelled, "the migration was cancelled"});
-  if (open_) {
-    take_objects(open_(cancelled_));
-    if (sources_.empty()) return fail(first_error_);
+  if (cancelled_) return give_up(stopped());
+  auto ready = begin();
+  if (ready) ready = quiesce_before_offer();
+  if (!ready && !goes_back()) return give_up(ready.error());
+  auto channel = ready ? connect() : Result<fabric::Channel>(ready.error());
+  for (;;) {
+    const Result<> ended = channel ? attempt(*channel) : Result<>(channel.error());
+    if (ended) return;
+    if (!can_go_on(ended.error())) return give_up(ended.error());
+    if (channel) channel->close();  // Also a sound one: the destination notes what has arrived.
+    channel = go_on(ended.error());
+    if (!channel) return give_up(channel.error());
   }
-  auto address = fabric::parse_address(request_.destination_address);
-  if (!address) return fail(address.error());
-  auto domain = domains_.of(*address);
-  if (!domain) return fail(domain.error());
+}
+
+// Before a decision, for good; unless the daemon stops, and the journal has it.
+void OutboundJob::give_up(const Error& error) {
+  if (suspended_) return resume_all();
+  (void)feed(SourceEvent::kFailed, nullptr);
+  fail(error);
+}
+
+// Objects that cannot be read while they are written to; before the destination waits for an offer.
+Result<> OutboundJob::quiesce_before_offer() { return has_live_passes() ? Done{} : quiesce(); }
+
+bool OutboundJob::has_live_passes() const {
+  return std::ranges::any_of(sources_, [](const auto& source) { return source->has_live_passes(); });
+}
+
+// Opens the objects, and asks the operator's program.
+Result<> OutboundJob::begin() {
+  crash_point("source.planning");
+  if (open_ && sources_.empty()) {
+    take_objects(open_(cancelled_));
+    if (sources_.empty()) return first_error_;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    machine_.is_lasting = std::ranges::all_of(sources_, [](const auto& source) { return source->survives_restart(); });
+  }
+  if (auto address = fabric::parse_address(request_.destination_address); !address) return std::move(address).error();
   const auto allowed = run_hook(settings_.hook_before,
                                 {{"GODWIT_HOOK", "before"},
                                  {"GODWIT_SIDE", "source"},
@@ -242,52 +184,73 @@ void OutboundJob::drive() {
                                  {"GODWIT_OBJECTS", std::to_string(sources_.size())},
                                  {"GODWIT_BYTES", std::to_string(bytes_total_)}},
                                 settings_.hook_timeout);
-  if (!allowed) return fail(allowed.error());
-  if (auto go = proceed(Phase::kPreSync); !go) return fail(go.error());
-  const bool live = std::ranges::any_of(sources_, [](const auto& source) { return source->has_live_passes(); });
-  if (!live)
-    if (auto quiet = quiesce(); !quiet) return fail(quiet.error());
-  auto channel = fabric::Channel::connect(*domain, *address, {fabric::Purpose::kJob, request_.job},
-                                          Deadline::after(settings_.connect_timeout));
-  if (!channel) return fail(channel.error());
-  Result<> sent = Done{};
-  if (live) sent = live_passes(*channel);
-  if (live && sent) sent = proceed(Phase::kPreSync, &*channel);
-  if (live && sent) sent = while_attending(*channel, [this] { return quiesce(); });
-  if (sent) sent = transfer(*channel);
-  if (!sent) {
-    (void)feed(SourceEvent::kFailed, &*channel);
-    return fail(sent.error());
-  }
-  if (request_.dry_run) return end_dry_run();
-  if (auto approved = await_approval(*channel); !approved) {
-    (void)feed(SourceEvent::kFailed, &*channel);
-    return fail(approved.error());
-  }
-  // Asked to prepare, the destination first reads back what it stored, if it is to.
-  if (auto go = proceed(request_.transfer.verify ? Phase::kValidation : Phase::kCutover, &*channel); !go) {
-    (void)feed(SourceEvent::kFailed, &*channel);
-    return fail(go.error());
+  if (!allowed) return allowed;
+  return proceed(Phase::kPreSync);
+}
+
+Result<fabric::Channel> OutboundJob::connect() {
+  const auto address = fabric::parse_address(request_.destination_address);
+  auto domain = domains_.of(*address);
+  if (!domain) return std::move(domain).error();
+  return fabric::Channel::connect(*domain, *address, {fabric::Purpose::kJob, request_.job},
+                                  Deadline::after(settings_.connect_timeout));
+}
+
+// On one connection, from the offer to the end. Errors: why it ended before a decision, and unless can_go_on() the destination
+// has heard of it.
+Result<> OutboundJob::attempt(fabric::Channel& channel) {
+  const auto failed = [&](Error error, fabric::Channel* to) -> Result<> {
+    if (!can_go_on(error)) (void)feed(SourceEvent::kFailed, to);
+    return error;
+  };
+  if (auto sent = send_all(channel); !sent) return failed(sent.error(), &channel);
+  if (request_.dry_run) {
+    end_dry_run();
+    return Done{};
   }
   // Each event leads to the next message, until the machine has ended or the destination is lost.
-  const auto ended = feed(SourceEvent::kPassDone, &*channel);
-  const SourceState state = [this] {
+  const auto ended = feed(SourceEvent::kPassDone, &channel);
+  const auto [state, journal_failed] = [this] {
     const std::lock_guard lock(mutex_);
-    return machine_.state;
+    return std::pair(machine_.state, journal_failed_);
   }();
   switch (state) {  // No default: -Wswitch catches a new state.
     case SourceState::kDone:
+      if (journal_failed) {
+        leave_in_doubt(ended.error());
+        return Done{};
+      }
       if (!ended)
         log::info("{}: done; {} hears of the release later: {}", describe(), request_.destination_address, ended.error().text);
-      return;
-    case SourceState::kHandedOver: return leave_in_doubt(ended ? refusal_ : ended.error());
-    case SourceState::kAborted: return fail(refusal_);
+      return Done{};
+    case SourceState::kHandedOver: leave_in_doubt(ended ? refusal_ : ended.error()); return Done{};
+    case SourceState::kAborted: return cancelled_ ? stopped() : refusal_;
     case SourceState::kSyncing:
     case SourceState::kPreparing:
     case SourceState::kAborting: break;
   }
-  (void)feed(SourceEvent::kFailed, nullptr);
-  fail(ended ? refusal_ : ended.error());
+  return failed(!ended ? ended.error() : stops_ ? stopped() : refusal_, nullptr);
+}
+
+// Everything, until only the decision is left.
+Result<> OutboundJob::send_all(fabric::Channel& channel) {
+  pass_ = 0;
+  attempt_begun_ = Clock::now();
+  // The journal knows of the attempt before the destination does; of the first one since the job was queued.
+  if (++attempt_ > 1)
+    if (auto kept = keep_request(); !kept) return kept;
+  // A pause waits for its offer to be answered: the destination hangs up on who offers nothing.
+  if (stops_) return stopped();
+  if (has_live_passes()) {
+    if (auto sent = live_passes(channel); !sent) return sent;
+    if (auto go = proceed(Phase::kPreSync, &channel); !go) return go;
+    if (auto quiet = while_attending(channel, [this] { return quiesce(); }); !quiet) return quiet;
+  }
+  if (auto sent = transfer(channel); !sent || request_.dry_run) return sent;
+  if (auto approved = await_approval(channel); !approved) return approved;
+  if (auto claimed = await_ownership(channel); !claimed) return claimed;
+  // Asked to prepare, the destination first reads back what it stored, if it is to.
+  return proceed(request_.transfer.verify ? Phase::kValidation : Phase::kCutover, &channel);
 }
 
 // Decided, and the destination has not confirmed: the resolver goes on.
@@ -311,7 +274,11 @@ void OutboundJob::fail(const Error& error) {
   }
   resume_all();
   log::warn("{}: failed, the source is as it was: {}", describe(), error.text);
-  end(Phase::kFailed);
+  const bool rolled_back = [this] {
+    const std::lock_guard lock(mutex_);
+    return rolls_back_;
+  }();
+  end(rolled_back ? Phase::kRolledBack : Phase::kFailed);
 }
 
 void OutboundJob::resume_all() {
@@ -331,11 +298,6 @@ void OutboundJob::end_dry_run() {
   end(Phase::kDone);
 }
 
-std::pair<std::vector<objects::PlannedFile>, uint64_t> OutboundJob::planned() const {
-  const std::lock_guard lock(mutex_);
-  return {planned_, planned_total_};
-}
-
 Result<> OutboundJob::quiesce() {
   {
     const std::lock_guard lock(mutex_);
@@ -343,7 +305,7 @@ Result<> OutboundJob::quiesce() {
   }
   const auto deadline = Deadline::after(settings_.quiesce_timeout);
   for (const auto& source : sources_)
-    if (auto quiet = source->quiesce(deadline); !quiet) return quiet;
+    if (auto quiet = source->quiesce(deadline); !quiet) return fails_here(quiet.error());
   note("stopped-writers");
   return Done{};
 }

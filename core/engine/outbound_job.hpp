@@ -14,6 +14,7 @@
 #include "engine/counters.hpp"
 #include "engine/domains.hpp"
 #include "engine/event_log.hpp"
+#include "engine/job_request.hpp"
 #include "engine/pace.hpp"
 #include "engine/settings.hpp"
 #include "engine/source_stream.hpp"
@@ -22,6 +23,7 @@
 #include "model/cutover.hpp"
 #include "model/phase.hpp"
 #include "model/transfer.hpp"
+#include "objects/permissions.hpp"
 #include "objects/source.hpp"
 #include "protocol/codec.hpp"
 
@@ -38,6 +40,14 @@ struct OutboundRequest {
   bool dry_run = false;           // Both sides look, and nothing is changed.
   bool hold = false;              // Before the cutover, when all has arrived, it waits for approve().
   std::string extra_config = {};  // Databases: options there in the place of those here.
+  // What it was made of, if it is to go on after an interruption. `is_kept`: the journal has it, for after a restart too.
+  std::optional<JobRequest> asked = {};
+  bool is_kept = false;
+  // Of a job that a restart has interrupted; else as they are here.
+  uint64_t attempts = 0;       // Offers that were made.
+  bool is_journalled = false;  // The journal has its objects.
+  Id destination_node = {};
+  bool is_paused = false;
 };
 
 struct ObjectResult {
@@ -66,6 +76,15 @@ struct OutboundObjects {
   std::vector<std::unique_ptr<objects::Source>> sources = {};
   std::vector<ObjectResult> results = {};
   std::string first_error = {};
+
+  void add(const Id& id, std::unique_ptr<objects::Source> source) {
+    results.push_back({id, id, source->size_bytes(), Errc{}});
+    sources.push_back(std::move(source));
+  }
+  void refuse(const Id& id, const Error& error) {
+    results.push_back({id, id, 0, error.code});
+    if (first_error.empty()) first_error = error.text;
+  }
 };
 // Opens them in the job's own thread, because it takes long. `cancelled` ends it early.
 using OpenObjects = std::function<OutboundObjects(const std::atomic<bool>& cancelled)>;
@@ -74,7 +93,7 @@ using OpenObjects = std::function<OutboundObjects(const std::atomic<bool>& cance
 class OutboundJob {
  public:
   // `on_ended` is called, by the thread that drives the job, when it has ended for its user, or came in doubt.
-  // `open`: gives the objects when the job runs, in place of `objects`; may be empty.
+  // `open`: gives the objects when the job runs, unless they are given; and again after each interruption.
   OutboundJob(OutboundRequest request, OutboundObjects objects, OpenObjects open, Domains& domains, journal::Journal& journal,
               const EngineSettings& settings, Pace& node_pace, std::function<void(const Id&)> on_ended);
   // From the journal, after a restart. `sources` are the objects that survived.
@@ -104,6 +123,22 @@ class OutboundJob {
   Result<> resume();
   // And not cancelled.
   bool paused() const { return pace_.paused() && !cancelled_; }
+  // Called by the job's thread whenever it begins or ends to wait for its peer; set before it runs.
+  std::function<void()> on_held;
+  // After pause(), resume() or limit(): the journal knows of it, as far as it keeps the job. Blocks for the disk.
+  // Errors: the journal's.
+  Result<> keep_request();
+  // It was never queued: lets go of its objects.
+  void abandon(const Error& error) { give_up(error); }
+  // The daemon stops: as cancel(), but the journal keeps a job that can go on after a restart.
+  void suspend();
+  // The journal has it, and it goes on after a restart.
+  bool is_suspended() const { return suspended_; }
+  // As cancel(), and it ends as rolled back. Errors: kBusy, its outcome is decided, or it has ended.
+  Result<> roll_back();
+  // Its objects serve here again, what has arrived stays at the destination, and it is paused until resume(), which looks at
+  // them anew. Errors: kBusy, the same, or nothing has arrived yet; kUnsupported, it could not go on.
+  Result<> roll_back_to_checkpoint();
   model::Priority priority() const { return request_.transfer.priority; }
   bool has_window() const { return has_window_; }
   // Pauses it if its time window is over, until the next one begins. Whether that has changed anything.
@@ -127,11 +162,34 @@ class OutboundJob {
   void take_objects(OutboundObjects objects);
   void end_dry_run();
   Result<> await_approval(fabric::Channel& channel);
+  Result<> await_ownership(fabric::Channel& channel);
   void drive();
+  Result<> begin();
+  Result<fabric::Channel> connect();
+  Result<> attempt(fabric::Channel& channel);
+  Result<> send_all(fabric::Channel& channel);
+  bool can_go_on(const Error& error) const;
+  Error stopped() const;
+  bool goes_back() const { return stops_ && !cancelled_; }
+  Result<fabric::Channel> go_on(const Error& error);
+  void hold_for_peer();
+  Result<fabric::Channel> await_peer();
+  Result<> await_leave();
+  void give_up(const Error& error);
+  Result<> quiesce_before_offer();
+  bool has_live_passes() const;
+  Result<> forget_records();
+  // No peer has failed: the job cannot go on.
+  Error fails_here(Error error) {
+    fails_here_ = true;
+    return error;
+  }
+  Result<> open_again();
   Result<> transfer(fabric::Channel& channel);
   Result<> live_passes(fabric::Channel& channel);
   Result<> begin_pass(fabric::Channel& channel, bool last);
   Result<> quiesce();
+  std::optional<objects::Permission> permission_there(const journal::JobObject& object) const;
   Result<std::vector<Id>> offer(fabric::Channel& channel);
   Result<std::vector<Id>> hear_answers(fabric::Channel& channel, uint64_t number);
   Result<> take_answers(const wire::OfferReply& reply);
@@ -142,6 +200,7 @@ class OutboundJob {
   Result<> feed(model::SourceEvent event, fabric::Channel* channel);
   Result<model::SourceEvent> ask(fabric::Channel& channel, std::span<const std::byte> message);
   Result<std::optional<model::SourceEvent>> perform(model::SourceAction action, fabric::Channel* channel);
+  Result<> before_decision(fabric::Channel& channel);
   Result<> journal_hand_over();
   Result<> stop_all();
   void finish_objects();
@@ -155,8 +214,9 @@ class OutboundJob {
   void enter(model::Phase phase);
   void enter_locked(model::Phase phase);
   void end(model::Phase phase);
-  enum class Why : uint8_t { kUser = 1, kWindow = 2 };
+  enum class Why : uint8_t { kUser = 1, kWindow = 2, kPeer = 4, kDirectory = 8 };
   static std::string_view cause_of(Why why);
+  bool can_pause_locked() const;
   void hold_locked(Why why);
   void let_go_locked(Why why);
   void count_end() const;
@@ -170,19 +230,34 @@ class OutboundJob {
   journal::Journal& journal_;
   const std::function<void(const Id&)> on_ended_;
   std::atomic<bool> cancelled_{false};
+  std::atomic<bool> stops_{false};  // This attempt is to end: it is cancelled, or goes back to its checkpoint.
   Counters counters_;
   Pace pace_;
   std::atomic<bool> has_window_;
   protocol::Encoder encoder_;  // Of the thread that drives the job.
   uint64_t next_request_ = 1;
-  std::vector<uint32_t> failed_;  // By index in the offer: could not be read.
+  std::vector<std::byte> said_before_;  // In the cutover; the fail point "source.message.stale" says it once more, late.
+  std::vector<uint32_t> failed_;        // By index in the offer: could not be read.
   Error refusal_{Errc::kPeerLost, "the destination knows nothing of the job any more"};  // Its last one.
-  Id destination_node_;      // Only it can say what became of the job.
-  bool journalled_ = false;  // The journal knows the job.
+  Id destination_node_;                 // Only it can say what became of the job.
+  bool journalled_ = false;             // The journal knows the job, and what it is made of.
+  std::atomic<bool> kept_{false};       // The journal has its request.
+  std::atomic<uint64_t> attempt_{0};    // Offers that were made, or are about to be.
+  std::atomic<bool> has_begun_{false};  // The destination has taken an offer.
+  uint64_t recorded_attempt_ = 0;       // Of which the journal has the objects.
+  std::atomic<bool> fails_here_{false};
+  std::optional<Deadline> given_up_at_;  // Since the last block that was sent, no attempt got further.
+  Clock::time_point attempt_begun_{};
+  milliseconds pause_{0};     // Before the next look for the peer.
+  std::string lost_because_;  // The last attempt.
+  uint32_t pass_ = 0;         // Of this attempt.
+  std::atomic<bool> suspended_{false};
   std::atomic<uint32_t> passes_{0};
   std::atomic<uint32_t> objects_noted_{0};  // Events of objects that stay, and of blocks that went again.
   std::atomic<uint32_t> blocks_noted_{0};
   bool reclaimed_ = false;  // The destination lost its copy after the hand-over.
+
+  std::mutex kept_mutex_;  // Of its request in the journal: put or forgotten. Before mutex_.
 
   mutable std::mutex mutex_;                               // Guards all below.
   std::vector<std::unique_ptr<objects::Source>> sources_;  // Still part of the job.
@@ -202,7 +277,10 @@ class OutboundJob {
   uint32_t streams_used_ = 0;
   std::optional<Clock::time_point> writers_stopped_;
   bool approved_ = false;
-  uint8_t held_ = 0;                                  // Why it is paused: the sum of Whys.
+  uint8_t held_ = 0;           // Why it is paused: the sum of Whys.
+  std::string waits_because_;  // Of Why::kPeer and Why::kDirectory.
+  bool tries_now_ = false;     // A user does not want to wait for the next attempt.
+  bool rolls_back_ = false;
   model::Phase paused_in_ = model::Phase::kPlanning;  // While it is paused: where it goes on.
   std::condition_variable steered_;                   // Approved, cancelled, paused or resumed.
   std::vector<objects::PlannedFile> planned_;

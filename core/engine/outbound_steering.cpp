@@ -2,7 +2,9 @@
 // and what waits for them.
 #include <fmt/format.h>
 
+#include "engine/attend.hpp"
 #include "engine/outbound_job.hpp"
+#include "engine/ownership.hpp"
 
 namespace godwit::engine {
 
@@ -12,6 +14,7 @@ namespace {
 
 // Whoever asked to be asked has gone by then.
 constexpr milliseconds kApprovalTimeout{600'000};
+constexpr milliseconds kForEver = std::chrono::hours(24 * 365 * 100);
 
 }  // namespace
 
@@ -43,25 +46,65 @@ Result<bool> OutboundJob::wait_steered(std::unique_lock<std::mutex>& lock, fabri
 // one yet. Errors: kCancelled; why the channel closed.
 Result<> OutboundJob::proceed(Phase phase, fabric::Channel* channel) {
   std::unique_lock lock(mutex_);
-  constexpr auto kForEver = std::chrono::years(100);
   const auto go = wait_steered(
-      lock, channel, [this] { return !pace_.paused() || cancelled_; }, Deadline::after(kForEver));
+      lock, channel, [this] { return !pace_.paused() || stops_; }, Deadline::after(kForEver));
   if (!go) return go.error();
-  if (cancelled_) return Error{Errc::kCancelled, "the migration was cancelled"};
+  if (stops_) return stopped();
   if (phase_ != phase) enter_locked(phase);
   return Done{};
 }
 
 Result<> OutboundJob::await_approval(fabric::Channel& channel) {
-  if (!request_.hold) return Done{};
+  if (!request_.hold && !request_.transfer.approval) return Done{};
   if (auto go = proceed(Phase::kValidation, &channel); !go) return go;
   std::unique_lock lock(mutex_);
   const auto decided = wait_steered(
-      lock, &channel, [this] { return approved_ || cancelled_; }, Deadline::after(kApprovalTimeout));
+      lock, &channel, [this] { return approved_ || stops_; },
+      Deadline::after(request_.transfer.approval ? kForEver : kApprovalTimeout));
   if (!decided) return decided.error();
-  if (cancelled_) return Error{Errc::kCancelled, "the migration was cancelled"};
+  if (stops_) return stopped();
   if (*decided) return Done{};
-  return Error{Errc::kTimeout, fmt::format("nobody has approved the cutover within {} s", kApprovalTimeout.count() / 1000)};
+  return fails_here(
+      Error{Errc::kTimeout, fmt::format("nobody has approved the cutover within {} s", kApprovalTimeout.count() / 1000)});
+}
+
+// The directory's leave for the cutover of a move. While it does not answer the job waits, with its connection kept, and with
+// whatever it has stopped. Errors: kCancelled; kMoved, somebody else owns an object; why the channel closed.
+Result<> OutboundJob::await_ownership(fabric::Channel& channel) {
+  constexpr milliseconds kPause{500};
+  if (settings_.ownership == nullptr || request_.copy) return Done{};
+  std::vector<Claim> claims;
+  for (const auto& source : sources_) {
+    const journal::JobObject object = source->manifest();
+    if (object.kind != objects::ObjectKind::kFileset) claims.push_back({object.id, object.epoch});
+  }
+  if (claims.empty()) return Done{};
+  for (;;) {
+    const auto claimed = while_attending(
+        channel, [&] { return settings_.ownership->claim(claims, request_.job, request_.destination_address); });
+    std::unique_lock lock(mutex_);
+    if (claimed || claimed.error().code != Errc::kUnreachable) {
+      const bool has_waited = (held_ & static_cast<uint8_t>(Why::kDirectory)) != 0;
+      if (has_waited) note("resumed", {{"cause", "the directory answers"}});
+      let_go_locked(Why::kDirectory);
+      lock.unlock();
+      return claimed ? Result<>(Done{}) : fails_here(claimed.error());
+    }
+    waits_because_ = claimed.error().text;
+    hold_locked(Why::kDirectory);
+    paused_in_ = Phase::kSync;  // Validation, if it was that, is over.
+    const auto waited = wait_steered(
+        lock, &channel, [this] { return stops_.load(); }, Deadline::after(kPause));
+    if (!waited) {  // Without the lock. On another connection it is asked again.
+      lock.lock();
+      let_go_locked(Why::kDirectory);
+      return waited.error();
+    }
+    if (stops_) {
+      let_go_locked(Why::kDirectory);
+      return stopped();
+    }
+  }
 }
 
 void OutboundJob::approve() {
@@ -75,11 +118,23 @@ void OutboundJob::cancel(std::string_view cause) {
   const std::lock_guard lock(mutex_);
   if (!cancelled_ && !model::is_final(phase_)) note("cancelled", {{"cause", cause}});
   cancelled_ = true;
+  stops_ = true;
   steered_.notify_all();
 }
 
 std::string_view OutboundJob::cause_of(Why why) {
-  return why == Why::kUser ? "a client asked for it" : "its time window is over";
+  switch (why) {  // No default: -Wswitch catches a new one.
+    case Why::kUser: return "a client asked for it";
+    case Why::kWindow: return "its time window is over";
+    case Why::kPeer: return "its connection is lost";
+    case Why::kDirectory: return "the directory does not answer";
+  }
+  return "unknown";
+}
+
+// At the wish of somebody: later, only a lost connection does it.
+bool OutboundJob::can_pause_locked() const {
+  return phase_ == Phase::kPaused || phase_ == Phase::kPlanning || phase_ == Phase::kPreSync || phase_ == Phase::kSync;
 }
 
 void OutboundJob::hold_locked(Why why) {
@@ -104,7 +159,7 @@ void OutboundJob::let_go_locked(Why why) {
 
 Result<> OutboundJob::pause() {
   const std::lock_guard lock(mutex_);
-  if (phase_ != Phase::kPaused && !model::may_follow(phase_, Phase::kPaused))
+  if (!can_pause_locked())
     return Error{Errc::kBusy,
                  fmt::format("{} is in its phase '{}', and cannot be paused any more", describe(), model::to_string(phase_))};
   hold_locked(Why::kUser);
@@ -116,6 +171,8 @@ Result<> OutboundJob::resume() {
   if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
   if (held_ != 0) note("resumed", {{"cause", cause_of(Why::kUser)}});
   has_window_ = false;
+  tries_now_ = true;
+  steered_.notify_all();
   let_go_locked(Why::kWindow);
   let_go_locked(Why::kUser);
   return Done{};
@@ -129,7 +186,7 @@ bool OutboundJob::keep_window(uint32_t second_of_day) {
   if (request_.transfer.window.has(second_of_day)) {
     if (held_ == static_cast<uint8_t>(Why::kWindow)) note("resumed", {{"cause", "its time window has begun"}});
     let_go_locked(Why::kWindow);
-  } else if (phase_ == Phase::kPaused || model::may_follow(phase_, Phase::kPaused)) {
+  } else if (can_pause_locked()) {
     hold_locked(Why::kWindow);
   }
   return held_ != before;

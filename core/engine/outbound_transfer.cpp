@@ -5,8 +5,10 @@
 #include <thread>
 #include <unordered_map>
 
+#include "base/fail_point.hpp"
 #include "base/log.hpp"
 #include "engine/attend.hpp"
+#include "engine/object_offers.hpp"
 #include "engine/outbound_job.hpp"
 #include "objects/database/database.hpp"
 
@@ -35,7 +37,9 @@ Result<> OutboundJob::live_passes(fabric::Channel& channel) {
   constexpr uint32_t kPassesMax = 4;
   constexpr uint64_t kTailBytes = 16_MiB;
   for (uint32_t pass = 0; pass < kPassesMax; ++pass) {
-    if (auto go = proceed(Phase::kPreSync, &channel); !go) return go;
+    // Not before the first offer: the destination hangs up on who offers nothing.
+    if (pass > 0)
+      if (auto go = proceed(Phase::kPreSync, &channel); !go) return go;
     if (auto begun = begin_pass(channel, false); !begun) return begun;
     auto tokens = offer(channel);
     if (!tokens) return with_context(request_.destination_address, std::move(tokens).error());
@@ -58,41 +62,39 @@ Result<> OutboundJob::transfer(fabric::Channel& channel) {
   return send_blocks(channel, *tokens);
 }
 
+// A copy belongs to whoever asked for it, what moves to its owner.
+std::optional<objects::Permission> OutboundJob::permission_there(const journal::JobObject& object) const {
+  if (!settings_.permissions || object.kind == objects::ObjectKind::kFileset) return std::nullopt;
+  objects::Permission permission = settings_.permissions->of(object.id);
+  if (request_.copy) {
+    const objects::Permission asker = settings_.permissions->of(request_.job);
+    permission.uid = asker.uid;
+    permission.gid = asker.gid;
+  }
+  return permission;
+}
+
 Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   auto& builder = encoder_.builder();
-  std::vector<flatbuffers::Offset<wire::ObjectOffer>> objects;
-  std::vector<std::byte> listings;  // Of all objects; the destination reads them before it answers.
+  ObjectOffers objects;
   for (const auto& source : sources_) {
     auto listing = source->listing();
     if (!listing) {
       builder.Clear();
       return with_context(source->describe(), std::move(listing).error());
     }
-    listings.insert(listings.end(), listing->begin(), listing->end());
-    const journal::JobObject object = source->manifest();
-    const auto name = object.name.empty() ? 0 : builder.CreateString(object.name);
-    const wire::Id id = protocol::to_wire(object.id);
-    const auto kept = builder.CreateVector(protocol::bits_of(source->kept()));
-    const objects::DatabaseIdentity* database = source->database();
-    const auto backend = database == nullptr ? 0 : builder.CreateString(std::string(to_string(database->kind)));
-    const auto options = database == nullptr ? 0 : builder.CreateString(database->options);
-    objects.push_back(wire::CreateObjectOffer(builder, &id, object.epoch, object.size_bytes, name,
-                                              static_cast<uint8_t>(object.kind), listing->size(), kept, backend, options));
+    const auto permission = permission_there(source->manifest());
+    objects.add(builder, source->manifest(), *listing, source->kept(), source->database(), permission ? &*permission : nullptr);
   }
-  std::optional<fabric::Registration> exposed;
-  wire::Window window;
-  if (!listings.empty()) {
-    auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
-    auto registered = domain->register_memory(listings, fabric::Access::kRemoteRead);
-    if (!registered) return with_context("the list of the files", std::move(registered).error());
-    exposed.emplace(std::move(*registered));
-    const fabric::RemoteMemory remote = exposed->remote();
-    window = wire::Window(remote.address, remote.key, remote.length_bytes);
+  if (auto exposed = objects.expose(const_cast<fabric::Domain&>(channel.domain())); !exposed) {
+    builder.Clear();
+    return std::move(exposed).error();
   }
-  const wire::DigestValue digest = protocol::to_wire(digest_of(listings));
+  const wire::Window window = objects.window();
+  const wire::DigestValue digest = objects.digest();
   const auto source = builder.CreateString(request_.source_address);
   const auto target = builder.CreateString(request_.destination_target);
-  const auto list = builder.CreateVector(objects);
+  const auto list = builder.CreateVector(objects.entries());
   const auto extra = builder.CreateString(request_.extra_config);
   const wire::Id job = protocol::to_wire(request_.job);
   const wire::Id node = protocol::to_wire(journal_.node_id());
@@ -102,11 +104,15 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   const auto streams = static_cast<uint32_t>(std::min<uint64_t>(request_.transfer.streams, blocks));
   const auto body = wire::CreateOfferRequest(builder, &job, source, target, request_.copy, request_.transfer.block_bytes,
                                              streams, list, &node, &window, &digest, request_.update, request_.transfer.verify,
-                                             request_.dry_run, passes_++, extra);
+                                             request_.dry_run, pass_++, extra, attempt_);
+  ++passes_;
   const uint64_t number = next_request_++;
+  crash_point("source.before.offer");
   if (auto sent = channel.send(encoder_.finish(number, body)); !sent) return std::move(sent).error();
   auto tokens = hear_answers(channel, number);
-  if (!tokens && exposed) channel.close();  // The destination may still be reading from what we are about to free.
+  crash_point("source.after.offer");
+  if (!tokens && objects.are_exposed())
+    channel.close();  // The destination may still be reading from what we are about to free.
   return tokens;
 }
 
@@ -147,7 +153,13 @@ std::unordered_map<uint32_t, std::vector<bool>> wanted_of(const wire::OfferReply
 Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
   if (reply.answers() == nullptr || reply.answers()->size() != sources_.size())
     return Error{Errc::kProtocol, "the destination did not answer for each object"};
-  destination_node_ = protocol::from_wire(reply.node());
+  // Only the one that has the job's earlier attempts can go on with it: it may ask us what was decided.
+  const Id node = protocol::from_wire(reply.node());
+  if (!destination_node_.is_zero() && destination_node_ != node)
+    return Error{Errc::kPeerLost, fmt::format("another daemon answers at {}; bring back the one that took the job",
+                                              request_.destination_address)};
+  destination_node_ = node;
+  has_begun_ = true;
   const std::lock_guard lock(mutex_);
   std::vector<std::unique_ptr<objects::Source>> accepted;
   size_t index = 0;
@@ -189,9 +201,10 @@ Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
   return Done{};
 }
 
-// Before the first block goes: the journal knows the job, and what it is made of.
+// Before the first block of an attempt goes: the journal knows the job, and what it is made of. Between two attempts an object
+// may have moved away and have come back elsewhere.
 Result<> OutboundJob::journal_start() {
-  if (journalled_) return Done{};
+  if (recorded_attempt_ == attempt_) return Done{};
   journal::OutboundJob record{request_.job,
                               journal::OutboundState::kStarted,
                               !request_.copy,
@@ -204,8 +217,11 @@ Result<> OutboundJob::journal_start() {
     record.source_survives = record.source_survives && source->survives_restart();
     record.objects.push_back(source->manifest());
   }
-  if (auto written = journal_.start_outbound(record); !written) return written;
+  if (auto written = journal_.start_outbound(record, journalled_); !written) return written;
   journalled_ = true;
+  recorded_attempt_ = attempt_;
+  const std::lock_guard lock(mutex_);
+  unreleased_ = true;
   return Done{};
 }
 
@@ -221,7 +237,7 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
   settings.block_bytes = request_.transfer.block_bytes;
   auto domain = const_cast<fabric::Domain&>(channel.domain()).shared_from_this();
   SourceTransfer shared(domain, std::move(sources), model::plan_blocks(sizes, request_.transfer.block_bytes), settings,
-                        counters_, pace_, request_.transfer.compression, cancelled_);
+                        counters_, pace_, request_.transfer.compression, stops_);
   shared.on_resent = [this](uint32_t block, Errc why) {
     note_bounded(blocks_noted_, "block-resent",
                  {{"block", block}, {"error", error_row(why).name}, {"cause", error_row(why).meaning}});
@@ -256,7 +272,7 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
     if (knows_more && !other) outcome = std::move(other);
   }
   // Streams that end while others go on lose their peer: that is not the reason.
-  if (!outcome && cancelled_) outcome = Error{Errc::kCancelled, "the migration was cancelled"};
+  if (!outcome && stops_) outcome = stopped();
   settle_failed_objects(shared);
   const std::lock_guard lock(mutex_);
   if (outcome && sources_.empty()) outcome = first_error_;  // Not one could be read.

@@ -53,12 +53,13 @@ Result<Reservation> reserve_regions(objects::RegionStore& store, const wire::Off
   uint64_t total_bytes = 0;
   for (const wire::ObjectOffer* object : *offer.objects()) {
     const Id source_id = protocol::from_wire(object->id());
-    const Id its_id = offer.copy() ? random_id() : source_id;
-    const uint64_t epoch = offer.copy() ? 0 : object->epoch();  // It is served here as epoch + 1.
+    // Nobody has pinned the region of a dry run: within this node only a copy of it has room beside it.
+    const bool as_copy = offer.copy() || (offer.dry_run() && store.find(source_id).region);
+    const Id its_id = as_copy ? random_id() : source_id;
+    const uint64_t epoch = as_copy ? 0 : object->epoch();  // It is served here as epoch + 1.
     std::string name = protocol::text_of(object->name());
     // A copy within this node cannot have its original's name: it has none.
-    if (offer.copy() && !name.empty() && store.find(source_id).region && store.find(source_id).region->name == name)
-      name.clear();
+    if (as_copy && !name.empty() && store.find(source_id).region && store.find(source_id).region->name == name) name.clear();
     auto region = object->size_bytes() > (uint64_t{1} << 62) - total_bytes
                       ? Result<objects::RegionPtr>(Error{Errc::kNoSpace, "the job's sizes add up to more than 2^62 bytes"})
                       : store.expect(target, job, its_id, epoch + 1, name, object->size_bytes());
@@ -108,7 +109,14 @@ Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Ch
       if (sink) {
         wanted = (*sink)->wanted();
         const uint64_t bytes = (*sink)->storage().extent.length_bytes;
-        reserved.record.objects.push_back({source_id, its_id, 0, name, bytes, directory, {}, objects::ObjectKind::kFileset});
+        reserved.record.objects.push_back({source_id,
+                                           its_id,
+                                           0,
+                                           name,
+                                           bytes,
+                                           directory,
+                                           {reception->incoming->inode(), bytes},
+                                           objects::ObjectKind::kFileset});
         reserved.sizes.push_back(bytes);
         reserved.sinks.push_back(std::move(*sink));
       } else {
@@ -140,19 +148,25 @@ Result<> check_database_root(const objects::DatabaseStore& databases, const obje
   return filesets.check_writable(*normal);
 }
 
-Result<std::unique_ptr<objects::Sink>> reserve_database(objects::DatabaseStore& databases, const wire::OfferRequest& offer,
-                                                        const wire::ObjectOffer& object, const Id& job,
-                                                        std::span<const std::byte> listing, const EngineSettings& settings) {
-  auto files = protocol::decode_fileset(listing);
-  if (!files) return std::move(files).error();
+// What it will be here. Errors: kInvalid, its backend or options.
+Result<objects::DatabaseIdentity> identity_of(const wire::OfferRequest& offer, const wire::ObjectOffer& object) {
   auto kind = objects::parse_backend(protocol::text_of(object.backend()));
   if (!kind) return std::move(kind).error();
   auto options = objects::merge_options(protocol::text_of(object.options()), protocol::text_of(offer.extra_config()));
   if (!options) return std::move(options).error();
   if (auto valid = objects::check_options(*kind, *options); !valid) return std::move(valid).error();
-  objects::DatabaseIdentity identity{protocol::from_wire(object.id()), object.epoch() + 1, protocol::text_of(object.name()),
-                                     *kind, std::move(*options)};
-  auto sink = objects::DatabaseSink::make(databases, job, std::move(identity), offer.target()->str(), settings.scratch);
+  return objects::DatabaseIdentity{protocol::from_wire(object.id()), object.epoch() + 1, protocol::text_of(object.name()),
+                                   *kind, std::move(*options)};
+}
+
+Result<std::unique_ptr<objects::Sink>> reserve_database(objects::DatabaseStore& databases, const wire::OfferRequest& offer,
+                                                        const wire::ObjectOffer& object, const Id& job,
+                                                        std::span<const std::byte> listing, const EngineSettings& settings) {
+  auto files = protocol::decode_fileset(listing);
+  if (!files) return std::move(files).error();
+  auto identity = identity_of(offer, object);
+  if (!identity) return std::move(identity).error();
+  auto sink = objects::DatabaseSink::make(databases, job, std::move(*identity), offer.target()->str(), settings.scratch);
   if (!sink) return std::move(sink).error();
   if (auto begun = (*sink)->begin_pass(std::move(*files), {}); !begun) {
     (*sink)->drop();
@@ -161,14 +175,32 @@ Result<std::unique_ptr<objects::Sink>> reserve_database(objects::DatabaseStore& 
   return std::unique_ptr<objects::Sink>(std::move(*sink));
 }
 
+// Answers only.
+Reservation look_at_databases(const objects::DatabaseStore& databases, const wire::OfferRequest& offer) {
+  Reservation looked;
+  for (const wire::ObjectOffer* object : *offer.objects()) {
+    const Id id = protocol::from_wire(object->id());
+    const auto identity = identity_of(offer, *object);
+    const auto fits =
+        identity ? databases.look(*identity, offer.target()->str(), object->size_bytes(), protocol::from_wire(offer.node()))
+                 : Result<>(identity.error());
+    if (fits)
+      looked.answers.emplace_back(protocol::to_wire(id), 0);
+    else
+      refuse(looked, id, fits.error());
+  }
+  return looked;
+}
+
 }  // namespace
 
 Result<Reservation> reserve_databases(objects::DatabaseStore& databases, objects::FilesetStore& filesets,
                                       fabric::Channel& channel, const wire::OfferRequest& offer, const Id& job,
                                       const EngineSettings& settings) {
-  if (offer.copy() || offer.dry_run()) return Error{Errc::kUnsupported, "databases can only be moved"};
+  if (offer.copy()) return Error{Errc::kUnsupported, "databases can only be moved"};
   if (auto allowed = check_database_root(databases, filesets, offer.target()->str()); !allowed)
     return std::move(allowed).error();
+  if (offer.dry_run()) return look_at_databases(databases, offer);
   auto listings = pull_listings(channel, offer, settings);
   if (!listings) return std::move(listings).error();
   Reservation reserved;

@@ -26,7 +26,7 @@ struct Reservation {
   std::string first_error = {};
 };
 
-// Errors: kNotFound, no such target.
+// Of a dry run, too: its sinks are to be dropped when it is answered. Errors: kNotFound, no such target.
 Result<Reservation> reserve_regions(objects::RegionStore& store, const wire::OfferRequest& offer, const Id& job);
 
 // Reads from the source what the filesets are made of; then makes their trees out of sight, or, for a dry run, only looks.
@@ -35,7 +35,8 @@ Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Ch
                                      const Id& job, const EngineSettings& settings);
 
 // The same of databases, each in a directory of its own below `offer.target` (empty: this node's root for databases), with the
-// files of the first pass. Errors also: kDenied, databases may not lie there.
+// files of the first pass; for a dry run, which has no lists of files, only looks. Errors also: kDenied, databases may not lie
+// there.
 Result<Reservation> reserve_databases(objects::DatabaseStore& databases, objects::FilesetStore& filesets,
                                       fabric::Channel& channel, const wire::OfferRequest& offer, const Id& job,
                                       const EngineSettings& settings);

@@ -1,6 +1,7 @@
 #include "engine/resolver.hpp"
 
 #include "base/log.hpp"
+#include "engine/ask_node.hpp"
 
 namespace godwit::engine {
 
@@ -30,43 +31,41 @@ void Resolver::run() {
 
 void Resolver::ask_source(InboundJob& job) {
   if (!job.source_is_silent()) return;  // Its connection is open: the decision comes that way.
-  auto address = fabric::parse_address(job.source_address());
-  if (!address) return;
-  auto domain = domains_.of(*address);
-  if (!domain) return;
-  auto channel = fabric::Channel::connect(*domain, *address, {fabric::Purpose::kControl, Id{}},
-                                          Deadline::after(settings_.connect_timeout));
-  if (!channel) {
-    log::debug("{}: in doubt until the source is back: {}", job.describe(), channel.error().text);
-    return;
-  }
+  if (!hears_decision(job)) (void)job.give_up_silent_source();
+}
+
+// Whether the daemon that began the job has answered.
+bool Resolver::hears_decision(InboundJob& job) {
   protocol::Encoder encoder;
   const wire::Id id = protocol::to_wire(job.id());
-  if (!channel->send(encoder.finish(1, wire::CreateDecisionRequest(encoder.builder(), &id)))) return;
-  auto event = channel->wait(Deadline::after(settings_.connect_timeout));
-  if (!event) return;
-  const auto* bytes = std::get_if<fabric::Message>(&*event);
-  if (bytes == nullptr) return;
-  auto message = protocol::decode(*bytes);
-  if (!message) return;
+  const auto bytes =
+      ask_node(domains_, job.source_address(), encoder.finish(1, wire::CreateDecisionRequest(encoder.builder(), &id)),
+               settings_.connect_timeout, settings_.connect_timeout);
+  if (!bytes) {
+    log::debug("{}: in doubt until the source is back: {}", job.describe(), bytes.error().text);
+    return false;
+  }
+  const auto message = protocol::decode(*bytes);
+  if (!message) return false;
   const auto* reply = message->body<wire::DecisionReply>();
-  if (reply == nullptr) return;
+  if (reply == nullptr) return false;
   if (protocol::from_wire(reply->node()) != job.source_node()) {
     log::warn("{}: another daemon answers at {}; in doubt until the one that began the job is back", job.describe(),
               job.source_address());
-    return;
+    return false;
   }
   switch (static_cast<model::Decision>(reply->decision())) {
-    case model::Decision::kPending: return;
+    case model::Decision::kPending: job.source_is_alive(); return true;
     case model::Decision::kCommit:
       log::info("{}: the source had decided to commit", job.describe());
       job.commit();
-      return;
+      return true;
     case model::Decision::kAbort:
       log::info("{}: the source had not decided to commit: aborted", job.describe());
       job.abort();
-      return;
+      return true;
   }
+  return false;
 }
 
 }  // namespace godwit::engine

@@ -20,6 +20,7 @@ class Resolver {
  private:
   void run();
   void ask_source(InboundJob& job);
+  bool hears_decision(InboundJob& job);
 
   const EngineSettings settings_;
   Domains& domains_;

@@ -10,9 +10,14 @@
 #include "base/units.hpp"
 #include "engine/totals.hpp"
 
+namespace godwit::objects {
+class Permissions;
+}
+
 namespace godwit::engine {
 
 class EventLog;
+class Ownership;
 
 struct EngineSettings {
   // Few bytes are in flight on a stream, so that a block whose digest was just computed, or which just arrived, is still in the
@@ -26,6 +31,8 @@ struct EngineSettings {
   uint32_t objects_max = 100'000;   // Of one job.
   milliseconds connect_timeout{5000};
   milliseconds stall_timeout{60000};                   // Without any block finished.
+  milliseconds resume_timeout{300000};                 // A job whose peer is lost waits so long for it; 0: it fails at once.
+  milliseconds checkpoint_interval{30000};             // Between the journal's notes of what has arrived.
   milliseconds quiesce_timeout{10000};                 // For writers and readers under way to leave.
   milliseconds resolve_interval{1000};                 // Between attempts to reach a peer about a job in doubt.
   uint64_t database_buffer_bytes = uint64_t{1} << 30;  // Of all clients' batches and answers that travel by RMA.
@@ -42,6 +49,12 @@ struct EngineSettings {
   std::shared_ptr<Totals> totals = std::make_shared<Totals>();
   // Where outbound jobs note what happens to them; null: nowhere.
   std::shared_ptr<EventLog> events;
+
+  // Asked before each cutover of a move; null: nobody.
+  std::shared_ptr<Ownership> ownership;
+
+  // Whose the objects are: goes with them to their destination. Null: the daemon's own user's.
+  std::shared_ptr<objects::Permissions> permissions;
 
   // Run first by every thread that moves bytes (to pin it); may be empty.
   std::function<void()> on_thread_start;

@@ -3,14 +3,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/fail_point.hpp"
+#include "base/log.hpp"
 #include "engine/settle.hpp"
+#include "engine/verify.hpp"
 
 namespace godwit::engine {
 
 bool SinkTransfer::all_landed() const {
   return std::ranges::all_of(blocks, [](const auto& state) { return state == BlockState::kLanded; });
+}
+
+Arrived SinkTransfer::arrived() const {
+  Arrived here{settings.block_bytes, std::vector<Digest>(plan.size()), held.from_journal};
+  for (uint32_t block = 0; block < plan.size(); ++block) {
+    const BlockState state = blocks[block];
+    if (state == BlockState::kLanded) here.digests[block] = digests[block];
+    if (state == BlockState::kHeld) here.digests[block] = held.digests[block];
+  }
+  return here;
 }
 
 SinkStream::SinkStream(fabric::Channel& channel, SinkTransfer& transfer)
@@ -20,6 +33,8 @@ SinkStream::SinkStream(fabric::Channel& channel, SinkTransfer& transfer)
       buffer_bytes_(std::min(transfer.settings.block_bytes, std::max<uint64_t>(1, transfer.plan.total_bytes()))),
       staging_(transfer.domain, fabric::Access::kLocal, buffer_bytes_, window_),
       packed_(transfer.domain, fabric::Access::kLocal, buffer_bytes_, window_) {}
+
+SinkStream::~SinkStream() = default;
 
 Result<> SinkStream::run() {
   const Counted counted(transfer_.settings.totals->sink_streams);
@@ -86,12 +101,33 @@ Result<> SinkStream::note_announced(const wire::BlocksReady& ready) {
     const uint64_t travelling_bytes = stored.compression == model::Compression::kNone ? block_bytes : stored.bytes;
     if (!lies_within({one->remote_offset_bytes(), travelling_bytes}, window.length_bytes))
       return refuse(block, "which lies outside its window");
-    auto expected = SinkTransfer::BlockState::kAbsent;
-    if (!transfer_.blocks[block].compare_exchange_strong(expected, SinkTransfer::BlockState::kUnderWay))
+    auto before = SinkTransfer::BlockState::kAbsent;
+    if (!transfer_.blocks[block].compare_exchange_strong(before, SinkTransfer::BlockState::kUnderWay) &&
+        (before != SinkTransfer::BlockState::kHeld ||
+         !transfer_.blocks[block].compare_exchange_strong(before, SinkTransfer::BlockState::kUnderWay)))
       return refuse(block, "which is here or on its way already");
-    announced_.push_back({block, window, one->remote_offset_bytes(), protocol::from_wire(one->digest()), stored});
+    const Digest digest = protocol::from_wire(one->digest());
+    if (before == SinkTransfer::BlockState::kHeld) {
+      if (is_held(block, digest)) {
+        transfer_.digests[block] = digest;
+        land(block, true);
+        continue;
+      }
+    }
+    announced_.push_back({block, window, one->remote_offset_bytes(), digest, stored});
   }
   return Done{};
+}
+
+// Whether a block of an earlier attempt is what the source has now. One that cannot be read back is sent again.
+bool SinkStream::is_held(uint32_t block, const Digest& digest) {
+  if (transfer_.held.digests[block] != digest) return false;
+  if (!transfer_.held.from_journal) return true;
+  if (!reader_) reader_ = std::make_unique<BlockReader>(transfer_);
+  const auto found = reader_->digest(block);
+  if (!found && !std::exchange(has_told_of_loss_, true))
+    log::warn("block {} that had arrived is sent again: {}", block, found.error().text);
+  return found && *found == digest;
 }
 
 // Whether it did something.
@@ -159,17 +195,20 @@ Result<> SinkStream::arrived(uint32_t block, const Result<>& outcome) {
                  fmt::format("reading block {} from {}: {}", block, channel_.peer(), outcome.error().text)};
   Landing& landing = landing_.at(block);
   if (landing.asked_bytes < landing.arriving.size()) return read_on(landing);
+  crash_point("destination.block");
+  if (fail_point("sink.wire") != 0) landing.arriving.front() ^= std::byte{1};
   if (!is_whole(landing)) {
     transfer_.counters.digests_failed++;
     transfer_.settings.totals->received.digests_failed++;
     finish(block, Errc::kDigest);
     return Done{};
   }
-  if (!transfer_.digests.empty()) transfer_.digests[block] = landing.announced.digest;
+  transfer_.digests[block] = landing.announced.digest;
   if (!landing.staged) {
     finish(block, Errc{});
     return Done{};
   }
+  if (fail_point("sink.staging") != 0) landing.bytes.front() ^= std::byte{1};
   return staging_.start(block, *landing.staged, transfer_.plan.pieces(block), pmem::Io::Direction::kWrite,
                         [this](uint32_t object) { return transfer_.sinks[object]->storage(); });
 }
@@ -198,15 +237,20 @@ void SinkStream::finish(uint32_t block, Errc error) {
   if (found->second.staged) staging_.give_back(*found->second.staged);
   if (found->second.packed) packed_.give_back(*found->second.packed);
   landing_.erase(found);
-  const bool landed = error == Errc{};
-  transfer_.blocks[block] = landed ? SinkTransfer::BlockState::kLanded : SinkTransfer::BlockState::kAbsent;
-  if (landed) {
-    transfer_.counters.blocks_done++;
-    transfer_.counters.bytes_done += transfer_.plan.block_bytes(block);
+  if (error == Errc{}) return land(block, false);
+  transfer_.blocks[block] = SinkTransfer::BlockState::kAbsent;
+  done_.emplace_back(block, static_cast<int32_t>(error), false);
+}
+
+void SinkStream::land(uint32_t block, bool kept) {
+  transfer_.blocks[block] = SinkTransfer::BlockState::kLanded;
+  transfer_.counters.blocks_done++;
+  transfer_.counters.bytes_done += transfer_.plan.block_bytes(block);
+  if (!kept) {
     transfer_.settings.totals->received.blocks++;
     transfer_.settings.totals->received.bytes += transfer_.plan.block_bytes(block);
   }
-  done_.emplace_back(block, static_cast<int32_t>(error));
+  done_.emplace_back(block, 0, kept);
 }
 
 Result<> SinkStream::tell() {

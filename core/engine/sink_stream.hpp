@@ -22,37 +22,61 @@
 
 namespace godwit::engine {
 
+class BlockReader;
+
+// Which blocks of an inbound job are here from its earlier attempts.
+struct Arrived {
+  uint64_t block_bytes = 0;          // Of their plan.
+  std::vector<Digest> digests = {};  // By block; zero: it is not here. Empty: none is.
+  bool from_journal = false;         // The daemon was restarted since: each is read back before it counts.
+};
+
 // What the streams of an inbound job share.
 struct SinkTransfer {
-  // `verify`: every block's digest is kept, to be compared once more (verify.hpp).
+  // `verify`: before the cutover all is read back (verify.hpp). `arrived` is of the same plan.
   SinkTransfer(std::shared_ptr<fabric::Domain> its_domain, std::vector<objects::Sink*> its_sinks, model::BlockPlan its_plan,
-               const EngineSettings& its_settings, bool verify)
+               const EngineSettings& its_settings, bool verify, Arrived arrived)
       : domain(its_domain),
         sinks(std::move(its_sinks)),
         plan(std::move(its_plan)),
         settings(its_settings),
+        verifies(verify),
+        held(std::move(arrived)),
         ways(its_domain, fabric::Access::kLocal, sinks.size()),
         blocks(plan.size()),
-        digests(verify ? plan.size() : 0) {}
+        digests(plan.size()) {
+    for (uint32_t block = 0; block < held.digests.size() && block < plan.size(); ++block)
+      if (held.digests[block] != Digest{}) blocks[block] = BlockState::kHeld;
+  }
 
   const std::shared_ptr<fabric::Domain> domain;
   const std::vector<objects::Sink*> sinks;
   const model::BlockPlan plan;
   const EngineSettings settings;
+  const bool verifies;
+  const Arrived held;
   Ways ways;
   Counters counters;
   std::atomic<bool> stop{false};
 
-  enum class BlockState : uint8_t { kAbsent, kUnderWay, kLanded };
+  enum class BlockState : uint8_t {
+    kAbsent,
+    kHeld,  // Landed in an earlier attempt; whether the source still has the same is not known yet.
+    kUnderWay,
+    kLanded,
+  };
   std::vector<std::atomic<BlockState>> blocks;
-  std::vector<Digest> digests;  // Of the blocks that have landed; each is written by the stream that landed it.
+  std::vector<Digest> digests;  // Of blocks that have landed; each is written by the stream that landed it.
   bool all_landed() const;
+  // What is here now. Any thread.
+  Arrived arrived() const;
 };
 
 // One thread.
 class SinkStream {
  public:
   SinkStream(fabric::Channel& channel, SinkTransfer& transfer);
+  ~SinkStream();
 
   // Runs until the source says PassDone; every block announced on this stream has then landed, its digest checked.
   // Errors: kCancelled (transfer.stop), kProtocol, kPeerLost, kMemory, kFabric, kIo, kNoSpace.
@@ -79,6 +103,7 @@ class SinkStream {
   Result<> loop();
   Result<> hear(const fabric::ChannelEvent& event);
   Result<> note_announced(const wire::BlocksReady& ready);
+  bool is_held(uint32_t block, const Digest& digest);
   Result<bool> start_reads();
   Result<bool> find_place(Landing& landing);
   Result<> read_on(Landing& landing);
@@ -86,6 +111,7 @@ class SinkStream {
   Result<> arrived(uint32_t block, const Result<>& outcome);
   Result<> finish_writes();
   void finish(uint32_t block, Errc error);
+  void land(uint32_t block, bool kept);
   Result<> tell();
 
   fabric::Channel& channel_;
@@ -95,12 +121,14 @@ class SinkStream {
   Staging staging_;
   BufferRing packed_;
   model::Decompressor decompressor_;
+  std::unique_ptr<BlockReader> reader_;  // Of held blocks, once there is one.
   protocol::Encoder encoder_;
   std::deque<Announced> announced_;      // To be read; at most one entry a block of the plan.
   std::map<uint32_t, Landing> landing_;  // Being read, checked or stored.
   std::vector<wire::DoneBlock> done_;    // To be told.
   uint32_t reads_ = 0;                   // RMA under way.
   bool pass_done_ = false;
+  bool has_told_of_loss_ = false;  // One line in the log, not one a block.
 };
 
 }  // namespace godwit::engine

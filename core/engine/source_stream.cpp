@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/fail_point.hpp"
+
 namespace godwit::engine {
 
 void SourceTransfer::fail_object(uint32_t object, Error error) {
@@ -150,8 +152,10 @@ void SourceStream::zero_pieces(uint32_t block, uint32_t object, std::span<std::b
 Result<> SourceStream::send_off(uint32_t block, Place place, std::span<const std::byte> bytes) {
   const Digest digest = digest_of(bytes);
   InFlight& flight = in_flight_[block];
+  if (flight.staged && fail_point("source.staging") != 0) staging_.buffer(*flight.staged).front() ^= std::byte{1};
   auto stored = pack(flight, bytes);
   if (!stored) return std::move(stored).error();
+  crash_point("source.block");
   flight.sent_bytes = bytes.size();
   if (flight.packed) {
     flight.sent_bytes = stored->bytes;
@@ -198,12 +202,12 @@ Result<> SourceStream::hear(const fabric::ChannelEvent& event) {
   last_progress_ = Clock::now();
   for (const wire::DoneBlock* one : *done->blocks()) {
     const Errc error = one->error() == 0 ? Errc{} : error_from_number(one->error());
-    if (auto noted = block_done(one->block(), error); !noted) return noted;
+    if (auto noted = block_done(one->block(), error, one->kept()); !noted) return noted;
   }
   return Done{};
 }
 
-Result<> SourceStream::block_done(uint32_t block, Errc error) {
+Result<> SourceStream::block_done(uint32_t block, Errc error, bool kept) {
   const auto found = in_flight_.find(block);
   if (found == in_flight_.end() || found->second.sent_bytes == 0)  // Not taken, or still being read.
     return Error{Errc::kProtocol, fmt::format("{} answers for block {}, which it was not sent", channel_.peer(), block)};
@@ -212,8 +216,15 @@ Result<> SourceStream::block_done(uint32_t block, Errc error) {
   if (flight.staged) staging_.give_back(*flight.staged);
   if (flight.packed) packed_.give_back(*flight.packed);
   Counters& counters = transfer_.counters;
-  counters.bytes_sent += flight.sent_bytes;
   Totals& totals = *transfer_.settings.totals;
+  if (kept && error == Errc{}) {
+    counters.blocks_done++;
+    counters.blocks_kept++;
+    counters.bytes_done += transfer_.plan.block_bytes(block);
+    transfer_.pace.give_back(flight.sent_bytes);
+    return Done{};
+  }
+  counters.bytes_sent += flight.sent_bytes;
   if (error == Errc{}) {
     counters.blocks_done++;
     if (flight.packed) counters.blocks_compressed++;
@@ -229,7 +240,8 @@ Result<> SourceStream::block_done(uint32_t block, Errc error) {
     totals.blocks_resent++;
     if (transfer_.on_resent) transfer_.on_resent(block, error);
     exhausted_ = false;
-    return transfer_.queue.again(block);
+    if (auto again = transfer_.queue.again(block); !again) return with_context(channel_.peer(), std::move(again).error());
+    return Done{};
   }
   return Error{error, fmt::format("{} could not store block {}: {}", channel_.peer(), block, error_row(error).meaning)};
 }

@@ -47,7 +47,7 @@ struct SourceTransfer {
   Counters& counters;
   Pace& pace;
   const model::Compression compression;
-  const std::atomic<bool>& cancelled;  // By the user.
+  const std::atomic<bool>& cancelled;  // By the user, or the attempt ends for another reason.
   BlockQueue queue;
   Ways ways;
   std::atomic<bool> stop{false};  // Another stream failed.
@@ -94,7 +94,7 @@ class SourceStream {
   Result<model::Stored> pack(InFlight& flight, std::span<const std::byte> bytes);
   Result<> announce(uint32_t block, const Place& place, const Digest& digest, const model::Stored& stored);
   Result<> hear(const fabric::ChannelEvent& event);
-  Result<> block_done(uint32_t block, Errc error);
+  Result<> block_done(uint32_t block, Errc error, bool kept);
 
   fabric::Channel& channel_;
   SourceTransfer& transfer_;

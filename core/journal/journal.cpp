@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <mutex>
 
 #include "journal/database.hpp"
@@ -91,13 +92,35 @@ Result<std::vector<JobObject>> objects_of(sqlite3* database, Direction direction
   }
 }
 
+// What was noted of an inbound job before it was whole.
+Result<> forget_arrived(sqlite3* database, const Id& job) {
+  if (auto gone = run_once(database, "DELETE FROM checkpoint WHERE job=?1", job); !gone) return gone;
+  return run_once(database, "DELETE FROM listing WHERE job=?1", job);
+}
+
 // No job: nothing to do.
 Result<> forget(sqlite3* database, Direction direction, const Id& job) {
+  const bool inbound = direction == Direction::kInbound;
   if (auto gone = run_once(database, "DELETE FROM object WHERE inbound=?1 AND job=?2", uint64_t(direction), job); !gone)
     return gone;
-  return run_once(database,
-                  direction == Direction::kInbound ? "DELETE FROM inbound WHERE job=?1" : "DELETE FROM outbound WHERE job=?1",
-                  job);
+  auto gone = inbound ? forget_arrived(database, job) : run_once(database, "DELETE FROM request WHERE job=?1", job);
+  if (!gone) return gone;
+  return run_once(database, inbound ? "DELETE FROM inbound WHERE job=?1" : "DELETE FROM outbound WHERE job=?1", job);
+}
+
+Result<> add_inbound(sqlite3* database, const InboundJob& job, InboundState state) {
+  auto added = run_once(database, "INSERT INTO inbound VALUES(?1,?2,?3,?4,?5,?6,?7,?8,row_digest(?1,?2,?3,?4,?5,?6,?7,?8))",
+                        job.job, uint64_t(state), job.source_address, job.target, job.pool, uint64_t(job.target_survives),
+                        job.source_node, uint64_t(job.objects.size()));
+  if (!added) return added;
+  return add_objects(database, Direction::kInbound, job.job, job.objects);
+}
+
+// Makes room for another record of the job; its checkpoints stay.
+Result<> remove_inbound(sqlite3* database, const Id& job, InboundState state) {
+  if (auto gone = run_once(database, "DELETE FROM inbound WHERE job=?1 AND state=?2", job, uint64_t(state)); !gone) return gone;
+  if (sqlite3_changes(database) == 0) return Done{};
+  return run_once(database, "DELETE FROM object WHERE inbound=1 AND job=?1", job);
 }
 
 }  // namespace
@@ -203,8 +226,15 @@ Result<> change_outbound(sqlite3* database, const Id& job, const char* what, Out
 
 }  // namespace
 
-Result<> Journal::start_outbound(const OutboundJob& job) {
+Result<> Journal::start_outbound(const OutboundJob& job, bool again) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
+    if (again) {
+      auto gone = change_job(db, "started again", "DELETE FROM outbound WHERE job=?1 AND state=?2", job.job,
+                             uint64_t(OutboundState::kStarted));
+      if (!gone) return gone;
+      gone = run_once(db, "DELETE FROM object WHERE inbound=0 AND job=?1", job.job);
+      if (!gone) return gone;
+    }
     auto added = run_once(db, "INSERT INTO outbound VALUES(?1,?2,?3,?4,?5,?6,?7,?8,row_digest(?1,?2,?3,?4,?5,?6,?7,?8))",
                           job.job, uint64_t(OutboundState::kStarted), uint64_t(job.is_move), uint64_t(job.source_survives),
                           job.address, job.target, job.destination_node, uint64_t(job.objects.size()));
@@ -234,6 +264,8 @@ Result<> Journal::reclaim(const Id& job, std::span<const RegionRecord> regions, 
   return impl_->transaction([&](sqlite3* db) -> Result<> {
     if (auto undone = change_outbound(db, job, "reclaimed", OutboundState::kHandedOver, OutboundState::kStarted); !undone)
       return undone;
+    // A commit may still be on its way: the job does not go on.
+    if (auto gone = run_once(db, "DELETE FROM request WHERE job=?1", job); !gone) return gone;
     // Every object of a move is here again, those on volatile targets too. A copy gave nothing away.
     auto back = run_once(db,
                          "DELETE FROM moved WHERE EXISTS(SELECT 1 FROM outbound WHERE job=?1 AND is_move=1) AND "
@@ -273,15 +305,81 @@ Result<std::vector<OutboundJob>> Journal::outbound() {
   }
 }
 
+Result<> Journal::put_request(const RequestRecord& request) {
+  return impl_->transaction([&](sqlite3* db) {
+    return run_once(db, "INSERT OR REPLACE INTO request VALUES(?1,?2,?3,row_digest(?1,?2,?3))", request.job, request.attempt,
+                    request.text);
+  });
+}
+
+Result<std::vector<RequestRecord>> Journal::requests() {
+  const std::lock_guard lock(impl_->mutex);
+  auto read = Statement::prepare(impl_->database.get(), "SELECT job,attempt,text FROM request");
+  if (!read) return std::move(read).error();
+  std::vector<RequestRecord> requests;
+  for (auto row = read->run();; row = read->step()) {
+    if (!row) return std::move(row).error();
+    if (!*row) return requests;
+    requests.push_back({read->id(0), read->size(1), read->text(2)});
+  }
+}
+
 // ---------------------------------------------------------------- inbound
+
+Result<> Journal::checkpoint_inbound(const InboundJob& job, const Checkpoint& checkpoint) {
+  return impl_->transaction([&](sqlite3* db) -> Result<> {
+    if (auto gone = remove_inbound(db, job.job, InboundState::kPrepared); !gone) return gone;
+    auto known = Statement::prepare(db, "SELECT 1 FROM inbound WHERE job=?1 AND state=?2");
+    if (!known) return std::move(known).error();
+    auto row = known->run(job.job, uint64_t(InboundState::kReceiving));
+    if (!row) return std::move(row).error();
+    if (!*row)
+      if (auto added = add_inbound(db, job, InboundState::kReceiving); !added) return added;
+    auto put = Statement::prepare(db, "INSERT OR REPLACE INTO checkpoint VALUES(?1,?2,?3,?4,row_digest(?1,?2,?3,?4))");
+    if (!put) return std::move(put).error();
+    for (const CheckpointChunk& chunk : checkpoint.chunks)
+      if (auto done = put->run(job.job, uint64_t(chunk.chunk), checkpoint.block_bytes, std::as_bytes(std::span(chunk.blocks)));
+          !done)
+        return std::move(done).error();
+    for (size_t i = 0; i < checkpoint.listings.size(); ++i)
+      if (auto done = run_once(db, "INSERT OR REPLACE INTO listing VALUES(?1,?2,?3,row_digest(?1,?2,?3))", job.job, uint64_t{i},
+                               std::span(checkpoint.listings[i]));
+          !done)
+        return done;
+    return Done{};
+  });
+}
+
+Result<Checkpoint> Journal::checkpoint(const Id& job) {
+  const std::lock_guard lock(impl_->mutex);
+  sqlite3* const db = impl_->database.get();
+  Checkpoint checkpoint;
+  auto read = Statement::prepare(db, "SELECT chunk,block_bytes,blocks FROM checkpoint WHERE job=?1 ORDER BY chunk");
+  if (!read) return std::move(read).error();
+  auto row = read->run(job);
+  for (; row && *row; row = read->step()) {
+    checkpoint.block_bytes = read->size(1);
+    CheckpointChunk chunk{static_cast<uint32_t>(read->size(0)), {}};
+    const auto bytes = read->bytes(2);
+    chunk.blocks.resize(bytes.size() / sizeof(Digest));
+    std::memcpy(chunk.blocks.data(), bytes.data(), chunk.blocks.size() * sizeof(Digest));
+    checkpoint.chunks.push_back(std::move(chunk));
+  }
+  if (!row) return std::move(row).error();
+  read = Statement::prepare(db, "SELECT bytes FROM listing WHERE job=?1 ORDER BY position");
+  if (!read) return std::move(read).error();
+  for (row = read->run(job); row && *row; row = read->step()) {
+    const auto bytes = read->bytes(0);
+    checkpoint.listings.emplace_back(bytes.begin(), bytes.end());
+  }
+  if (!row) return std::move(row).error();
+  return checkpoint;
+}
 
 Result<> Journal::prepare_inbound(const InboundJob& job) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
-    auto added = run_once(db, "INSERT INTO inbound VALUES(?1,?2,?3,?4,?5,?6,?7,?8,row_digest(?1,?2,?3,?4,?5,?6,?7,?8))",
-                          job.job, uint64_t(InboundState::kPrepared), job.source_address, job.target, job.pool,
-                          uint64_t(job.target_survives), job.source_node, uint64_t(job.objects.size()));
-    if (!added) return added;
-    return add_objects(db, Direction::kInbound, job.job, job.objects);
+    if (auto gone = remove_inbound(db, job.job, InboundState::kReceiving); !gone) return gone;
+    return add_inbound(db, job, InboundState::kPrepared);
   });
 }
 
@@ -296,6 +394,7 @@ Result<> Journal::own_inbound(const Id& job, std::span<const RegionRecord> regio
     auto back =
         run_once(db, "DELETE FROM moved WHERE id IN (SELECT destination_id FROM object WHERE inbound=1 AND job=?1)", job);
     if (!back) return back;
+    if (auto gone = forget_arrived(db, job); !gone) return gone;
     if (auto added = add_regions(db, regions); !added) return added;
     return put_databases(db, databases);
   });
@@ -346,6 +445,75 @@ Result<std::vector<StagingRecord>> Journal::stagings() {
     if (!row) return std::move(row).error();
     if (!*row) return stagings;
     stagings.push_back({read->id(0), read->size(1) != 0, read->text(2)});
+  }
+}
+
+// ---------------------------------------------------------------- plans
+
+Result<> Journal::put_plan(const PlanRecord& plan) {
+  return impl_->transaction([&](sqlite3* db) {
+    return run_once(db, "INSERT OR REPLACE INTO plan VALUES(?1,?2,?3,?4,?5,?6,row_digest(?1,?2,?3,?4,?5,?6))", plan.id,
+                    plan.created_ms, uint64_t(plan.state), plan.document, plan.findings, plan.progress);
+  });
+}
+
+Result<> Journal::change_plan(const Id& id, uint8_t state, const std::string& progress) {
+  return impl_->transaction([&](sqlite3* db) -> Result<> {
+    auto done =
+        run_once(db, "UPDATE plan SET state=?2,progress=?3,digest=row_digest(id,created,?2,document,findings,?3) WHERE id=?1",
+                 id, uint64_t(state), progress);
+    if (!done || sqlite3_changes(db) == 1) return done;
+    return Error{Errc::kNotFound, fmt::format("journal: no plan {}", to_string(id))};
+  });
+}
+
+Result<> Journal::forget_plan(const Id& id) {
+  return impl_->transaction([&](sqlite3* db) { return run_once(db, "DELETE FROM plan WHERE id=?1", id); });
+}
+
+Result<std::vector<PlanRecord>> Journal::plans() {
+  const std::lock_guard lock(impl_->mutex);
+  auto read = Statement::prepare(impl_->database.get(),
+                                 "SELECT id,created,state,document,findings,progress FROM plan ORDER BY created,id");
+  if (!read) return std::move(read).error();
+  std::vector<PlanRecord> plans;
+  for (auto row = read->run();; row = read->step()) {
+    if (!row) return std::move(row).error();
+    if (!*row) return plans;
+    plans.push_back(
+        {read->id(0), read->size(1), static_cast<uint8_t>(read->number(2)), read->text(3), read->text(4), read->text(5)});
+  }
+}
+
+Result<> Journal::put_permissions(std::span<const PermissionRecord> permissions) {
+  return impl_->transaction([&](sqlite3* db) -> Result<> {
+    auto put = Statement::prepare(db, "INSERT OR REPLACE INTO permission VALUES(?1,?2,?3,?4,row_digest(?1,?2,?3,?4))");
+    if (!put) return std::move(put).error();
+    for (const PermissionRecord& one : permissions)
+      if (auto done = put->run(one.id, uint64_t{one.uid}, uint64_t{one.gid}, uint64_t{one.mode}); !done)
+        return std::move(done).error();
+    return Done{};
+  });
+}
+
+Result<> Journal::forget_permissions(std::span<const Id> ids) {
+  return impl_->transaction([&](sqlite3* db) -> Result<> {
+    for (const Id& id : ids)
+      if (auto gone = run_once(db, "DELETE FROM permission WHERE id=?1", id); !gone) return gone;
+    return Done{};
+  });
+}
+
+Result<std::vector<PermissionRecord>> Journal::permissions() {
+  const std::lock_guard lock(impl_->mutex);
+  auto read = Statement::prepare(impl_->database.get(), "SELECT id,uid,gid,mode FROM permission");
+  if (!read) return std::move(read).error();
+  std::vector<PermissionRecord> permissions;
+  for (auto row = read->run();; row = read->step()) {
+    if (!row) return std::move(row).error();
+    if (!*row) return permissions;
+    permissions.push_back({read->id(0), static_cast<uint32_t>(read->number(1)), static_cast<uint32_t>(read->number(2)),
+                           static_cast<uint32_t>(read->number(3))});
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.hpp"
 #include "base/extent.hpp"
 #include "base/id.hpp"
 #include "base/result.hpp"
@@ -86,7 +87,14 @@ struct OutboundJob {
   Id destination_node;  // Its node_id(): only that daemon can say what became of the job.
 };
 
-enum class InboundState : uint8_t { kPrepared = 0, kOwner = 1 };
+// What a user asked of a job whose source is this node, so that a restart can go on with it.
+struct RequestRecord {
+  Id job;
+  uint64_t attempt = 0;  // Offers that were made.
+  std::string text;      // engine/job_request.hpp
+};
+
+enum class InboundState : uint8_t { kPrepared = 0, kOwner = 1, kReceiving = 2 };
 struct InboundJob {
   Id job;
   InboundState state = InboundState::kPrepared;
@@ -96,6 +104,36 @@ struct InboundJob {
   bool target_survives = false;
   std::vector<JobObject> objects;
   Id source_node;  // Its node_id(): only that daemon can tell the decision.
+};
+
+// Which blocks of an inbound job have landed and are durable: those from chunk * kChunkBlocks on, as many as there are digests.
+constexpr uint32_t kChunkBlocks = 4096;
+struct CheckpointChunk {
+  uint32_t chunk = 0;
+  std::vector<Digest> blocks;  // Zero: has not landed.
+};
+struct Checkpoint {
+  uint64_t block_bytes = 0;
+  std::vector<CheckpointChunk> chunks = {};
+  std::vector<std::vector<std::byte>> listings = {};  // By object; none: as written before.
+};
+
+// A plan of migrations whose source is this node. The texts are the engine's (engine/plan_json.hpp).
+struct PlanRecord {
+  Id id;
+  uint64_t created_ms = 0;  // Since 1970.
+  uint8_t state = 0;        // model::PlanState.
+  std::string document;     // As its user wrote it.
+  std::string findings;
+  std::string progress;
+};
+
+// Whose an object or a job is (objects/permissions.hpp); those without one are the daemon's own user's.
+struct PermissionRecord {
+  Id id;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint32_t mode = 0;  // At most 0777.
 };
 
 // Thread-safe; each call is one transaction, durable (fsync) when it returns. Blocks.
@@ -123,20 +161,32 @@ class Journal {
   // `databases` of the calls below are put as by put_database(), in the same transaction.
 
   // Outbound: this node is the source.
-  Result<> start_outbound(const OutboundJob& job);
+  // `again`: in the place of its record, which says kStarted.
+  Result<> start_outbound(const OutboundJob& job, bool again = false);
   // The decision to commit. A move also writes `moved` and removes the regions' records, all at once. The space of
   // regions on lasting targets is not free until finish_outbound: until then their records are kept in the job.
   Result<> hand_over(const Id& job, std::span<const MovedRecord> moved, std::span<const DatabaseRecord> databases = {});
   // The destination lost its copy before it owned: takes hand_over back; `regions` are the records to restore. Of a copy,
-  // which gave nothing away, only the decision.
+  // which gave nothing away, only the decision. Its request goes: such a job does not go on.
   Result<> reclaim(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases = {});
   // Where the objects went is final. May be repeated.
   Result<> finish_outbound(const Id& job);
-  // No such job: nothing to do, no error.
+  // And its request. No such job: nothing to do, no error.
   Result<> forget_outbound(const Id& job);
   Result<std::vector<OutboundJob>> outbound();
 
+  // Writes the record over the one of the same job, which may have no other record yet.
+  Result<> put_request(const RequestRecord& request);
+  Result<std::vector<RequestRecord>> requests();
+
   // Inbound: this node is the destination.
+
+  // What has arrived and is durable: puts the job's record (kReceiving) where there is none, or one that was prepared, and
+  // `checkpoint`'s chunks over those of the same numbers; and its listings.
+  Result<> checkpoint_inbound(const InboundJob& job, const Checkpoint& checkpoint);
+  // Empty: there is none.
+  Result<Checkpoint> checkpoint(const Id& job);
+  // In the place of a record that says kReceiving; its checkpoints stay.
   Result<> prepare_inbound(const InboundJob& job);
   // Owner: `regions` (those on lasting targets) join the catalogue; older `moved` records of the same ids go.
   Result<> own_inbound(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases = {});
@@ -149,6 +199,21 @@ class Journal {
   Result<std::vector<StagingRecord>> stagings();
 
   Result<std::vector<InboundJob>> inbound();
+
+  // Writes the record over the one of the same id.
+  Result<> put_plan(const PlanRecord& plan);
+  // Errors also: kNotFound, no such plan.
+  Result<> change_plan(const Id& id, uint8_t state, const std::string& progress);
+  // No such plan: nothing to do, no error.
+  Result<> forget_plan(const Id& id);
+  // The oldest first.
+  Result<std::vector<PlanRecord>> plans();
+
+  // Writes the record over the one of the same id.
+  Result<> put_permissions(std::span<const PermissionRecord> permissions);
+  // None of that id: nothing to do, no error.
+  Result<> forget_permissions(std::span<const Id> ids);
+  Result<std::vector<PermissionRecord>> permissions();
 
  private:
   struct Impl;

@@ -8,8 +8,8 @@
 
 namespace godwit::journal {
 
-// Grows with every change that an older release could misread. 1 and 2 were never released.
-inline constexpr int64_t kSchemaVersion = 3;
+// Grows with every change that an older release could misread. 1 to 4 were never released.
+inline constexpr int64_t kSchemaVersion = 5;
 
 inline constexpr const char* kSchema = R"(
 CREATE TABLE node(id BLOB NOT NULL PRIMARY KEY, digest INTEGER NOT NULL) WITHOUT ROWID;
@@ -30,9 +30,19 @@ CREATE TABLE object(inbound INTEGER NOT NULL, job BLOB NOT NULL, position INTEGE
   PRIMARY KEY(inbound, job, position)) WITHOUT ROWID;
 CREATE TABLE staging(job BLOB NOT NULL, incoming INTEGER NOT NULL, directory TEXT NOT NULL, digest INTEGER NOT NULL,
   PRIMARY KEY(job, incoming, directory)) WITHOUT ROWID;
+CREATE TABLE request(job BLOB NOT NULL PRIMARY KEY, attempt INTEGER NOT NULL, text TEXT NOT NULL,
+  digest INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE checkpoint(job BLOB NOT NULL, chunk INTEGER NOT NULL, block_bytes INTEGER NOT NULL, blocks BLOB NOT NULL,
+  digest INTEGER NOT NULL, PRIMARY KEY(job, chunk)) WITHOUT ROWID;
+CREATE TABLE listing(job BLOB NOT NULL, position INTEGER NOT NULL, bytes BLOB NOT NULL, digest INTEGER NOT NULL,
+  PRIMARY KEY(job, position)) WITHOUT ROWID;
 CREATE TABLE database(id BLOB NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, backend TEXT NOT NULL, path TEXT NOT NULL,
   options TEXT NOT NULL, is_created INTEGER NOT NULL, state INTEGER NOT NULL, address TEXT NOT NULL, digest INTEGER NOT NULL,
   PRIMARY KEY(id, epoch)) WITHOUT ROWID;
+CREATE TABLE plan(id BLOB NOT NULL PRIMARY KEY, created INTEGER NOT NULL, state INTEGER NOT NULL, document TEXT NOT NULL,
+  findings TEXT NOT NULL, progress TEXT NOT NULL, digest INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE permission(id BLOB NOT NULL PRIMARY KEY, uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,
+  digest INTEGER NOT NULL) WITHOUT ROWID;
 )";
 
 // Each finds what must not be there: one row if the journal is damaged.
@@ -45,7 +55,12 @@ inline constexpr std::array kDamageQueries{
     "SELECT 1 FROM object WHERE "
     "digest<>row_digest(inbound,job,position,id,destination_id,epoch,name,size,target,offset,length,kind)",
     "SELECT 1 FROM staging WHERE digest<>row_digest(job,incoming,directory)",
+    "SELECT 1 FROM request WHERE digest<>row_digest(job,attempt,text)",
+    "SELECT 1 FROM checkpoint WHERE digest<>row_digest(job,chunk,block_bytes,blocks)",
+    "SELECT 1 FROM listing WHERE digest<>row_digest(job,position,bytes)",
     "SELECT 1 FROM database WHERE digest<>row_digest(id,epoch,name,backend,path,options,is_created,state,address)",
+    "SELECT 1 FROM plan WHERE digest<>row_digest(id,created,state,document,findings,progress)",
+    "SELECT 1 FROM permission WHERE digest<>row_digest(id,uid,gid,mode)",
     // A right digest says that nothing was lost, not that the writer knew our limits: numbers that no release writes would
     // reach the space of another region.
     "SELECT 1 FROM node WHERE typeof(id)<>'blob' OR length(id)<>16 OR id=zeroblob(16)",
@@ -53,14 +68,24 @@ inline constexpr std::array kDamageQueries{
     "offset NOT BETWEEN 0 AND 1<<62 OR length NOT BETWEEN 0 AND (1<<62)-offset OR size NOT BETWEEN 0 AND length",
     "SELECT 1 FROM moved WHERE typeof(id)<>'blob' OR length(id)<>16",
     "SELECT 1 FROM outbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1,2)",
-    "SELECT 1 FROM inbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1)",
+    "SELECT 1 FROM inbound WHERE typeof(job)<>'blob' OR length(job)<>16 OR state NOT IN (0,1,2)",
+    "SELECT 1 FROM request WHERE typeof(job)<>'blob' OR length(job)<>16",
+    "SELECT 1 FROM checkpoint WHERE typeof(job)<>'blob' OR length(job)<>16 OR typeof(blocks)<>'blob' OR "
+    "length(blocks)=0 OR length(blocks)>65536 OR length(blocks)%16<>0 OR chunk NOT BETWEEN 0 AND 1<<32",
     "SELECT 1 FROM staging WHERE typeof(job)<>'blob' OR length(job)<>16 OR incoming NOT IN (0,1)",
     "SELECT 1 FROM object WHERE inbound NOT IN (0,1) OR kind NOT IN (0,1,2) OR typeof(id)<>'blob' OR length(id)<>16 OR "
     "offset NOT BETWEEN 0 AND 1<<62 OR length NOT BETWEEN 0 AND (1<<62)-offset OR size NOT BETWEEN 0 AND length",
     "SELECT 1 FROM database WHERE typeof(id)<>'blob' OR length(id)<>16 OR name='' OR is_created NOT IN (0,1) OR "
     "state NOT IN (0,1,2) OR (path<>'' AND substr(path,1,1)<>'/')",
+    "SELECT 1 FROM plan WHERE typeof(id)<>'blob' OR length(id)<>16 OR state NOT BETWEEN 0 AND 4",
+    "SELECT 1 FROM permission WHERE typeof(id)<>'blob' OR length(id)<>16 OR typeof(uid)<>'integer' OR typeof(gid)<>'integer' "
+    "OR "
+    "typeof(mode)<>'integer' OR uid NOT BETWEEN 0 AND 4294967295 OR gid NOT BETWEEN 0 AND 4294967295 OR mode NOT BETWEEN 0 AND "
+    "511",
     "SELECT 1 FROM outbound o WHERE objects<>(SELECT count(*) FROM object WHERE inbound=0 AND job=o.job)",
     "SELECT 1 FROM inbound i WHERE objects<>(SELECT count(*) FROM object WHERE inbound=1 AND job=i.job)",
+    "SELECT 1 FROM checkpoint c WHERE NOT EXISTS(SELECT 1 FROM inbound WHERE job=c.job AND state<>1)",
+    "SELECT 1 FROM listing l WHERE typeof(bytes)<>'blob' OR NOT EXISTS(SELECT 1 FROM inbound WHERE job=l.job AND state<>1)",
     "SELECT 1 FROM object o WHERE inbound=0 AND NOT EXISTS(SELECT 1 FROM outbound WHERE job=o.job)",
     "SELECT 1 FROM object o WHERE inbound=1 AND NOT EXISTS(SELECT 1 FROM inbound WHERE job=o.job)",
 };

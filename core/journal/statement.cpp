@@ -55,4 +55,14 @@ void Statement::bind(int index, const Id& id) {
   sqlite3_bind_blob(statement_.get(), index, &id, sizeof id, SQLITE_TRANSIENT);
 }
 
+void Statement::bind(int index, std::span<const std::byte> bytes) {
+  sqlite3_bind_blob64(statement_.get(), index, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+}
+
+std::span<const std::byte> Statement::bytes(int column) const {
+  const void* data = sqlite3_column_blob(statement_.get(), column);
+  const auto length = static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column));
+  return {static_cast<const std::byte*>(data), data == nullptr ? 0 : length};
+}
+
 }  // namespace godwit::journal

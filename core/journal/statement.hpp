@@ -3,8 +3,10 @@
 
 #include <sqlite3.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -36,12 +38,15 @@ class Statement {
   uint64_t size(int column) const { return static_cast<uint64_t>(number(column)); }
   std::string text(int column) const;
   Id id(int column) const;
+  // Of a blob; valid until the next step.
+  std::span<const std::byte> bytes(int column) const;
 
  private:
   explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
   void bind(int index, uint64_t value) { sqlite3_bind_int64(statement_.get(), index, static_cast<int64_t>(value)); }
   void bind(int index, const std::string& text);
   void bind(int index, const Id& id);
+  void bind(int index, std::span<const std::byte> bytes);
 
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }

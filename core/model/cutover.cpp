@@ -29,6 +29,15 @@ std::vector<Source> end_aborted(SourceMachine& machine) {
   return actions;
 }
 
+// Writers go on until the next attempt; as above, no record of volatile objects stays behind meanwhile.
+std::vector<Source> interrupt(SourceMachine& machine) {
+  std::vector<Source> actions;
+  if (!machine.is_lasting) actions.push_back(Source::kForgetJob);
+  if (is_quiesced(machine)) actions.push_back(Source::kResume);
+  machine.state = SourceState::kSyncing;
+  return actions;
+}
+
 // The destination lost its copy before it owned.
 std::vector<Source> take_back(SourceMachine& machine) {
   machine.state = SourceState::kAborted;
@@ -51,6 +60,7 @@ std::vector<Source> on_syncing(SourceMachine& machine, SourceEvent event) {
       return {Source::kSendPrepare};
     case SourceEvent::kFailed: return give_up(machine);
     case SourceEvent::kLost: return end_aborted(machine);  // The destination restarted.
+    case SourceEvent::kInterrupted: return interrupt(machine);
     case SourceEvent::kPrepared:
     case SourceEvent::kPrepareRefused:
     case SourceEvent::kCommitted:
@@ -69,6 +79,7 @@ std::vector<Source> on_preparing(SourceMachine& machine, SourceEvent event) {
     case SourceEvent::kPrepareRefused:
     case SourceEvent::kLost: return end_aborted(machine);
     case SourceEvent::kFailed: return give_up(machine);
+    case SourceEvent::kInterrupted: return interrupt(machine);
     case SourceEvent::kRetry: return {Source::kSendPrepare};
     case SourceEvent::kPassDone:
     case SourceEvent::kCommitted:
@@ -85,6 +96,7 @@ std::vector<Source> on_handed_over(SourceMachine& machine, SourceEvent event) {
     case SourceEvent::kRetry: return {Source::kSendCommit};
     // Decided: neither a failure nor a late answer to `prepare` changes it.
     case SourceEvent::kFailed:
+    case SourceEvent::kInterrupted:
     case SourceEvent::kPassDone:
     case SourceEvent::kPrepared:
     case SourceEvent::kPrepareRefused:
@@ -106,6 +118,7 @@ std::vector<Source> on_aborting(SourceMachine& machine, SourceEvent event) {
     case SourceEvent::kRetry: return {Source::kSendAbort};
     case SourceEvent::kPassDone:
     case SourceEvent::kCommitted:
+    case SourceEvent::kInterrupted:
     case SourceEvent::kReleased: return {};
   }
   return {};
@@ -121,6 +134,7 @@ std::vector<Source> on_done(const SourceMachine& machine, SourceEvent event) {
     case SourceEvent::kCommitted:
     case SourceEvent::kLost:
     case SourceEvent::kAbortAcked:
+    case SourceEvent::kInterrupted:
     case SourceEvent::kFailed: return {};
   }
   return {};
@@ -128,6 +142,8 @@ std::vector<Source> on_done(const SourceMachine& machine, SourceEvent event) {
 
 // ---------------------------------------------------------------- destination, a function for each state
 
+// The record goes before the space, here (a checkpoint) and when prepared: one that outlived its space would claim space that
+// has a new user.
 std::vector<Destination> on_receiving(DestinationMachine& machine, DestinationEvent event) {
   switch (event) {
     case DestinationEvent::kPrepare:
@@ -135,16 +151,17 @@ std::vector<Destination> on_receiving(DestinationMachine& machine, DestinationEv
       return {Destination::kJournalPrepared, Destination::kSendPrepared};
     case DestinationEvent::kPrepareUnfit:
       machine.state = DestinationState::kAborted;
-      return {Destination::kFreeSpace, Destination::kSendPrepareRefused, Destination::kForgetJob};
+      return {Destination::kForgetJob, Destination::kFreeSpace, Destination::kSendPrepareRefused};
     case DestinationEvent::kCommit:  // From a source that restarted, and cannot know that nothing was promised here.
       machine.state = DestinationState::kAborted;
-      return {Destination::kFreeSpace, Destination::kForgetJob};
+      return {Destination::kForgetJob, Destination::kFreeSpace};
     case DestinationEvent::kAbort:
       machine.state = DestinationState::kAborted;
-      return {Destination::kFreeSpace, Destination::kSendAborted, Destination::kForgetJob};
+      return {Destination::kForgetJob, Destination::kFreeSpace, Destination::kSendAborted};
     case DestinationEvent::kSourceLost:
       machine.state = DestinationState::kAborted;
-      return {Destination::kFreeSpace, Destination::kForgetJob};
+      return {Destination::kForgetJob, Destination::kFreeSpace};
+    case DestinationEvent::kOfferAgain:
     case DestinationEvent::kRelease:
     case DestinationEvent::kRetry: return {};
   }
@@ -159,8 +176,10 @@ std::vector<Destination> on_prepared(DestinationMachine& machine, DestinationEve
       return {Destination::kJournalOwner, Destination::kServe, Destination::kSendCommitted};
     case DestinationEvent::kAbort:
       machine.state = DestinationState::kAborted;
-      // The record first: one that outlived its space would claim space that has a new user.
       return {Destination::kForgetJob, Destination::kFreeSpace, Destination::kSendAborted};
+    case DestinationEvent::kOfferAgain:  // Only a source that has not handed over says so: nobody relies on the promise.
+      machine.state = DestinationState::kReceiving;
+      return {Destination::kJournalReceiving};
     case DestinationEvent::kSourceLost:
     case DestinationEvent::kRetry: return {Destination::kAskSource};
     case DestinationEvent::kPrepareUnfit:  // The promise stands; without an answer the source gives up by itself.
@@ -177,6 +196,7 @@ std::vector<Destination> on_owner(DestinationEvent event) {
     case DestinationEvent::kRetry:
     case DestinationEvent::kPrepare:
     case DestinationEvent::kPrepareUnfit:
+    case DestinationEvent::kOfferAgain:
     case DestinationEvent::kSourceLost: return {};
   }
   return {};
@@ -190,6 +210,7 @@ std::vector<Destination> on_aborted(DestinationEvent event) {
     case DestinationEvent::kCommit: return {Destination::kForgetJob};
     case DestinationEvent::kAbort: return {Destination::kForgetJob, Destination::kSendAborted};
     case DestinationEvent::kSourceLost:
+    case DestinationEvent::kOfferAgain:
     case DestinationEvent::kRelease:
     case DestinationEvent::kRetry: return {};
   }
@@ -210,10 +231,16 @@ std::vector<SourceAction> SourceMachine::on(SourceEvent event) {
   return {};
 }
 
-SourceMachine recover_source(bool is_move, bool handed_over, bool done, bool objects_survived) {
-  if (done) return {SourceState::kDone, is_move};
+SourceMachine recover_source(bool is_move, bool handed_over, bool done, bool objects_survived, bool resumes) {
   const bool adopts = is_move && !objects_survived;
-  return {handed_over || adopts ? SourceState::kHandedOver : SourceState::kAborted, is_move};
+  SourceState state = SourceState::kAborted;
+  if (done)
+    state = SourceState::kDone;
+  else if (handed_over || adopts)
+    state = SourceState::kHandedOver;
+  else if (objects_survived && resumes)
+    state = SourceState::kSyncing;
+  return {state, is_move, objects_survived};
 }
 
 Decision decision_of(const SourceMachine& source) {
@@ -238,10 +265,16 @@ std::vector<DestinationAction> DestinationMachine::on(DestinationEvent event) {
   return {};
 }
 
-DestinationMachine recover_destination(bool prepared, bool owner, bool objects_survived) {
-  if (owner) return {DestinationState::kOwner};
-  if (prepared && objects_survived) return {DestinationState::kPrepared};
-  return {DestinationState::kAborted};
+DestinationMachine recover_destination(DestinationRecord record, bool objects_survived) {
+  if (record == DestinationRecord::kOwner) return {DestinationState::kOwner};
+  if (!objects_survived) return {DestinationState::kAborted};
+  switch (record) {  // No default: -Wswitch catches a new one.
+    case DestinationRecord::kNone: return {DestinationState::kAborted};
+    case DestinationRecord::kReceiving: return {DestinationState::kReceiving};
+    case DestinationRecord::kPrepared: return {DestinationState::kPrepared};
+    case DestinationRecord::kOwner: break;
+  }
+  return {DestinationState::kOwner};
 }
 
 std::string_view to_string(SourceState state) {

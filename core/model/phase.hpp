@@ -26,17 +26,21 @@ bool is_final(Phase phase);
 
 constexpr bool may_follow(Phase from, Phase to) {
   switch (from) {  // No default: -Wswitch catches a new phase.
-    case Phase::kPlanning: return to == Phase::kPreSync || to == Phase::kPaused || to == Phase::kFailed;
+    case Phase::kPlanning:
+      return to == Phase::kPreSync || to == Phase::kPaused || to == Phase::kFailed || to == Phase::kRolledBack;
     // A dry run is done when both sides have looked.
-    case Phase::kPreSync: return to == Phase::kSync || to == Phase::kPaused || to == Phase::kFailed || to == Phase::kDone;
+    case Phase::kPreSync:
+      return to == Phase::kSync || to == Phase::kPaused || to == Phase::kFailed || to == Phase::kDone ||
+             to == Phase::kRolledBack;
     case Phase::kSync:
       return to == Phase::kCutover || to == Phase::kValidation || to == Phase::kPaused || to == Phase::kFailed ||
              to == Phase::kRolledBack;
     case Phase::kValidation:
-      return to == Phase::kCutover || to == Phase::kCleanup || to == Phase::kFailed || to == Phase::kRolledBack;
-    case Phase::kCutover:
-      return to == Phase::kValidation || to == Phase::kCleanup || to == Phase::kInDoubt || to == Phase::kFailed ||
+      return to == Phase::kCutover || to == Phase::kCleanup || to == Phase::kPaused || to == Phase::kFailed ||
              to == Phase::kRolledBack;
+    case Phase::kCutover:  // Paused: the connection was lost before the decision.
+      return to == Phase::kValidation || to == Phase::kCleanup || to == Phase::kInDoubt || to == Phase::kPaused ||
+             to == Phase::kFailed || to == Phase::kRolledBack;
     case Phase::kInDoubt: return to == Phase::kCleanup || to == Phase::kRolledBack;
     case Phase::kCleanup: return to == Phase::kDone;
     case Phase::kPaused:

@@ -19,6 +19,8 @@ Result<> check(const Transfer& transfer, std::string_view block_name) {
     return Error{Errc::kInvalid, "an emergency knows no limit of bandwidth: leave out one of the two"};
   if (transfer.priority == Priority::kEmergency && !transfer.window.is_always())
     return Error{Errc::kInvalid, "an emergency waits for no time window: leave out one of the two"};
+  if (transfer.priority == Priority::kEmergency && transfer.approval)
+    return Error{Errc::kInvalid, "an emergency waits for no approval: leave out one of the two"};
   return Done{};
 }
 

@@ -59,6 +59,7 @@ struct Transfer {
   Priority priority = Priority::kNormal;
   TimeWindow window = {};  // Outside of it the job is paused.
   bool verify = false;     // The destination reads back from its target what it stored, before the cutover.
+  bool approval = false;   // When all has arrived the job waits, for as long as it takes, until its cutover is approved.
 };
 
 constexpr uint64_t kBlockBytesMin = 4_KiB;

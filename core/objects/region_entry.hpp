@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "objects/permissions.hpp"
 #include "objects/region_store.hpp"
 #include "protocol/codec.hpp"
 
@@ -21,6 +22,23 @@ inline Result<RegionPtr> find_or_moved(const RegionStore& store, const Id& id, M
   return found_or_moved(store.find(id), to_string(id), moved);
 }
 
+// As Permissions::check, of a region that is named by its id.
+inline Result<> check_region(const Permissions& permissions, const Caller& caller, const Id& id, Want want) {
+  return caller.may_all ? Result<>(Done{}) : permissions.check(caller, id, want, "region " + to_string(id));
+}
+// As RegionStore::create(), of a region that is the caller's. Errors also: those of the journal.
+inline Result<RegionPtr> create_owned(RegionStore& store, Permissions& permissions, const Caller& caller, pmem::Target& target,
+                                      std::string name, uint64_t size_bytes, const Fill& fill) {
+  Id id;
+  auto region = store.create(target, std::move(name), size_bytes, [&](Region& made) -> Result<> {
+    id = made.id;
+    if (auto owned = permissions.set(id, permissions.of_new(caller), target.survives_restart()); !owned) return owned;
+    return fill(made);
+  });
+  if (!region) permissions.forget(id);
+  return region;
+}
+
 // Errors: kRange, right also where offset + length wraps.
 inline Result<> check_range(const Region& region, Extent range) {
   if (lies_within(range, region.size_bytes)) return Done{};
@@ -29,11 +47,13 @@ inline Result<> check_range(const Region& region, Extent range) {
 }
 
 inline flatbuffers::Offset<wire::RegionEntry> region_entry(flatbuffers::FlatBufferBuilder& builder, const Region& region,
-                                                           const std::string& address) {
+                                                           const std::string& address, const Permission& permission) {
   const wire::Id id = protocol::to_wire(region.id);
   const auto name = region.name.empty() ? 0 : builder.CreateString(region.name);
   const auto target = builder.CreateString(region.target.name());
-  return wire::CreateRegionEntry(builder, &id, region.epoch, region.size_bytes, name, target, builder.CreateString(address));
+  const wire::Permission owned(permission.uid, permission.gid, permission.mode);
+  return wire::CreateRegionEntry(builder, &id, region.epoch, region.size_bytes, name, target, builder.CreateString(address),
+                                 &owned);
 }
 
 }  // namespace godwit::objects

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,12 +92,20 @@ class Sink {
   virtual Result<> begin_pass(model::Fileset, const std::vector<bool>&) {
     return Error{Errc::kUnsupported, describe() + " takes one pass only"};
   }
+  // Another attempt of its job: of storage(), which nobody uses now, only the runs `landed` are here. Blocks. Errors: kIo,
+  // kNoSpace; kChanged, it has to begin anew.
+  virtual Result<> begin_attempt(std::span<const Extent>) { return Done{}; }
+  // By entry of its listing: whether its data have to come. Empty: of all.
+  virtual std::vector<bool> wanted() const { return {}; }
   // Every byte has landed: makes whole, and durable, what storage() does not hold. Blocks. Errors: kIo, kNoSpace, kExists.
   virtual Result<> finish() { return Done{}; }
   // After finish(), and after what has arrived was verified: whether it can be used. Blocks. Errors: kCorrupt, kIo, kInvalid.
   virtual Result<> try_out() { return Done{}; }
   // Adds to the journal's record what a restart has to know of it; after finish().
   virtual void note(journal::JobObject&) const {}
+  // Before that: whether a restart can go on with what has landed. `listing`: and what it has to know for it, if anything.
+  // Errors: kUnsupported; kLimit, too long.
+  virtual Result<> note_unfinished(std::vector<std::byte>&) const { return Done{}; }
   // It has arrived, and the journal has it: serve it.
   virtual void adopt() = 0;
   // It has not: free the space.

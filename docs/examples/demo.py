@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -110,10 +111,11 @@ def run_migrated(binaries, simulate, a, b):
 
 def raw_rate(binaries, directory, provider, size):
     """GiB/s of a tight fi_write loop over the same provider."""
-    records = directory / "raw.json"
-    command = [binaries / "godwit-bench", "raw", "--provider", provider, "--sizes", str(size), "--repeat", "3", "--json", records]
+    report = directory / "raw.json"
+    command = [binaries / "godwit-bench", "raw", "--provider", provider, "--sizes", str(size), "--repeat", "3", "--report", report]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return next(record["gib_per_s"] for record in json.loads(records.read_text()) if record["case"] == "raw write")
+    write = next(one for one in json.loads(report.read_text())["measurements"] if one["what"] == "raw write")
+    return write["size_bytes"] * write["count"] / statistics.median(write["samples"]) / GIB
 
 
 def show(binaries, directory, options):

@@ -9,6 +9,7 @@
 #include <godwit/godwit.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,14 +60,14 @@ static void heat_up(struct simulation* s) {
 
 /* One explicit Euler step; the faces of the cube keep their temperature. */
 static void step(struct simulation* s) {
-  const size_t n = s->n;
-  const size_t plane = n * n;
-  memcpy(s->next, s->field, plane * n * sizeof(double));
-  for (size_t x = 1; x + 1 < n; ++x)
-    for (size_t y = 1; y + 1 < n; ++y) {
+  const ptrdiff_t n = (ptrdiff_t)s->n;
+  const ptrdiff_t plane = n * n;
+  memcpy(s->next, s->field, s->n * s->n * s->n * sizeof(double));
+  for (ptrdiff_t x = 1; x + 1 < n; ++x)
+    for (ptrdiff_t y = 1; y + 1 < n; ++y) {
       const double* u = s->field + x * plane + y * n;
       double* v = s->next + x * plane + y * n;
-      for (size_t z = 1; z + 1 < n; ++z)
+      for (ptrdiff_t z = 1; z + 1 < n; ++z)
         v[z] = u[z] + 0.125 * (u[z - 1] + u[z + 1] + u[z - n] + u[z + n] + u[z - plane] + u[z + plane] - 6.0 * u[z]);
     }
   double* old = s->field;

@@ -53,11 +53,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--godwit", required=True)
     parser.add_argument("--godwitd", required=True)
+    parser.add_argument("--faults", required=True, help="the program that prints the matrix of faults")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     pages = {"cli.md": cli_page(arguments.godwit), "errors.md": errors_page(arguments.godwit),
-             "settings.md": settings_page(arguments.godwitd)}
+             "settings.md": settings_page(arguments.godwitd), "faults.md": output_of(arguments.faults)}
     stale = []
     for name, text in pages.items():
         path = arguments.out / name

@@ -1,68 +1,82 @@
-// Dispatcher: on rank 0, gives the batches out, and counts what became of them.
+// Dispatcher: on rank 0, gives the calls out, decides what is tried again elsewhere, and accounts for everything.
 #pragma once
 
-#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "godwit-bulk/plan.hpp"
+#include "godwit-bulk/nodes.hpp"
+#include "godwit-bulk/options.hpp"
+#include "godwit-bulk/run_lines.hpp"
+#include "godwit-bulk/schedule.hpp"
+#include "godwit-bulk/tally.hpp"
 #include "godwit-bulk/work.hpp"
 
 namespace godwit::bulk {
 
-struct Failure {
-  std::string name;  // As the user knows the region.
-  std::string id;    // Empty: there is no such region.
-  int error = 0;
-  std::string text;
-  int destination = -1;  // Index in --to; -1: it was never sent.
-};
-
-struct RankTally {
-  uint64_t batches = 0, taken_over = 0, regions = 0, failed = 0, bytes = 0;
-  double busy_seconds = 0;       // Of all its calls, which overlap.
-  uint64_t bytes_under_way = 0;  // Arrived, of calls that have not ended.
-};
-
-struct DestinationTally {
-  uint64_t regions = 0, failed = 0, bytes = 0;
-};
-
-struct Tally {
-  uint64_t regions = 0, failed = 0, bytes = 0;  // So far.
-  uint64_t regions_total = 0, bytes_total = 0;
-  std::vector<RankTally> ranks;
-  std::vector<DestinationTally> destinations;
-  std::vector<Failure> failures;
-
-  uint64_t bytes_arrived() const;
-};
+// Whether another destination may take what this one did not: the error is not the object's. Of a job that has ended.
+bool is_destinations_fault(int error, Kind kind);
 
 // Thread-safe.
 class Dispatcher {
  public:
-  // `unknown`: regions that were asked for and do not exist. The items and batches must outlive it.
-  Dispatcher(const std::vector<Item>& items, const std::vector<Batch>& batches, uint32_t ranks, uint32_t destinations,
-             const std::vector<Failure>& unknown);
+  // What is there at the beginning; all of it must outlive the dispatcher. `lines`: NULL, no report.
+  struct Run {
+    const Options& options;
+    const Nodes& nodes;
+    Items& items;
+    RunLines* lines;
+    uint32_t ranks;
+  };
+  // `begun`: the tally of what was decided before: objects that do not exist, and those that an earlier run moved.
+  Dispatcher(const Run& run, Schedule schedule, Tally begun);
 
-  // What this rank is to do next. Once it was told that there is no more, it must not ask again.
-  Order next(uint32_t rank);
+  // What this rank is to do next; none: not decided yet, ask again. Once it was told that there is no more, it must not ask.
+  std::optional<Order> next(uint32_t rank);
+  // The call's job: 32 hexadecimal digits.
+  void started(uint32_t batch, const std::string& job);
   void ended(uint32_t rank, const Outcome& outcome);
   void progressed(uint32_t rank, uint64_t bytes);
+  // What each call under way may send, so that all of them keep to --bwlimit: bytes a second; 0: no limit.
+  uint64_t share() const;
 
-  // Every batch has ended, and every rank knows that there is no more.
+  // Every call has ended, and every rank knows that there is no more.
   bool is_finished() const;
   Tally tally() const;
+  // The first kCallsKept calls, in the order of their ends, and how many there were.
+  std::vector<CallRecord> calls() const;
+  uint64_t calls_total() const;
+  double seconds() const;
 
  private:
-  const std::vector<Item>& items_;
-  const std::vector<Batch>& batches_;
-  mutable std::mutex mutex_;  // Guards what follows.
-  Shares shares_;
+  struct UnderWay {
+    uint32_t rank = 0;
+    double begin_seconds = 0;
+    std::vector<uint32_t> items;
+  };
+
+  uint64_t share_locked() const;
+  Order order_of(const Batch& batch, uint32_t index, const UnderWay& call) const;
+  void arrived(const Item& item, RankTally& by_rank, NodeTally& by_source, NodeTally& by_destination);
+  // Counts the item's failure, and tells of it.
+  void fail(Item& item, const Fate& fate, bool was_sent);
+  void fail_homeless(const std::vector<Batch>& homeless, const Outcome& outcome, const Fate& fate);
+  Fate fate_of(const Batch& batch, uint32_t index, const UnderWay& call, double end_seconds) const;
+  LinkTally& link_of(const Batch& batch);
+  void note_given_up();
+
+  const Run run_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  mutable std::mutex mutex_;  // Guards what follows, and the items and lines of the run.
+  Schedule schedule_;
+  std::map<uint32_t, UnderWay> under_way_;                 // By batch.
+  std::map<std::pair<uint16_t, uint16_t>, size_t> links_;  // Where the tally has it.
   Tally tally_;
-  size_t batches_ended_ = 0;
+  std::vector<CallRecord> calls_;
+  uint64_t calls_total_ = 0;
   size_t ranks_told_ = 0;
 };
 

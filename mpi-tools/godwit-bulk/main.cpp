@@ -1,16 +1,21 @@
-// godwit-bulk: moves many regions between Godwit daemons, shared out over MPI ranks.
+// godwit-bulk: moves many regions, databases and files between Godwit daemons, shared out over MPI ranks.
 //
-// Rank 0 lists the regions, plans the calls, and gives them out one at a time; every rank, 0 too, keeps a few migrations going.
+// Rank 0 lists the objects, plans the calls, and gives them out one at a time; every rank, 0 too, keeps a few migrations going.
 #include <fmt/format.h>
 #include <mpi.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <fstream>
+#include <memory>
 #include <thread>
 
 #include "godwit-bulk/mpi_link.hpp"
 #include "godwit-bulk/options.hpp"
+#include "godwit-bulk/progress.hpp"
 #include "godwit-bulk/report.hpp"
+#include "godwit-bulk/resume.hpp"
 #include "godwit-bulk/selection.hpp"
 #include "godwit-bulk/worker.hpp"
 
@@ -40,9 +45,17 @@ int work(const Options& options) {
   return agree(0);
 }
 
+// What rank 0 has decided before the ranks begin.
+struct Beginning {
+  Nodes nodes;
+  Selection selection;
+  Tally begun;
+};
+
 // Gives out what is planned, while a thread does this rank's share.
-int direct(const Options& options, const Selection& selection, const std::vector<Batch>& batches, uint32_t ranks) {
-  Dispatcher dispatcher(selection.items, batches, ranks, static_cast<uint32_t>(options.to.size()), selection.unknown);
+int direct(const Options& options, Beginning& beginning, Schedule schedule, RunLines* lines, uint32_t ranks) {
+  Items& items = beginning.selection.items;
+  Dispatcher dispatcher(Dispatcher::Run{options, beginning.nodes, items, lines, ranks}, std::move(schedule), beginning.begun);
   Progress progress(options.quiet);
   std::atomic<bool> has_failed = false;
   std::string failure;
@@ -55,35 +68,74 @@ int direct(const Options& options, const Selection& selection, const std::vector
       has_failed = true;
     }
   });
+  MpiServer server(dispatcher);
   while (!dispatcher.is_finished()) {
     if (has_failed) give_up(failure.c_str());
-    if (!serve_one(dispatcher)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (!server.serve()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     progress.show(dispatcher);
   }
   worker.join();
+  server.finish();
   progress.finish();
   const Tally tally = dispatcher.tally();
-  const double seconds = progress.seconds();
-  print_tally(options, tally, seconds);
-  if (!options.report_file.empty() && !write_report(options, tally, seconds) && exit_code(tally) == 0)
-    return agree(godwit_error_exit_code(GODWIT_ERR_IO));
-  return agree(exit_code(tally));
+  const double seconds = dispatcher.seconds();
+  print_tally(options, beginning.nodes, tally, seconds);
+  if (!lines) return agree(exit_code(tally));
+  const bool is_whole = lines->finish();
+  if (!is_whole) fmt::print(stderr, "godwit-bulk: {} is not whole\n", lines_path(options.report_file));
+  const bool is_written = write_report(
+      Account{options, beginning.nodes, tally, dispatcher.calls(), dispatcher.calls_total(), seconds, items.memory_bytes()});
+  const int code = exit_code(tally);
+  return agree(code == 0 && (!is_whole || !is_written) ? godwit_error_exit_code(GODWIT_ERR_IO) : code);
+}
+
+// Opens the report's lines, with what the earlier run has moved.
+std::unique_ptr<RunLines> begin_lines(const Options& options, const Beginning& beginning, const EarlierRun& earlier) {
+  if (options.report_file.empty()) return nullptr;
+  auto lines =
+      std::make_unique<RunLines>(lines_path(options.report_file), options.copy, beginning.nodes.from, beginning.nodes.to);
+  if (!options.resume_file.empty()) {
+    std::ifstream before(lines_of_report(options.resume_file));
+    earlier.carry(before, *lines);
+  }
+  lines->begin();
+  std::remove(options.report_file.c_str());  // Of a run that is past: its lines are gone.
+  return lines;
+}
+
+Tally tally_of(const Selection& selection, const EarlierRun& earlier) {
+  Tally begun;
+  begun.earlier = earlier.arrived();
+  begun.failed = begun.objects_total = selection.unknown.size();
+  if (begun.failed) begun.first_error = selection.unknown.front().error;
+  begun.failures.assign(selection.unknown.begin(), selection.unknown.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                                   selection.unknown.size(), kFailuresKept)));
+  return begun;
 }
 
 int lead(const Options& options, uint32_t ranks) {
   try {
-    const Selection selection = select(options);
+    Beginning beginning;
+    beginning.nodes = find_nodes(options);
+    const EarlierRun earlier = read_earlier(options);
+    beginning.selection = select(options, beginning.nodes, earlier);
+    const Items& items = beginning.selection.items;
+    beginning.begun = tally_of(beginning.selection, earlier);
+    Placement placement(beginning.selection.free_bytes, beginning.nodes.itself());
     PlanSettings settings;
     settings.ranks = ranks;
     settings.batch_items_max = options.batch;
-    const std::vector<Batch> batches = plan_batches(selection.items, selection.free_bytes, settings);
+    std::vector<Batch> batches = plan_batches(items, placement, settings);
     if (options.dry_run) {
-      print_plan(options, selection.items, batches, Shares(batches, ranks), ranks, selection.unknown);
-      return agree(selection.unknown.empty() ? 0 : godwit_error_exit_code(GODWIT_ERR_NOT_FOUND));
+      print_plan(options, beginning.nodes, items, batches, ranks, beginning.begun);
+      return agree(godwit_error_exit_code(beginning.begun.first_error));
     }
+    const auto lines = begin_lines(options, beginning, earlier);
+    Schedule schedule(items, std::move(placement), std::move(batches), static_cast<uint32_t>(beginning.nodes.from.size()),
+                      options.per_node);
     agree(kGo);
-    return direct(options, selection, batches, ranks);
-  } catch (const Refused& refused) {  // Before anything was agreed: select() is the only one that throws it.
+    return direct(options, beginning, std::move(schedule), lines.get(), ranks);
+  } catch (const Refused& refused) {  // Before anything was agreed: nothing after that throws it.
     fmt::print(stderr, "godwit-bulk: {}\n  what to do: {}\n", refused.what(), godwit_error_remedy(refused.error()));
     return agree(godwit_error_exit_code(refused.error()));
   }

@@ -9,17 +9,25 @@
 namespace godwit::bulk {
 
 struct Options {
-  std::string from;
-  std::vector<std::string> to;
-  std::string target;       // At every destination.
-  std::string from_target;  // Empty: all of the source's.
-  bool all = false;
+  std::vector<std::string> from, to;  // As written: node lists, or @FILE.
+  std::string provider = "tcp";       // Of nodes that are written without one.
+  uint32_t port = 0;                  // The same; 0: none was given.
+  std::string target;                 // At every destination; empty: no regions go.
+  std::string from_target;            // Of regions. Empty: all of the sources'.
+  bool regions = false;
+  bool databases = false;
+  std::vector<std::string> files;  // Paths of every source.
+  std::string to_root;             // Their directory at the destinations; "%n" in it stands for the source.
   std::string list_file;
   bool copy = false;
-  uint32_t in_flight = 2;        // Migrations of one rank.
-  uint32_t batch = 1000;         // Small regions in one call, at most.
+  uint32_t in_flight = 2;        // Calls of one rank at once.
+  uint32_t per_node = 8;         // Calls at once that have one node as their source, or as their destination.
+  uint32_t batch = 1000;         // Small objects in one call, at most.
+  uint32_t retries = 2;          // Of an object, elsewhere.
+  uint64_t bandwidth = 0;        // Of the whole run, in bytes a second; 0: no limit.
   uint32_t stall_seconds = 600;  // A rank whose migrations stand still for so long gives them up.
   std::string report_file;       // Empty: none.
+  std::string resume_file;       // Empty: from the beginning.
   bool dry_run = false;
   bool quiet = false;
 };

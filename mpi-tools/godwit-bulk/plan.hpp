@@ -1,64 +1,43 @@
-// Plan: which regions go where, in which calls, and which rank is to make them. Pure.
+// Plan: which items go together in one call, and where to. Pure.
 #pragma once
 
-#include <godwit/godwit.h>
-
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <vector>
+
+#include "godwit-bulk/items.hpp"
+#include "godwit-bulk/placement.hpp"
 
 namespace godwit::bulk {
 
-struct Item {
-  godwit_region_id id{};
-  uint64_t size_bytes = 0;
-  std::string name;  // As the user knows it: its name, or its id.
-};
-
-// One call: one large region, or many small ones, to one destination.
+// One call: a database, one large region or path, or many small ones; of one kind, from one source to one destination. The
+// items of [begin, end) that wait are in it; ranges of batches never overlap.
 struct Batch {
-  uint32_t destination = 0;     // Index in --to.
-  std::vector<uint32_t> items;  // Indices in the list of items.
+  uint32_t begin = 0;
+  uint32_t end = 0;
+  uint32_t items = 0;  // That wait.
+  Kind kind = Kind::kRegion;
+  uint16_t source = 0;
+  uint16_t destination = 0;
   uint64_t bytes = 0;
+  std::vector<uint16_t> tried;  // Destinations that failed.
 
-  // What it costs, for sharing out: a small region costs more than its bytes.
-  uint64_t weight() const { return bytes + items.size() * 16384; }
+  // What it costs: a small item costs more than its bytes.
+  uint64_t weight() const { return bytes + uint64_t{items} * 16384; }
 };
 
 struct PlanSettings {
   uint32_t ranks = 1;
   uint32_t batch_items_max = 1000;
-  uint64_t batch_bytes_max = 64u << 20;  // A region above this goes alone.
+  uint64_t batch_bytes_max = 64u << 20;  // What is larger goes alone.
 };
 
-// Largest first, each item to the destination with the most free bytes left (also if it does not fit there: the daemon then
-// says so). No item is in two batches; none is left out.
-std::vector<Batch> plan_batches(const std::vector<Item>& items, std::vector<uint64_t> free_bytes, const PlanSettings& settings);
+// The batches of sorted items, the heaviest first. No item is in two of them, and none is left out. What fits nowhere is sent
+// where the most room is: the daemon says so. `placement` learns what was placed.
+std::vector<Batch> plan_batches(const Items& items, Placement& placement, const PlanSettings& settings);
 
-// The ranks' shares of the batches: what a rank has not begun can be taken over by another that has nothing left.
-class Shares {
- public:
-  // Largest first, each to the rank with the least.
-  Shares(const std::vector<Batch>& batches, uint32_t ranks);
-
-  struct Next {
-    uint32_t batch;
-    bool taken_over;  // It was another rank's.
-  };
-  // The next batch for this rank: its own largest, or else the smallest of the rank with the most left. Nothing: all are given.
-  std::optional<Next> next(uint32_t rank);
-  // The batches of a rank that has begun nothing yet, for --dry-run.
-  const std::vector<uint32_t>& of(uint32_t rank) const { return shares_[rank].batches; }
-
- private:
-  struct Share {
-    std::vector<uint32_t> batches;  // Largest first; those from `begun` on are left.
-    size_t begun = 0;
-    uint64_t weight_left = 0;
-  };
-  std::vector<Share> shares_;
-  std::vector<uint64_t> weights_;  // Of each batch.
-};
+// Appends the batch to `placed`, with a destination that has room for it and was not tried; in parts if only parts have room.
+// Appends to `homeless` what finds no such destination.
+void place_batch(const Items& items, Placement& placement, Batch batch, std::vector<Batch>& placed,
+                 std::vector<Batch>& homeless);
 
 }  // namespace godwit::bulk

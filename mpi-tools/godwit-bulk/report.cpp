@@ -1,168 +1,214 @@
 #include "godwit-bulk/report.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include <ctime>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "common/machine.hpp"
+#include "common/tool_report.hpp"
+#include "godwit-bulk/progress.hpp"
+#include "godwit-bulk/run_lines.hpp"
 
 namespace godwit::bulk {
 namespace {
 
+using nlohmann::json;
+
 constexpr size_t kFailuresShown = 20;
+constexpr size_t kLinksShown = 64;
 constexpr double kGib = 1 << 30;
 
-std::string size_text(uint64_t bytes) {
-  const auto value = static_cast<double>(bytes);
-  if (value >= kGib) return fmt::format("{:.2f} GiB", value / kGib);
-  if (value >= 0x1p20) return fmt::format("{:.1f} MiB", value / 0x1p20);
-  if (value >= 0x1p10) return fmt::format("{:.1f} KiB", value / 0x1p10);
-  return fmt::format("{} B", bytes);
-}
-
-// mpirun gives its ranks a terminal of its own making, so its own output decides, where it can be seen.
-bool on_terminal() {
-  if (!isatty(STDOUT_FILENO)) return false;
-  std::error_code error;
-  const auto launcher = std::filesystem::read_symlink(fmt::format("/proc/{}/fd/1", getppid()), error);
-  return error || launcher.string().starts_with("/dev/");
-}
-
-std::string progress_text(const Tally& tally, double seconds) {
-  const uint64_t arrived = tally.bytes_arrived();
-  const double rate = static_cast<double>(arrived) / seconds;
-  const double left = static_cast<double>(tally.bytes_total - std::min(arrived, tally.bytes_total));
-  return fmt::format("{} of {} regions, {} of {}, {}/s, {:.0f} s, ETA {}{}", tally.regions + tally.failed, tally.regions_total,
-                     size_text(arrived), size_text(tally.bytes_total), size_text(static_cast<uint64_t>(rate)), seconds,
-                     arrived ? fmt::format("{:.0f} s", left / rate) : "unknown",
-                     tally.failed ? fmt::format(", {} FAILED", tally.failed) : "");
-}
-
-}  // namespace
-
-Progress::Progress(bool is_quiet) : is_quiet_(is_quiet), is_terminal_(on_terminal()) {}
-
-void Progress::show(const Dispatcher& dispatcher) {
-  if (is_quiet_) return;
-  const auto now = Clock::now();
-  if (now - shown_ < (is_terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(5000))) return;
-  shown_ = now;
-  const std::string text = progress_text(dispatcher.tally(), seconds());
-  if (is_terminal_)
-    fmt::print("\r{}\x1b[K", text);
-  else
-    fmt::print("{}\n", text);
-  std::fflush(stdout);
-}
-
-void Progress::finish() {
-  if (!is_quiet_ && is_terminal_) fmt::print("\r\x1b[K");
-}
-
-int exit_code(const Tally& tally) {
-  if (tally.failures.empty()) return 0;
-  return godwit_error_exit_code(tally.regions ? GODWIT_ERR_PARTIAL : tally.failures.front().error);
-}
-
-void print_plan(const Options& options, const std::vector<Item>& items, const std::vector<Batch>& batches, const Shares& shares,
-                uint32_t ranks, const std::vector<Failure>& unknown) {
-  fmt::print("dry run: nothing is moved\n{} regions would be {} by {} calls of {} ranks\n", items.size(),
-             options.copy ? "copied" : "moved", batches.size(), ranks);
-  for (uint32_t rank = 0; rank < ranks; ++rank) {
-    uint64_t regions = 0, bytes = 0;
-    for (const uint32_t batch : shares.of(rank)) {
-      regions += batches[batch].items.size();
-      bytes += batches[batch].bytes;
-    }
-    fmt::print("  rank {}: {} calls, {} regions, {}\n", rank, shares.of(rank).size(), regions, size_text(bytes));
+struct Sum {
+  uint64_t calls = 0, objects = 0, bytes = 0;
+  void add(const Batch& batch) {
+    ++calls;
+    objects += batch.items;
+    bytes += batch.bytes;
   }
-  for (uint32_t destination = 0; destination < options.to.size(); ++destination) {
-    uint64_t regions = 0, bytes = 0;
-    for (const Batch& batch : batches)
-      if (batch.destination == destination) {
-        regions += batch.items.size();
-        bytes += batch.bytes;
-      }
-    fmt::print("  {} target {}: {} regions, {}\n", options.to[destination], options.target, regions, size_text(bytes));
+  std::string text() const { return fmt::format("{} objects, {}, {} calls", objects, size_text(bytes), calls); }
+};
+
+// Nodes of a source or destination in a table.
+void print_nodes(const char* title, const std::vector<std::string>& addresses, const std::vector<NodeTally>& tallies) {
+  fmt::print("{:<36} {:>9} {:>7} {:>12}\n", title, "objects", "failed", "bytes");
+  for (size_t i = 0; i < tallies.size(); ++i) {
+    const NodeTally& row = tallies[i];
+    if (i >= kLinksShown && row.failed == 0) continue;
+    fmt::print("{:<36} {:>9} {:>7} {:>12}\n", addresses[i], row.objects, row.failed, size_text(row.bytes));
   }
-  for (const Failure& failure : unknown) fmt::print(stderr, "godwit-bulk: {}: {}\n", failure.name, failure.text);
 }
 
-void print_tally(const Options& options, const Tally& tally, double seconds) {
-  if (!options.quiet) {
-    fmt::print("{:<12} {:>7} {:>11} {:>9} {:>7} {:>12} {:>10}\n", "rank", "calls", "taken over", "regions", "failed", "bytes",
-               "seconds");
-    for (size_t rank = 0; rank < tally.ranks.size(); ++rank) {
-      const RankTally& row = tally.ranks[rank];
-      fmt::print("{:<12} {:>7} {:>11} {:>9} {:>7} {:>12} {:>10.2f}\n", rank, row.batches, row.taken_over, row.regions,
-                 row.failed, size_text(row.bytes), row.busy_seconds);
-    }
-    fmt::print("{:<36} {:>9} {:>7} {:>12}\n", "destination", "regions", "failed", "bytes");
-    for (size_t i = 0; i < tally.destinations.size(); ++i) {
-      const DestinationTally& row = tally.destinations[i];
-      fmt::print("{:<36} {:>9} {:>7} {:>12}\n", options.to[i], row.regions, row.failed, size_text(row.bytes));
-    }
-    fmt::print("{} of {} regions {}, {} in {:.2f} s: {:.3f} GiB/s, {:.0f} regions/s; {} failed\n", tally.regions,
-               tally.regions_total, options.copy ? "copied" : "moved", size_text(tally.bytes), seconds,
-               static_cast<double>(tally.bytes) / kGib / seconds, static_cast<double>(tally.regions) / seconds, tally.failed);
-    std::fflush(stdout);
-  }
-  for (size_t i = 0; i < std::min(tally.failures.size(), kFailuresShown); ++i) {
-    const Failure& failure = tally.failures[i];
-    fmt::print(stderr, "godwit-bulk: {}: {} ({}); {}\n", failure.name, failure.text, godwit_error_name(failure.error),
-               godwit_error_remedy(failure.error));
-  }
-  if (tally.failures.size() > kFailuresShown)
-    fmt::print(stderr, "godwit-bulk: and {} more{}\n", tally.failures.size() - kFailuresShown,
-               options.report_file.empty() ? " (--report FILE lists them all)" : "");
+json nodes_json(const std::vector<std::string>& addresses, const std::vector<NodeTally>& tallies) {
+  json nodes = json::array();
+  for (size_t i = 0; i < tallies.size(); ++i)
+    nodes.push_back({{"address", addresses[i]},
+                     {"objects", tallies[i].objects},
+                     {"failed", tallies[i].failed},
+                     {"bytes", tallies[i].bytes}});
+  return nodes;
 }
 
-bool write_report(const Options& options, const Tally& tally, double seconds) {
-  using nlohmann::json;
-  json ranks = json::array(), destinations = json::array(), failures = json::array();
+json ranks_json(const Tally& tally) {
+  json ranks = json::array();
   for (size_t rank = 0; rank < tally.ranks.size(); ++rank) {
     const RankTally& row = tally.ranks[rank];
     ranks.push_back({{"rank", rank},
-                     {"calls", row.batches},
+                     {"calls", row.calls},
                      {"taken_over", row.taken_over},
-                     {"regions", row.regions},
+                     {"objects", row.objects},
                      {"failed", row.failed},
                      {"bytes", row.bytes},
                      {"seconds", row.busy_seconds}});
   }
-  for (size_t i = 0; i < tally.destinations.size(); ++i) {
-    const DestinationTally& row = tally.destinations[i];
-    destinations.push_back(
-        {{"address", options.to[i]}, {"regions", row.regions}, {"failed", row.failed}, {"bytes", row.bytes}});
+  return ranks;
+}
+
+json calls_json(const Account& account) {
+  json calls = json::array();
+  for (const CallRecord& call : account.calls)
+    calls.push_back({{"rank", call.rank},
+                     {"source", account.nodes.from[call.source]},
+                     {"destination", account.nodes.to[call.destination]},
+                     {"begin_s", call.begin_seconds},
+                     {"end_s", call.end_seconds},
+                     {"bytes", call.bytes},
+                     {"objects", call.objects},
+                     {"error", call.error ? json(godwit_error_name(call.error)) : json(nullptr)}});
+  return calls;
+}
+
+json links_json(const Account& account) {
+  json links = json::array();
+  for (const LinkTally& link : account.tally.links)
+    links.push_back({{"source", account.nodes.from[link.source]},
+                     {"destination", account.nodes.to[link.destination]},
+                     {"calls", link.calls},
+                     {"objects", link.objects},
+                     {"bytes", link.bytes}});
+  return links;
+}
+
+json failures_json(const Account& account) {
+  const auto address = [](const std::vector<std::string>& addresses, int index) {
+    return index < 0 ? json(nullptr) : json(addresses[static_cast<size_t>(index)]);
+  };
+  json failures = json::array();
+  for (const Failure& failure : account.tally.failures)
+    failures.push_back({{"kind", text_of(failure.kind)},
+                        {"name", failure.name},
+                        {"id", failure.id.empty() ? json(nullptr) : json(failure.id)},
+                        {"source", address(account.nodes.from, failure.source)},
+                        {"destination", address(account.nodes.to, failure.destination)},
+                        {"error", godwit_error_name(failure.error)},
+                        {"text", failure.text}});
+  return failures;
+}
+
+}  // namespace
+
+int exit_code(const Tally& tally) {
+  if (tally.failed == 0) return 0;
+  return godwit_error_exit_code(tally.objects + tally.earlier ? GODWIT_ERR_PARTIAL : tally.first_error);
+}
+
+void print_plan(const Options& options, const Nodes& nodes, const Items& items, const std::vector<Batch>& batches,
+                uint32_t ranks, const Tally& begun) {
+  fmt::print("plan: nothing is moved\n{} objects, {} would be {} by {} calls of {} ranks\n", items.size(),
+             size_text(items.bytes()), options.copy ? "copied" : "moved", batches.size(), ranks);
+  if (begun.earlier) fmt::print("{} objects arrived before\n", begun.earlier);
+  std::vector<Sum> sources(nodes.from.size()), destinations(nodes.to.size());
+  std::map<std::pair<uint16_t, uint16_t>, Sum> links;
+  for (const Batch& batch : batches) {
+    sources[batch.source].add(batch);
+    destinations[batch.destination].add(batch);
+    links[{batch.source, batch.destination}].add(batch);
   }
-  for (const Failure& failure : tally.failures)
-    failures.push_back(
-        {{"region", failure.name},
-         {"id", failure.id.empty() ? json(nullptr) : json(failure.id)},
-         {"destination", failure.destination < 0 ? json(nullptr) : json(options.to[static_cast<size_t>(failure.destination)])},
-         {"error", godwit_error_name(failure.error)},
-         {"text", failure.text}});
-  const json report{{"from", options.from},
-                    {"target", options.target},
+  for (size_t i = 0; i < sources.size(); ++i) fmt::print("  from {}: {}\n", nodes.from[i], sources[i].text());
+  for (size_t i = 0; i < destinations.size(); ++i) fmt::print("  to {}: {}\n", nodes.to[i], destinations[i].text());
+  size_t shown = 0;
+  for (const auto& [key, sum] : links)
+    if (++shown <= kLinksShown) fmt::print("  {} -> {}: {}\n", nodes.from[key.first], nodes.to[key.second], sum.text());
+  if (links.size() > kLinksShown) fmt::print("  and {} more links\n", links.size() - kLinksShown);
+  for (const Failure& failure : begun.failures) fmt::print(stderr, "godwit-bulk: {}: {}\n", failure.name, failure.text);
+}
+
+void print_tally(const Options& options, const Nodes& nodes, const Tally& tally, double seconds) {
+  if (!options.quiet) {
+    fmt::print("{:<12} {:>7} {:>11} {:>9} {:>7} {:>12} {:>10}\n", "rank", "calls", "taken over", "objects", "failed", "bytes",
+               "seconds");
+    for (size_t rank = 0; rank < tally.ranks.size(); ++rank) {
+      const RankTally& row = tally.ranks[rank];
+      fmt::print("{:<12} {:>7} {:>11} {:>9} {:>7} {:>12} {:>10.2f}\n", rank, row.calls, row.taken_over, row.objects, row.failed,
+                 size_text(row.bytes), row.busy_seconds);
+    }
+    if (tally.sources.size() > 1) print_nodes("source", nodes.from, tally.sources);
+    print_nodes("destination", nodes.to, tally.destinations);
+    if (tally.retried) fmt::print("{} objects went to another destination after one had failed\n", tally.retried);
+    if (tally.earlier) fmt::print("{} objects had arrived before\n", tally.earlier);
+    fmt::print("{} of {} objects {}, {} in {:.2f} s: {:.3f} GiB/s, {:.0f} objects/s; {} failed\n", tally.objects,
+               tally.objects_total, options.copy ? "copied" : "moved", size_text(tally.bytes), seconds,
+               static_cast<double>(tally.bytes) / kGib / seconds, static_cast<double>(tally.objects) / seconds, tally.failed);
+    std::fflush(stdout);
+  }
+  for (const std::string& address : tally.given_up)
+    fmt::print(stderr, "godwit-bulk: {} could not be reached {} times in a row, and was given up\n", address, kUnreachableMax);
+  const size_t shown = std::min(tally.failures.size(), kFailuresShown);
+  for (size_t i = 0; i < shown; ++i) {
+    const Failure& failure = tally.failures[i];
+    fmt::print(stderr, "godwit-bulk: {}: {} ({}); {}\n", failure.name, failure.text, godwit_error_name(failure.error),
+               godwit_error_remedy(failure.error));
+  }
+  if (tally.failed > shown)
+    fmt::print(stderr, "godwit-bulk: and {} more{}\n", tally.failed - shown,
+               options.report_file.empty() ? " (--report FILE lists them all in FILE.items)" : "");
+}
+
+bool write_report(const Account& account) {
+  const auto& [options, nodes, tally, calls, calls_total, seconds, table_bytes] = account;
+  const json report{{"tool", "godwit-bulk"},
+                    {"version", godwit_version()},
+                    {"report_version", tools::kReportVersion},
+                    {"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
+                    {"machine", tools::machine()},
+                    {"provider", nodes.from.front().substr(0, nodes.from.front().find("://"))},
+                    {"from", nodes.from},
+                    {"to", nodes.to},
+                    {"target", options.target.empty() ? json(nullptr) : json(options.target)},
                     {"copy", options.copy},
-                    {"regions", tally.regions},
-                    {"regions_total", tally.regions_total},
+                    {"bandwidth", options.bandwidth},
+                    {"objects", tally.objects},
+                    {"objects_total", tally.objects_total},
+                    {"objects_earlier", tally.earlier},
                     {"failed", tally.failed},
+                    {"retried", tally.retried},
                     {"bytes", tally.bytes},
+                    {"bytes_total", tally.bytes_total},
                     {"seconds", seconds},
                     {"gib_per_s", static_cast<double>(tally.bytes) / kGib / seconds},
-                    {"ranks", ranks},
-                    {"destinations", destinations},
-                    {"failures", failures},
+                    {"table_bytes", table_bytes},
+                    {"ranks", ranks_json(tally)},
+                    {"sources", nodes_json(nodes.from, tally.sources)},
+                    {"destinations", nodes_json(nodes.to, tally.destinations)},
+                    {"given_up", tally.given_up},
+                    {"links", links_json(account)},
+                    {"calls", calls_json(account)},
+                    {"calls_left_out", calls_total - calls.size()},
+                    {"failures", failures_json(account)},
+                    {"failures_left_out", tally.failed - tally.failures.size()},
+                    {"items", lines_path(options.report_file)},
                     {"exit_code", exit_code(tally)}};
-  std::ofstream file(options.report_file);
-  // Text that a peer sent may be any bytes.
-  file << report.dump(2, ' ', false, json::error_handler_t::replace) << "\n" << std::flush;
-  if (file) return true;
-  fmt::print(stderr, "godwit-bulk: cannot write the report {}\n", options.report_file);
-  return false;
+  try {
+    tools::write_report(report, options.report_file);
+    return true;
+  } catch (const std::runtime_error& error) {
+    fmt::print(stderr, "godwit-bulk: {}\n", error.what());
+    return false;
+  }
 }
 
 }  // namespace godwit::bulk

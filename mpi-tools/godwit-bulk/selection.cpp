@@ -1,94 +1,210 @@
 #include "godwit-bulk/selection.hpp"
 
 #include <fmt/format.h>
-#include <godwit/godwit.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "godwit-bulk/region_list.hpp"
+#include "godwit-bulk/object_list.hpp"
 
 namespace godwit::bulk {
 namespace {
 
-struct Close {
-  void operator()(godwit_client* client) const { godwit_client_close(client); }
-  void operator()(godwit_target* target) const { godwit_target_close(target); }
+constexpr size_t kPathsAtOnce = 1000;
+
+// What is asked for: everything of a kind, or what is listed.
+struct Wanted {
+  bool regions = false, databases = false;
+  bool is_list = false;
+  std::unordered_map<std::string, bool> listed[2];  // Of regions and databases: by name or id; whether it was found.
+  std::vector<std::string> paths;
+
+  // Whether the object is asked for; notes that it was found.
+  bool takes(Kind kind, const char* name, godwit_region_id id) {
+    if (!is_list) return true;
+    auto& of_kind = listed[static_cast<size_t>(kind)];
+    auto found = of_kind.find(name);
+    const auto by_id = of_kind.find(text_of(id));
+    if (found != of_kind.end()) found->second = true;
+    if (by_id != of_kind.end()) by_id->second = true;
+    return found != of_kind.end() || by_id != of_kind.end();
+  }
 };
-using Client = std::unique_ptr<godwit_client, Close>;
 
-void check(int error) {
-  if (error != GODWIT_OK) throw Refused(error, godwit_last_error());
+Wanted wanted_of(const Options& options) {
+  Wanted wanted;
+  wanted.regions = options.regions;
+  wanted.databases = options.databases;
+  wanted.paths = options.files;
+  if (options.list_file.empty()) return wanted;
+  wanted.is_list = true;
+  std::ifstream file(options.list_file);
+  if (!file) throw Refused(GODWIT_ERR_IO, fmt::format("--list {}: {}", options.list_file, std::strerror(errno)));
+  for (Listed& listed : read_object_list(file)) {
+    if (listed.kind == Kind::kFiles)
+      wanted.paths.push_back(std::move(listed.name));
+    else
+      wanted.listed[static_cast<size_t>(listed.kind)].emplace(std::move(listed.name), false);
+  }
+  if (file.bad()) throw Refused(GODWIT_ERR_IO, fmt::format("--list {}: cannot be read", options.list_file));
+  wanted.regions = !wanted.listed[static_cast<size_t>(Kind::kRegion)].empty();
+  wanted.databases = !wanted.listed[static_cast<size_t>(Kind::kDatabase)].empty();
+  return wanted;
 }
 
-std::string text_of(godwit_region_id id) {
-  char text[33];
-  godwit_region_id_format(id, text);
-  return text;
+void check(const Options& options, const Nodes& nodes, const Wanted& wanted) {
+  if (wanted.regions && options.target.empty())
+    throw Refused(GODWIT_ERR_INVALID, fmt::format("--list {} names regions: give their --target", options.list_file));
+  if (wanted.paths.empty()) return;
+  if (options.to_root.empty())
+    throw Refused(GODWIT_ERR_INVALID, fmt::format("--list {} names files: give their --to-root", options.list_file));
+  if (nodes.from.size() > 1 && options.to_root.find("%n") == std::string::npos)
+    throw Refused(GODWIT_ERR_INVALID,
+                  fmt::format("the files of {} sources would take each other's names in {}: put %n in --to-root, which becomes "
+                              "the source's name",
+                              nodes.from.size(), options.to_root));
 }
 
-std::vector<Item> list_regions(const Client& client, const Options& options) {
+// One source at a time: the answer takes some 900 bytes for a region, the table some 60.
+void add_regions(const Client& client, const Options& options, const Nodes& nodes, uint16_t source, Wanted& wanted,
+                 Items& items) {
   godwit_region_info* infos = nullptr;
   size_t count = 0;
-  check(godwit_region_list(client.get(), options.from.c_str(),
-                           options.from_target.empty() ? nullptr : options.from_target.c_str(), &infos, &count));
-  std::vector<Item> items;
-  for (size_t i = 0; i < count; ++i)
-    items.push_back(Item{infos[i].id, infos[i].size_bytes, infos[i].name[0] ? infos[i].name : text_of(infos[i].id)});
-  godwit_free(infos);
-  return items;
-}
-
-std::vector<std::string> read_list(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw Refused(GODWIT_ERR_IO, fmt::format("--list {}: {}", path, std::strerror(errno)));
-  auto names = read_region_list(file);
-  if (file.bad()) throw Refused(GODWIT_ERR_IO, fmt::format("--list {}: cannot be read", path));
-  return names;
-}
-
-void keep_listed(const Options& options, Selection& selection) {
-  std::unordered_map<std::string, size_t> by_name;
-  for (size_t i = 0; i < selection.items.size(); ++i) {
-    by_name.emplace(selection.items[i].name, i);
-    by_name.emplace(text_of(selection.items[i].id), i);
+  require(godwit_region_list(client.get(), nodes.from[source].c_str(),
+                             options.from_target.empty() ? nullptr : options.from_target.c_str(), &infos, &count));
+  const List<godwit_region_info> owner(infos);
+  if (!wanted.is_list) items.reserve(items.size() + count);
+  for (size_t i = 0; i < count; ++i) {
+    if (!wanted.takes(Kind::kRegion, infos[i].name, infos[i].id)) continue;
+    Item item;
+    item.id = infos[i].id;
+    item.size_bytes = infos[i].size_bytes;
+    item.source = source;
+    items.add(item, infos[i].name);
   }
-  std::vector<Item> kept;
-  std::unordered_set<size_t> seen;
-  std::unordered_set<std::string> unknown;
-  for (const std::string& name : read_list(options.list_file)) {
-    const auto found = by_name.find(name);
-    if (found != by_name.end()) {
-      if (seen.insert(found->second).second) kept.push_back(selection.items[found->second]);
-    } else if (unknown.insert(name).second) {
-      selection.unknown.push_back(
-          Failure{name, "", GODWIT_ERR_NOT_FOUND, fmt::format("{} has no such region", options.from), -1});
+}
+
+void add_databases(const Client& client, const Nodes& nodes, uint16_t source, Wanted& wanted, Items& items) {
+  godwit_database_info* infos = nullptr;
+  size_t count = 0;
+  require(godwit_database_list(client.get(), nodes.from[source].c_str(), &infos, &count));
+  const List<godwit_database_info> owner(infos);
+  for (size_t i = 0; i < count; ++i) {
+    if (!wanted.takes(Kind::kDatabase, infos[i].name, infos[i].id)) continue;
+    Item item;
+    item.kind = Kind::kDatabase;
+    item.id = infos[i].id;
+    item.size_bytes = infos[i].bytes;
+    item.source = source;
+    items.add(item, infos[i].name);
+  }
+}
+
+// How many bytes the paths have: a dry run tells. What it cannot tell (not there, not allowed) counts as nothing, and the run
+// says why.
+std::vector<uint64_t> sizes_of(const Client& client, const std::string& source, const std::string& destination,
+                               const std::string& directory, const std::vector<const char*>& paths) {
+  godwit_fileset_options look = GODWIT_FILESET_OPTIONS_INIT;
+  look.dry_run = 1;
+  std::vector<uint64_t> sizes(paths.size());
+  godwit_migrate_result* results = nullptr;
+  size_t count = 0;
+  const int error = godwit_fileset_migrate(client.get(), source.c_str(), paths.data(), paths.size(), destination.c_str(),
+                                           directory.c_str(), &look, &results, &count);
+  if (error != GODWIT_OK && error != GODWIT_ERR_PARTIAL) return sizes;
+  for (size_t i = 0; i < std::min(count, paths.size()); ++i) sizes[i] = results[i].size_bytes;
+  godwit_free(results);
+  return sizes;
+}
+
+void add_files(const Client& client, const Options& options, const Nodes& nodes, uint16_t source, const Wanted& wanted,
+               Items& items) {
+  const std::string& address = nodes.from[source];
+  const size_t other = nodes.to.size() > 1 && nodes.to.front() == address ? 1 : 0;
+  std::string directory = options.to_root;
+  if (const size_t at = directory.find("%n"); at != std::string::npos) directory.replace(at, 2, directory_name(address));
+  for (size_t begin = 0; begin < wanted.paths.size(); begin += kPathsAtOnce) {
+    std::vector<const char*> paths;
+    for (size_t i = begin; i < std::min(begin + kPathsAtOnce, wanted.paths.size()); ++i)
+      paths.push_back(wanted.paths[i].c_str());
+    const std::vector<uint64_t> sizes = sizes_of(client, address, nodes.to[other], directory, paths);
+    for (size_t i = 0; i < paths.size(); ++i) {
+      Item item;
+      item.kind = Kind::kFiles;
+      item.id = id_of_files(address, paths[i]);
+      item.size_bytes = sizes[i];
+      item.source = source;
+      items.add(item, paths[i]);
     }
   }
-  selection.items = std::move(kept);
+}
+
+// What was listed and no source has, unless it has left its source before.
+void note_unknown(const Nodes& nodes, const Wanted& wanted, const EarlierRun& earlier, Selection& selection) {
+  for (const Kind kind : {Kind::kRegion, Kind::kDatabase})
+    for (const auto& [name, is_found] : wanted.listed[static_cast<size_t>(kind)]) {
+      godwit_region_id id{};
+      const bool is_id = godwit_region_id_parse(name.c_str(), &id) == GODWIT_OK;
+      if (is_found || earlier.has_arrived(kind, name) || (is_id && earlier.has_arrived(kind, id))) continue;
+      const std::string text = nodes.from.size() == 1 ? fmt::format("{} has no such {}", nodes.from.front(), text_of(kind))
+                                                      : fmt::format("no source has such a {}", text_of(kind));
+      selection.unknown.push_back(Failure{kind, name, "", GODWIT_ERR_NOT_FOUND, text, -1, -1});
+    }
+}
+
+void leave_out(const EarlierRun& earlier, Selection& selection) {
+  selection.items.keep_if([&](const Item& item) {
+    if (earlier.has_arrived(item.kind, item.id)) return false;
+    if (!earlier.is_in_doubt(item.kind, item.id)) return true;
+    selection.unknown.push_back(Failure{item.kind, selection.items.label(item), text_of(item.id), GODWIT_ERR_IN_DOUBT,
+                                        "its source cannot tell what became of it in the earlier run, so it is not sent again",
+                                        item.source, -1});
+    return false;
+  });
+}
+
+std::vector<uint64_t> room_of(const Client& client, const Options& options, const Nodes& nodes) {
+  std::vector<uint64_t> free_bytes(nodes.to.size());
+  if (options.target.empty()) return free_bytes;
+  int first = GODWIT_OK;
+  std::string text;
+  for (size_t i = 0; i < nodes.to.size(); ++i) {
+    godwit_target* opened = nullptr;
+    godwit_target_info info{};
+    int error = godwit_target_open(client.get(), nodes.to[i].c_str(), options.target.c_str(), &opened);
+    const Target target(opened);
+    if (error == GODWIT_OK) error = godwit_target_stat(target.get(), &info);
+    if (error == GODWIT_OK) {
+      free_bytes[i] = info.capacity_bytes - std::min(info.used_bytes, info.capacity_bytes);
+      continue;
+    }
+    if (first == GODWIT_OK) first = error;
+    text += fmt::format("{}{}", text.empty() ? "" : "\n  ", godwit_last_error());
+  }
+  if (first != GODWIT_OK) throw Refused(first, text);
+  return free_bytes;
 }
 
 }  // namespace
 
-Selection select(const Options& options) {
-  godwit_client* opened = nullptr;
-  check(godwit_client_open(nullptr, &opened));
-  const Client client(opened);
+Selection select(const Options& options, const Nodes& nodes, const EarlierRun& earlier) {
+  Wanted wanted = wanted_of(options);
+  check(options, nodes, wanted);
+  const Client client = open_client();
   Selection selection;
-  selection.items = list_regions(client, options);
-  if (!options.all) keep_listed(options, selection);
-  for (const std::string& address : options.to) {
-    godwit_target* target = nullptr;
-    check(godwit_target_open(client.get(), address.c_str(), options.target.c_str(), &target));
-    const std::unique_ptr<godwit_target, Close> owner(target);
-    godwit_target_info info{};
-    check(godwit_target_stat(target, &info));
-    selection.free_bytes.push_back(info.capacity_bytes - std::min(info.used_bytes, info.capacity_bytes));
+  selection.free_bytes = room_of(client, options, nodes);
+  for (uint16_t source = 0; source < nodes.from.size(); ++source) {
+    if (wanted.regions) add_regions(client, options, nodes, source, wanted, selection.items);
+    if (wanted.databases) add_databases(client, nodes, source, wanted, selection.items);
+    if (!wanted.paths.empty()) add_files(client, options, nodes, source, wanted, selection.items);
   }
+  if (nodes.from.size() > 1) selection.items.drop_repeated();
+  note_unknown(nodes, wanted, earlier, selection);
+  leave_out(earlier, selection);
+  selection.items.sort();
   return selection;
 }
 

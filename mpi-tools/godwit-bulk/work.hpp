@@ -8,21 +8,30 @@
 #include <string>
 #include <vector>
 
+#include "godwit-bulk/items.hpp"
+
 namespace godwit::bulk {
 
 // Make this call; or, finished: there is no more to do.
 struct Order {
   bool finished = false;
+  Kind kind = Kind::kRegion;
   uint32_t batch = 0;
-  uint32_t destination = 0;  // Index in --to.
-  std::vector<godwit_region_id> regions;
+  uint64_t bandwidth = 0;  // At first; 0: no limit.
+  std::string source;      // Address.
+  std::string destination;
+  std::string directory;              // Of files, at the destination.
+  std::vector<godwit_region_id> ids;  // Of the items.
+  std::string paths;                  // Of files, each ended by NUL.
 };
 
-// A call has ended.
+// A call has ended, or is given up.
 struct Outcome {
   uint32_t batch = 0;
-  double seconds = 0;
-  std::vector<int32_t> errors;  // Of each region, in the order's sequence.
+  int32_t error = 0;            // Of the call.
+  bool has_job = false;         // The source had begun a job for it ...
+  bool is_open = false;         // ... which, for all that is known, may still be at work.
+  std::vector<int32_t> errors;  // Of each item, in the order's sequence.
   std::string text;             // Of the call's failure; empty if it has none.
 };
 
@@ -34,9 +43,13 @@ class Link {
   virtual void ask() = 0;
   // The order, if it has come.
   virtual std::optional<Order> answer() = 0;
+  // The call's job: 32 hexadecimal digits.
+  virtual void tell_started(uint32_t batch, const std::string& job) = 0;
   virtual void tell(const Outcome& outcome) = 0;
   // Bytes of all calls under way that have arrived by now.
   virtual void tell_progress(uint64_t bytes) = 0;
+  // What each call under way may send from now on, in bytes a second, if that was told since the last question; 0: no limit.
+  virtual std::optional<uint64_t> share() = 0;
 };
 
 }  // namespace godwit::bulk

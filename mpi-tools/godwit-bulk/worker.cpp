@@ -16,19 +16,33 @@ constexpr seconds kSilentLimit{15};   // A source that does not answer questions
 constexpr seconds kDoubtLimit{30};    // A cutover whose outcome waits for a peer.
 constexpr milliseconds kShortest{1};  // Between two looks at the calls ...
 constexpr milliseconds kLongest{20};  // ... while nothing ends.
+constexpr milliseconds kTelling{200};
+
+// Whether the source may have begun a job although it did not say so.
+bool may_have_begun(int error) {
+  switch (error) {
+    case GODWIT_ERR_TIMEOUT:
+    case GODWIT_ERR_PEER_LOST:
+    case GODWIT_ERR_PROTOCOL:
+    case GODWIT_ERR_FABRIC: return true;
+    default: return false;
+  }
+}
 
 }  // namespace
 
 Worker::Worker(const Options& options, Link& link) : options_(options), link_(link) {
+  godwit_client_options client_options = GODWIT_CLIENT_OPTIONS_INIT;
+  client_options.do_not_follow = 1;  // What left its source meanwhile is not ours to move.
   godwit_client* client = nullptr;
-  if (godwit_client_open(nullptr, &client) != GODWIT_OK) throw std::runtime_error(godwit_last_error());
+  if (godwit_client_open(&client_options, &client) != GODWIT_OK) throw std::runtime_error(godwit_last_error());
   client_.reset(client);
 }
 
 void Worker::run() {
   bool is_asking = false, is_finished = false;
   auto pause = kShortest;
-  auto last_told = last_progress_ = Clock::now();
+  last_told_ = last_progress_ = Clock::now();
   while (!is_finished || !calls_.empty()) {
     bool something_happened = run_calls();
     if (!is_finished && !is_asking && calls_.size() < options_.in_flight) {
@@ -40,17 +54,30 @@ void Worker::run() {
         is_asking = false;
         something_happened = true;
         is_finished = order->finished;
-        if (!is_finished) calls_.push_back(Call{std::move(*order), nullptr, Clock::now(), {}, 0, 0});
+        const uint64_t bandwidth = order->bandwidth;
+        if (!is_finished) calls_.push_back(Call{std::move(*order), nullptr, {}, 0, 0, bandwidth});
       }
     }
-    if (Clock::now() - last_told > milliseconds(200)) {
-      last_told = Clock::now();
-      uint64_t bytes = 0;
-      for (const Call& call : calls_) bytes += call.bytes_done;
-      link_.tell_progress(bytes);
-    }
+    if (const auto bandwidth = link_.share()) share_out(*bandwidth);
+    if (!calls_.empty() && Clock::now() - last_told_ > kTelling) tell_progress();
     pause = something_happened ? kShortest : std::min(2 * pause, kLongest);
     if (!something_happened) std::this_thread::sleep_for(pause);
+  }
+}
+
+void Worker::tell_progress() {
+  last_told_ = Clock::now();
+  uint64_t bytes = 0;
+  for (const Call& call : calls_) bytes += call.bytes_done;
+  link_.tell_progress(bytes);
+}
+
+void Worker::share_out(uint64_t bandwidth) {
+  for (Call& call : calls_) {
+    if (call.bandwidth == bandwidth) continue;
+    call.bandwidth = bandwidth;
+    // A failure means that the job has ended, or that the next look will find out why its source does not answer.
+    if (call.migration) static_cast<void>(godwit_migration_limit(call.migration.get(), bandwidth));
   }
 }
 
@@ -60,28 +87,60 @@ bool Worker::run_calls() {
   return calls_.size() != before;
 }
 
+int Worker::start_migration(const Order& order, godwit_migration** migration) {
+  switch (order.kind) {
+    case Kind::kRegion: {
+      godwit_migrate_options migrate = GODWIT_MIGRATE_OPTIONS_INIT;
+      migrate.copy = options_.copy;
+      migrate.bandwidth = order.bandwidth;
+      return godwit_migrate_start(client_.get(), order.source.c_str(), order.ids.data(), order.ids.size(),
+                                  order.destination.c_str(), options_.target.c_str(), &migrate, migration);
+    }
+    case Kind::kDatabase: {
+      godwit_database_migrate_options migrate = GODWIT_DATABASE_MIGRATE_OPTIONS_INIT;
+      migrate.bandwidth = order.bandwidth;
+      godwit_database* opened = nullptr;
+      const int error = godwit_database_open(client_.get(), order.source.c_str(), text_of(order.ids.front()).c_str(), &opened);
+      if (error != GODWIT_OK) return may_have_begun(error) ? GODWIT_ERR_UNREACHABLE : error;  // Opening begins nothing.
+      const Database database(opened);
+      return godwit_database_migrate_start(database.get(), order.destination.c_str(), &migrate, migration);
+    }
+    case Kind::kFiles: {
+      godwit_fileset_options migrate = GODWIT_FILESET_OPTIONS_INIT;
+      migrate.move = !options_.copy;
+      migrate.bandwidth = order.bandwidth;
+      std::vector<const char*> paths;
+      for (const char* path = order.paths.c_str(); path < order.paths.c_str() + order.paths.size();
+           path += std::strlen(path) + 1)
+        paths.push_back(path);
+      return godwit_fileset_migrate_start(client_.get(), order.source.c_str(), paths.data(), paths.size(),
+                                          order.destination.c_str(), order.directory.c_str(), &migrate, migration);
+    }
+  }
+  return GODWIT_ERR_INTERNAL;
+}
+
 bool Worker::start(Call& call) {
-  godwit_migrate_options migrate = GODWIT_MIGRATE_OPTIONS_INIT;
-  migrate.copy = options_.copy;
+  call.order.bandwidth = call.bandwidth;
   godwit_migration* migration = nullptr;
-  const int error =
-      godwit_migrate_start(client_.get(), options_.from.c_str(), call.order.regions.data(), call.order.regions.size(),
-                           options_.to[call.order.destination].c_str(), options_.target.c_str(), &migrate, &migration);
+  const int error = start_migration(call.order, &migration);
   if (error == GODWIT_OK) {
     call.migration.reset(migration);
     call.failing_since = {};
     last_progress_ = Clock::now();
+    char job[33];
+    if (godwit_migration_get_id(migration, job) == GODWIT_OK) link_.tell_started(call.order.batch, job);
     return false;
   }
   if (error == GODWIT_ERR_BUSY && !is_lost(call, kBusyLimit)) return false;  // Later.
-  return end_with(call, error);
+  return end_with(call, error, may_have_begun(error));
 }
 
 bool Worker::watch(Call& call) {
   int done = 0;
   godwit_progress progress{};
   const int error = godwit_migration_test(call.migration.get(), &done, &progress);
-  if (error != GODWIT_OK) return is_lost(call, kSilentLimit) && end_with(call, error);
+  if (error != GODWIT_OK) return is_lost(call, kSilentLimit) && end_with(call, error, true);
   if (done) {
     end_with_results(call);
     return true;
@@ -90,12 +149,12 @@ bool Worker::watch(Call& call) {
   call.bytes_done = progress.bytes_done;
   call.objects_done = progress.objects_done;
   if (std::strcmp(progress.phase, "in doubt") == 0)
-    return is_lost(call, kDoubtLimit) && end_with(call, godwit_migration_wait(call.migration.get(), 1));
+    return is_lost(call, kDoubtLimit) && end_with(call, godwit_migration_wait(call.migration.get(), 1), true);
   call.failing_since = {};
   if (Clock::now() - last_progress_ < seconds(options_.stall_seconds)) return false;
   const int ended = godwit_migration_wait(call.migration.get(), 1);
   if (ended == GODWIT_OK) return false;  // Just now: the next look sees it.
-  return end_with(call, ended);
+  return end_with(call, ended, true);
 }
 
 bool Worker::is_lost(Call& call, seconds limit) {
@@ -105,24 +164,25 @@ bool Worker::is_lost(Call& call, seconds limit) {
 }
 
 // The reason is godwit_last_error()'s: nothing of the library has been called since.
-bool Worker::end_with(Call& call, int error) {
-  Outcome outcome{call.order.batch, std::chrono::duration<double>(Clock::now() - call.begun).count(), {}, godwit_last_error()};
-  outcome.errors.assign(call.order.regions.size(), error);
+bool Worker::end_with(Call& call, int error, bool is_open) {
+  Outcome outcome{call.order.batch, error, call.migration != nullptr, is_open, {}, godwit_last_error()};
+  outcome.errors.assign(call.order.ids.size(), error);
   link_.tell(outcome);
   return true;
 }
 
 void Worker::end_with_results(Call& call) {
-  Outcome outcome{call.order.batch, std::chrono::duration<double>(Clock::now() - call.begun).count(), {}, {}};
+  Outcome outcome{call.order.batch, 0, true, false, {}, {}};
   last_progress_ = Clock::now();
-  const int ended = godwit_migration_wait(call.migration.get(), 0);
-  if (ended != GODWIT_OK) outcome.text = godwit_last_error();
+  outcome.error = godwit_migration_wait(call.migration.get(), 0);
+  if (outcome.error != GODWIT_OK) outcome.text = godwit_last_error();
   godwit_migrate_result* results = nullptr;
   size_t count = 0;
   const int error = godwit_migration_results(call.migration.get(), &results, &count);
-  if (error != GODWIT_OK || count != call.order.regions.size()) {
+  if (error != GODWIT_OK || count != call.order.ids.size()) {
     if (error == GODWIT_OK) godwit_free(results);
-    end_with(call, error == GODWIT_OK ? GODWIT_ERR_PROTOCOL : error);
+    // It has ended; how, nobody knows: what became of its objects their nodes know.
+    end_with(call, error == GODWIT_OK ? GODWIT_ERR_PROTOCOL : error, true);
     return;
   }
   for (size_t i = 0; i < count; ++i) outcome.errors.push_back(results[i].error);

@@ -2,16 +2,16 @@
 #pragma once
 
 #include <chrono>
-#include <map>
-#include <memory>
 #include <string>
+#include <vector>
 
+#include "godwit-bulk/client.hpp"
 #include "godwit-bulk/options.hpp"
 #include "godwit-bulk/work.hpp"
 
 namespace godwit::bulk {
 
-// One thread.
+// One thread. Its memory is that of --in-flight calls.
 class Worker {
  public:
   // Throws std::runtime_error: no client can be opened.
@@ -21,33 +21,35 @@ class Worker {
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Close {
-    void operator()(godwit_client* client) const { godwit_client_close(client); }
-    void operator()(godwit_migration* migration) const { godwit_migration_close(migration); }
-  };
   struct Call {
     Order order;
-    std::unique_ptr<godwit_migration, Close> migration;  // Null: not started yet.
-    Clock::time_point begun;
+    Migration migration;              // Null: not started yet.
     Clock::time_point failing_since;  // Of the questions about it, or of its doubt; zero: all is well.
     uint64_t bytes_done = 0;
     uint64_t objects_done = 0;
+    uint64_t bandwidth = 0;
   };
 
   // Both return whether the call has ended, and has been told.
   bool start(Call& call);
   bool watch(Call& call);
+  // The source's answer to the order. Errors: those of the C API's calls that start migrations.
+  int start_migration(const Order& order, godwit_migration** migration);
   // Whether something has been failing for this call for longer than is bearable.
   bool is_lost(Call& call, std::chrono::seconds limit);
-  bool end_with(Call& call, int error);
+  bool end_with(Call& call, int error, bool is_open);
   void end_with_results(Call& call);
   bool run_calls();
+  // Holds every call to what it may send.
+  void share_out(uint64_t bandwidth);
+  void tell_progress();
 
   const Options& options_;
   Link& link_;
-  std::unique_ptr<godwit_client, Close> client_;
+  Client client_;
   std::vector<Call> calls_;
   Clock::time_point last_progress_;
+  Clock::time_point last_told_;
 };
 
 }  // namespace godwit::bulk

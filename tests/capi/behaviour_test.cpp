@@ -20,6 +20,7 @@ namespace {
 using godwit::test::code_of;
 using godwit::test::Daemon;
 using godwit::test::DaemonOptions;
+using godwit::test::text_of;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
@@ -34,15 +35,6 @@ std::vector<unsigned char> content(const godwit::Region& region) {
   std::vector<unsigned char> bytes(region.size());
   region.read(0, bytes.data(), bytes.size());
   return bytes;
-}
-
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-    return {};
-  } catch (const godwit::Error& error) {
-    return error.what();
-  }
 }
 
 // A client's work of a little of everything; throws if a byte is wrong.

@@ -67,6 +67,9 @@ int c_null_client_and_outputs_are_refused(void) {
   godwit_region_info* regions = NULL;
   godwit_job_info* jobs = NULL;
   char* json = NULL;
+  godwit_job_info job = {0};
+  godwit_member* members = NULL;
+  godwit_place place = {0};
   size_t count = 77;
   EXPECT(godwit_ping(NULL, at, NULL) == GODWIT_ERR_INVALID);
   EXPECT(godwit_doctor(NULL, at, &json) == GODWIT_ERR_INVALID);
@@ -76,6 +79,10 @@ int c_null_client_and_outputs_are_refused(void) {
   EXPECT(godwit_region_list(NULL, at, NULL, &regions, &count) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_list(NULL, at, &jobs, &count) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_events(NULL, at, "0123456789abcdef0123456789abcdef", &json) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_job_stat(NULL, at, "0123456789abcdef0123456789abcdef", &job) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_group_list(NULL, at, &members, &count) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_group_jobs(NULL, at, &jobs, &count, &members, &count) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_locate(NULL, at, "name", &place) == GODWIT_ERR_INVALID);
   EXPECT(godwit_migrate_start(NULL, at, &id, 1, at, "keep", NULL, &migration) == GODWIT_ERR_INVALID);
   EXPECT(godwit_migrate(NULL, at, &id, 1, at, "keep", NULL, NULL, NULL) == GODWIT_ERR_INVALID);
   EXPECT(godwit_migration_open(NULL, at, "0123456789abcdef0123456789abcdef", &migration) == GODWIT_ERR_INVALID);
@@ -91,6 +98,10 @@ int c_null_client_and_outputs_are_refused(void) {
     EXPECT(godwit_region_list(client, wrong[i], NULL, &regions, &count) == GODWIT_ERR_INVALID);
     EXPECT(godwit_job_list(client, wrong[i], &jobs, &count) == GODWIT_ERR_INVALID);
     EXPECT(godwit_job_events(client, wrong[i], "0123456789abcdef0123456789abcdef", &json) == GODWIT_ERR_INVALID);
+    EXPECT(godwit_job_stat(client, wrong[i], "0123456789abcdef0123456789abcdef", &job) == GODWIT_ERR_INVALID);
+    EXPECT(godwit_group_list(client, wrong[i], &members, &count) == GODWIT_ERR_INVALID);
+    EXPECT(godwit_group_jobs(client, wrong[i], &jobs, &count, &members, &count) == GODWIT_ERR_INVALID);
+    EXPECT(godwit_locate(client, wrong[i], "name", &place) == GODWIT_ERR_INVALID);
     EXPECT(godwit_migrate_start(client, wrong[i], &id, 1, at, "keep", NULL, &migration) == GODWIT_ERR_INVALID);
     EXPECT(godwit_migrate_start(client, at, &id, 1, wrong[i], "keep", NULL, &migration) == GODWIT_ERR_INVALID);
     EXPECT(godwit_migrate(client, wrong[i], &id, 1, at, "keep", NULL, NULL, NULL) == GODWIT_ERR_INVALID);
@@ -113,7 +124,16 @@ int c_null_client_and_outputs_are_refused(void) {
   EXPECT(godwit_job_events(client, at, NULL, &json) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_events(client, at, "0123", &json) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_events(client, at, "0123456789abcdef0123456789abcdef", NULL) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_job_stat(client, at, "0123", &job) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_job_stat(client, at, "0123456789abcdef0123456789abcdef", NULL) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_group_list(client, at, NULL, &count) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_group_list(client, at, &members, NULL) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_group_jobs(client, at, NULL, &count, &members, &count) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_group_jobs(client, at, &jobs, &count, &members, NULL) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_locate(client, at, "", &place) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_locate(client, at, "name", NULL) == GODWIT_ERR_INVALID);
   godwit_client_close(client);
+  EXPECT(members == NULL && place.kind[0] == 0 && job.id[0] == 0);
   EXPECT(target == NULL && region == NULL && migration == NULL && targets == NULL && regions == NULL && jobs == NULL);
   EXPECT(json == NULL && count == 77);
   return 0;

@@ -15,10 +15,12 @@
 
 #include "support/daemon.hpp"
 #include "support/errors.hpp"
+#include "support/waiting.hpp"
 
 namespace {
 
 using godwit::test::code_of;
+using godwit::test::comes_true;
 using godwit::test::Daemon;
 using godwit::test::DaemonOptions;
 using std::chrono::milliseconds;
@@ -26,15 +28,6 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 
 constexpr uint64_t kMiB = 1 << 20;
-
-bool comes_true(const std::function<bool()>& what) {
-  const auto until = steady_clock::now() + seconds(30);
-  while (!what()) {
-    if (steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-  return true;
-}
 
 godwit::Progress progress_of(const godwit::Migration& job) {
   godwit::Progress progress{};
@@ -132,6 +125,27 @@ TEST_F(Steering, ADestinationThatDiesDuringAPauseEndsTheJob) {
   EXPECT_NE(code_of([&] { job.wait(30'000); }), GODWIT_ERR_TIMEOUT);
   EXPECT_EQ(phase_of(job), "failed");
   EXPECT_TRUE(holds(staying, 8 * kMiB));
+}
+
+TEST_F(Steering, AJobThatNeedsApprovalWaitsForItBeforeItsCutover) {
+  const Daemon here(options()), there(options());
+  for (const bool at_once : {false, true}) {
+    const godwit::Region moving = region(here, kMiB);
+    godwit::MigrateOptions wish;
+    wish.approval = true;
+    const auto job = client_.start_migration(here.address(), {moving.id()}, client_.target(there.address(), "fast"), wish);
+    ASSERT_TRUE(comes_true([&] { return phase_of(job) == "validation"; }));
+    EXPECT_EQ(progress_of(job).bytes_done, kMiB);
+    EXPECT_EQ(code_of([&] { job.wait(300); }), GODWIT_ERR_TIMEOUT);
+    EXPECT_EQ(client_.regions(there.address()).size(), at_once ? 1U : 0U);
+    if (at_once)
+      job.cutover();
+    else
+      job.approve();
+    job.wait();
+    EXPECT_TRUE(holds(moving, kMiB));
+    EXPECT_EQ(code_of([&] { job.cutover(); }), GODWIT_ERR_BUSY);
+  }
 }
 
 TEST_F(Steering, AnotherJobRunsWhileOneIsPaused) {

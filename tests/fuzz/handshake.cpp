@@ -1,4 +1,5 @@
-// The first bytes between two nodes: packet headers, hello, refusal, and the introduction of RDM endpoints.
+// The first bytes between two nodes: packet headers, hello, refusal, the introduction of RDM endpoints, and the proof of
+// identity.
 //
 // Must hold: what is accepted is encoded to the same bytes again; an accepted endpoint name is whole, so that a provider that
 // takes it for an address of its format reads nothing beyond it, and so that a log line cannot be forged with it.
@@ -7,6 +8,7 @@
 #include "fabric/introduction.hpp"
 #include "fabric/packet.hpp"
 #include "fuzz.hpp"
+#include "identity/statement.hpp"
 
 namespace godwit::fuzz {
 namespace {
@@ -33,7 +35,7 @@ void read_hello(Bytes bytes) {
     return must(hello.error().code == Errc::kProtocol || hello.error().code == Errc::kVersion,
                 "a bad hello is kProtocol or kVersion");
   auto again = encode(*hello);
-  again[7] = bytes[7];  // Unused.
+  again[7] = bytes[7];  // But for one bit unused.
   must(begins_with(bytes, again), "a hello is encoded as it was read");
 }
 
@@ -69,6 +71,16 @@ void read_introduction(Bytes bytes) {
   must(std::equal(again.begin(), again.end(), bytes.begin(), bytes.end()), "an introduction is encoded as it was read");
 }
 
+void read_proof(Bytes bytes) {
+  const auto is_again = [&](const auto& message) {
+    must(!message || std::ranges::equal(encode(*message), bytes), "a message of a proof is encoded as it was read");
+    return message ? 1 : 0;
+  };
+  const int taken = is_again(identity::decode_challenge(bytes)) + is_again(identity::decode_answer(bytes)) +
+                    is_again(identity::decode_verdict(bytes));
+  must(taken <= 1, "a message of a proof is of one kind");
+}
+
 }  // namespace
 }  // namespace godwit::fuzz
 
@@ -79,5 +91,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   read_hello(bytes);
   read_refusal(bytes);
   read_introduction(bytes);
+  read_proof(bytes);
   return 0;
 }

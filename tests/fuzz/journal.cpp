@@ -38,6 +38,9 @@ class Place {
     const InboundJob in{Id{2, 2}, InboundState::kPrepared,       moved.address, "keep", Id{7, 8},
                         true,     {object_of(9), object_of(10)}, Id{3, 4}};
     must(bool((*journal)->prepare_inbound(in)), "a job is prepared");
+    must(bool((*journal)->put_plan({Id{2, 3}, 1000, 1, "{}", "{}", "{}"})), "a plan is kept");
+    const PermissionRecord permission{Id{2, 4}, 1000, 100, 0640};
+    must(bool((*journal)->put_permissions({&permission, 1})), "a permission is kept");
     journal->reset();
     good_ = read_all(file());
   }
@@ -76,10 +79,13 @@ constexpr Table kTables[] = {
     {"INSERT OR REPLACE INTO moved VALUES(?1,?2,?3,?4,?5,row_digest(?1,?2,?3,?4,?5))", 5},
     {"INSERT OR REPLACE INTO outbound VALUES(?1,?2,?3,?4,?5,?6,?7,?8,row_digest(?1,?2,?3,?4,?5,?6,?7,?8))", 8},
     {"INSERT OR REPLACE INTO inbound VALUES(?1,?2,?3,?4,?5,?6,?7,?8,row_digest(?1,?2,?3,?4,?5,?6,?7,?8))", 8},
+    {"INSERT OR REPLACE INTO request VALUES(?1,?2,?3,row_digest(?1,?2,?3))", 3},
+    {"INSERT OR REPLACE INTO checkpoint VALUES(?1,?2,?3,?4,row_digest(?1,?2,?3,?4))", 4},
     {"INSERT OR REPLACE INTO object "
      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,row_digest(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,"
      "?12))",
      12},
+    {"INSERT OR REPLACE INTO plan VALUES(?1,?2,?3,?4,?5,?6,row_digest(?1,?2,?3,?4,?5,?6))", 6},
 };
 
 void bind_any(Input& input, sqlite3_stmt* statement, int column) {
@@ -156,7 +162,11 @@ void read_wholly(Journal& journal) {
   const auto moved = journal.moved();
   const auto outbound = journal.outbound();
   const auto inbound = journal.inbound();
-  must(regions && moved && outbound && inbound, "what was opened can be read");
+  const auto plans = journal.plans();
+  const auto permissions = journal.permissions();
+  must(regions && moved && outbound && inbound && plans && permissions && journal.requests(), "what was opened can be read");
+  for (const PermissionRecord& permission : *permissions) must(permission.mode <= 0777, "a permission has a mode");
+  for (const PlanRecord& plan : *plans) must(plan.state <= 4, "a plan has a state that we know");
   must(!journal.node_id().is_zero(), "a node has an id");
   for (const RegionRecord& region : *regions) expect_extent(region.extent, region.size_bytes);
   for (const OutboundJob& job : *outbound) {
@@ -164,8 +174,9 @@ void read_wholly(Journal& journal) {
     expect_objects(job.objects);
   }
   for (const InboundJob& job : *inbound) {
-    must(job.state <= InboundState::kOwner, "an inbound job has a state that we know");
+    must(job.state <= InboundState::kReceiving, "an inbound job has a state that we know");
     expect_objects(job.objects);
+    must(bool(journal.checkpoint(job.job)), "what has arrived can be read");
   }
 }
 

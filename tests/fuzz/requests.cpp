@@ -41,13 +41,18 @@ class Daemon {
   Daemon() {
     node_.store = new_store();
     node_.journal.reset(&shared_journal());
+    node_.permissions = std::make_shared<objects::Permissions>(*node_.journal);
     node_.filesets = std::make_unique<objects::FilesetStore>(std::vector<objects::FileRoot>{}, *node_.journal);
     node_.databases = std::make_unique<objects::DatabaseStore>("", *node_.journal);
     node_.jobs = std::make_unique<engine::JobTable>(node_.settings.engine, *node_.store, *node_.filesets, *node_.databases,
                                                     *node_.journal, node_.domains, [](const Id&) {});
+    node_.plans = std::make_unique<engine::PlanTable>(
+        node_.settings.engine, *node_.store, *node_.filesets, *node_.databases, *node_.journal, node_.domains, *node_.jobs,
+        [this](const std::string& destination) { return node_.addresses_for(destination); });
     node_.addresses = {address_};
   }
   ~Daemon() {
+    node_.plans.reset();
     node_.jobs.reset();
     node_.filesets.reset();
     node_.databases.reset();
@@ -95,7 +100,7 @@ class Client {
 
  private:
   void step() {
-    switch (input_.byte() % 8) {
+    switch (input_.byte() % 9) {
       case 0: return create();
       case 1: return write();
       case 2: return read();
@@ -103,6 +108,7 @@ class Client {
       case 4: return stat();
       case 5: return migrate();
       case 6: return ask_about_job();
+      case 7: return plan();
       default: return list();
     }
   }
@@ -200,7 +206,7 @@ class Client {
     const uint64_t block_bytes = input_.any_number();
     const auto streams = static_cast<uint32_t>(input_.any_number());
     const wire::Transfer transfer(block_bytes, input_.any_number(), streams, input_.byte(), input_.byte(),
-                                  input_.byte() % 2 == 0, static_cast<uint16_t>(input_.any_number()),
+                                  input_.byte() % 2 == 0, input_.byte() % 2 == 0, static_cast<uint16_t>(input_.any_number()),
                                   static_cast<uint16_t>(input_.any_number()));
     const auto& reply = ask(wire::CreateMigrateRequest(builder, ids_at, destination, target, copy, name, &transfer));
     if (const auto* job = reply.body<wire::JobReply>()) jobs_.push_back(protocol::from_wire(*job->entry()->job()));
@@ -212,13 +218,37 @@ class Client {
     const auto first = static_cast<uint32_t>(input_.any_number());
     const auto limit = static_cast<uint32_t>(input_.any_number());
     ask(wire::CreateJobResultsRequest(encoder_.builder(), &job, first, limit));
-    // The name of an action that there is not is no action.
-    ask(wire::CreateJobRequest(encoder_.builder(), &job, 0, static_cast<wire::JobAction>(input_.byte() % 8),
-                               input_.any_number()));
+    // The name of an action that there is not is no action. A checkpoint would ask another node.
+    const auto action = static_cast<wire::JobAction>(input_.byte() % 10);
+    if (action != wire::JobAction::checkpoint)
+      ask(wire::CreateJobRequest(encoder_.builder(), &job, 0, action, input_.any_number()));
     ask(wire::CreateBandwidthRequest(encoder_.builder(), input_.byte() % 2 == 0, input_.any_number()));
     ask(wire::CreateJobEventsRequest(encoder_.builder(), &job, input_.any_number()));
     ask(wire::CreateDecisionRequest(encoder_.builder(), &job));
+    ask(wire::CreateLocateRequest(encoder_.builder(), &job, 0, input_.byte(), input_.byte() % 2 == 0));
+    ask(wire::CreateGroupRequest(encoder_.builder()));
     ask(wire::CreateJobListRequest(encoder_.builder()));
+  }
+
+  // To a node of a provider that there is not: nobody is asked.
+  void plan() {
+    const std::string name = input_.text();
+    const std::string document = input_.byte() % 4 == 0
+                                     ? name
+                                     : R"({"to": "none://a", "target": "fast", "stages": [{"objects": [{"region": ")" +
+                                           to_string(any_region()) + R"("}]}]})";
+    auto& builder = encoder_.builder();
+    const auto document_at = builder.CreateString(document);
+    const auto& made = ask(wire::CreatePlanRequest(builder, document_at));
+    const auto* reply = made.body<wire::PlanReply>();
+    const wire::Id id = reply == nullptr || input_.byte() % 4 == 0 ? wire::Id(input_.byte(), 3) : *reply->id();
+    ask(wire::CreatePlanListRequest(encoder_.builder()));
+    // The name of an action that there is not is no action; what would not work is not executed.
+    const auto action = static_cast<wire::PlanAction>(input_.byte() % 8);
+    const auto& answer = ask(wire::CreatePlanActionRequest(encoder_.builder(), &id, action));
+    must(action != wire::PlanAction::execute || answer.body<wire::ErrorReply>() != nullptr, "a plan to nowhere does not run");
+    const wire::Id again = id;
+    ask(wire::CreatePlanActionRequest(encoder_.builder(), &again, wire::PlanAction::remove));
   }
 
   void list() {

@@ -4,6 +4,7 @@
 #include "fabric/introduction.hpp"
 #include "fabric/packet.hpp"
 #include "fuzz.hpp"
+#include "identity/statement.hpp"
 #include "model/compression.hpp"
 #include "protocol/codec.hpp"
 #include "protocol/fileset_codec.hpp"
@@ -34,7 +35,7 @@ void each_request(protocol::Encoder& encoder, const Add& add) {
   auto& b = encoder.builder();
   const std::vector<uint8_t> data{1, 2, 3, 4};
   const std::vector<wire::Id> ids{kId};
-  const wire::Transfer transfer(65536, 1'000'000, 2, 1, 2, true, 1320, 360);
+  const wire::Transfer transfer(65536, 1'000'000, 2, 1, 2, true, false, 1320, 360);
   add(encoder.finish(1, wire::CreatePingRequest(b)));
   add(encoder.finish(2, wire::CreateTargetListRequest(b)));
   add(encoder.finish(3, wire::CreateRegionCreateRequestDirect(b, "fast", "field", 4, &data)));
@@ -54,13 +55,20 @@ void each_request(protocol::Encoder& encoder, const Add& add) {
                                                                true, true, true, true, true, &rules)));
   add(encoder.finish(15, wire::CreateJobFilesRequest(b, &kId, 0, 10)));
   add(encoder.finish(16, wire::CreateMigrateDatabaseRequestDirect(b, &kId, "tcp://127.0.0.1:1", "/data", "{}", &transfer)));
+  add(encoder.finish(17,
+                     wire::CreatePlanRequestDirect(
+                         b, R"({"to":"none://a","target":"fast","stages":[{"name":"a","objects":[{"region":"field"}]}]})")));
+  add(encoder.finish(18, wire::CreatePlanActionRequest(b, &kId, wire::PlanAction::execute)));
+  add(encoder.finish(19, wire::CreatePlanListRequest(b)));
+  add(encoder.finish(20, wire::CreateGroupRequest(b)));
+  add(encoder.finish(21, wire::CreateLocateRequestDirect(b, nullptr, "field", 3, true)));
 }
 
 template <class Add>
 void each_of_a_job(protocol::Encoder& encoder, const Add& add) {
   auto& b = encoder.builder();
   const std::vector<wire::ReadyBlock> ready{wire::ReadyBlock(0, 100, 4096, wire::DigestValue(5, 6), 1, 8)};
-  const std::vector<wire::DoneBlock> done{wire::DoneBlock(0, 0)};
+  const std::vector<wire::DoneBlock> done{wire::DoneBlock(0, 0, false)};
   const std::vector<uint32_t> failed{1};
   const wire::Window window(4096, 7, 65536);
   const std::vector<flatbuffers::Offset<wire::ObjectOffer>> objects{wire::CreateObjectOfferDirect(b, &kId, 1, 4096, "field")};
@@ -86,6 +94,12 @@ void each_reply(protocol::Encoder& encoder, const Add& add) {
   add(encoder.finish(3, wire::CreateJobReply(b, entry)));
   const std::vector<wire::ObjectResult> results{wire::ObjectResult(kId, kId, 4096, 0)};
   add(encoder.finish(4, wire::CreateJobResultsReplyDirect(b, &results, 1, "{}")));
+  const std::vector<flatbuffers::Offset<wire::PlaceEntry>> places{
+      wire::CreatePlaceEntryDirect(b, wire::PlaceKind::region, &kId, 1, "field", "fast", "tcp://127.0.0.1:1")};
+  add(encoder.finish(6, wire::CreateLocateReplyDirect(b, &kId, &places)));
+  const std::vector<flatbuffers::Offset<wire::MemberEntry>> members{
+      wire::CreateMemberEntryDirect(b, "tcp://127.0.0.1:1", &kId, 0, "")};
+  add(encoder.finish(7, wire::CreateGroupReplyDirect(b, &members)));
   add(encoder.error(5, Error{Errc::kMoved, "it has moved"}, "tcp://b:1", "keep", Id{3, 4}));
 }
 
@@ -150,6 +164,9 @@ void write_handshake(const std::string& root) {
     info.addr_format = location[0] == 'n' ? FI_ADDR_STR : FI_SOCKADDR;
     if (auto name = resolve(info, location)) folder.add(encode_introduction(hello, *name));
   }
+  folder.add(encode(identity::Challenge{identity::Method::kKey, Id{1, 2}, {}}));
+  folder.add(encode(identity::Answer{1000, 100, {}, "MUNGE:credential:"}));
+  folder.add(encode(identity::Verdict{true, 1000, 100, "MUNGE:credential:"}));
 }
 
 // Nothing changed, and the capacity, signed again; the layout is said in each fuzzer.

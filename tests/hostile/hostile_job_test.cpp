@@ -211,6 +211,57 @@ TEST_F(Hostile, DecisionsAboutUnknownJobsChangeNothing) {
   EXPECT_EQ(source.refusal_of(wire::CreatePingRequest(source.builder())), Errc::kProtocol);
 }
 
+// Who did not offer the job has no blocks to promise: the objects stay with the streams that fill them.
+TEST_F(Hostile, ACutoverOnAnotherConnectionIsRefused) {
+  Source source(address(), 24), other(address(), 24);
+  ASSERT_EQ(source.offer({kBlock}), Errc{});
+  EXPECT_EQ(other.outcome_of(wire::CreatePrepareRequest(other.builder(), &other.job())), wire::Outcome::unknown);
+  EXPECT_EQ(source.announce(5, 0, kBlock), Errc::kProtocol) << "its own connection is served as before";
+}
+
+// The stream that uses the objects ends first.
+TEST_F(Hostile, AnAbortOnAnotherConnectionEndsTheStream) {
+  Source source(address(), 25), other(address(), 25);
+  ASSERT_EQ(source.offer({kBlock}), Errc{});
+  EXPECT_EQ(other.outcome_of(wire::CreateAbortRequest(other.builder(), &other.job())), wire::Outcome::aborted);
+}
+
+// Each job ends with its own conversation, whatever others say on theirs.
+TEST_F(Hostile, AConversationSpeaksOfNoOtherJob) {
+  Source victim(address(), 26);
+  ASSERT_EQ(victim.offer({8 << 20}), Errc{});
+  Source source(address(), 27);
+  ASSERT_EQ(source.offer({8 << 20}), Errc{});
+  ASSERT_TRUE(source.send(wire::CreatePassDone(source.builder())));
+  EXPECT_EQ(source.outcome_of(wire::CreateAbortRequest(source.builder(), &victim.job())), wire::Outcome::unknown);
+  const wire::Id nobody(1, 1);
+  EXPECT_EQ(source.outcome_of(wire::CreateAbortRequest(source.builder(), &nobody)), wire::Outcome::unknown);
+  EXPECT_EQ(victim.announce(UINT32_MAX, 0, kBlock), Errc::kProtocol) << "it is still there";
+}
+
+// A pass belongs to the conversation that offered the job: nobody else begins one over its objects, or fails them by it.
+TEST_F(Hostile, APassOnAnotherConnectionIsRefused) {
+  Source victim(address(), 28), other(address(), 28);
+  ASSERT_EQ(victim.offer({kBlock}), Errc{});
+  ASSERT_TRUE(victim.send(wire::CreatePassDone(victim.builder())));
+  EXPECT_EQ(other.outcome_of(wire::CreateReleaseRequest(other.builder(), &other.job())), wire::Outcome::released);
+  const wire::Id id(28, 1), node(5, 5);
+  const std::vector objects{wire::CreateObjectOffer(other.builder(), &id, 1, kBlock)};
+  const auto list = other.builder().CreateVector(objects);
+  const auto source = other.builder().CreateString("tcp://127.0.0.1:1");
+  const auto target = other.builder().CreateString("fast");
+  wire::OfferRequestBuilder pass(other.builder());
+  pass.add_job(&other.job());
+  pass.add_source(source);
+  pass.add_target(target);
+  pass.add_block_bytes(kBlock);
+  pass.add_streams(1);
+  pass.add_objects(list);
+  pass.add_node(&node);
+  pass.add_pass(1);
+  EXPECT_EQ(other.refusal_of(pass.Finish()), Errc::kProtocol);
+}
+
 TEST_F(Hostile, SourcesThatLeaveGiveTheSpaceBack) {
   for (uint64_t i = 0; i < 20; ++i) {
     Source source(address(), 100 + i);

@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "node"))
@@ -67,13 +68,17 @@ class Cluster:
     def __init__(self, count, binaries, **options):
         self.closing = []
         try:
+            secret = tempfile.NamedTemporaryFile(prefix="godwit-test.")  # Mode 0600.
+            self.closing.append(secret)
+            secret.write(os.urandom(32))
+            secret.flush()
             self.switch = Namespace()
             self.closing.append(self.switch)
             self.switch.run("ip", "link", "add", "bridge", "type", "bridge")
             self.switch.run("ip", "link", "set", "bridge", "up")
             self.hosts = []
             for number in range(1, count + 1):
-                host = Host(self.switch, number, binaries, **options)
+                host = Host(self.switch, number, binaries, secret.name, **options)
                 self.closing.append(host)
                 self.hosts.append(host)
         except BaseException:
@@ -87,8 +92,9 @@ class Cluster:
 
 
 class Host:
-    def __init__(self, switch, number, binaries, settings=None, listen="tcp://{ip}:0", targets=None):
+    def __init__(self, switch, number, binaries, key_file, settings=None, listen="tcp://{ip}:0", targets=None):
         self.switch, self.number, self.binaries = switch, number, pathlib.Path(binaries)
+        self.key_file = key_file  # Of all hosts: daemons and commands prove that they belong to the site.
         self.ip = f"10.99.0.{number}"
         self.node = None
         self.namespace = Namespace()
@@ -99,7 +105,8 @@ class Host:
             listen = [listen] if isinstance(listen, str) else listen
             self.node = cli_node.Node(binaries, targets, {
                 "listen": [one.format(ip=self.ip, dead=f"10.98.{number}.1") for one in listen], "connect_timeout_ms": 1500, "stall_timeout_ms": 4000,
-                "resolve_interval_ms": 200, **(settings or {})}, wrapper=self.namespace.enter)
+                "resolve_interval_ms": 200,
+                "identity": {"method": "key", "key_file": key_file}, **(settings or {})}, wrapper=self.namespace.enter)
         except BaseException:
             self.close()
             raise
@@ -162,7 +169,7 @@ class Host:
     def start_godwit(self, *arguments, stdin=None):
         return subprocess.Popen([*self.namespace.enter, self.binaries / "godwit", *arguments], stdin=stdin,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                env={**os.environ, "GODWIT_NODE": self.address})
+                                env={**os.environ, "GODWIT_NODE": self.address, "GODWIT_KEY_FILE": self.key_file})
 
     def godwit(self, *arguments, seconds=60):
         """Exit status, standard output, standard error."""

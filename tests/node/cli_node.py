@@ -12,6 +12,12 @@ PATIENCE = int(os.environ.get("GODWIT_TEST_PATIENCE", "1"))
 READY_SECONDS = 20 * PATIENCE
 
 
+def can_act_as(uid, program):
+    """Whether `program` can be run as another user: only root can do that, and only what that user may read."""
+    return os.geteuid() == 0 and subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "test", "-x",
+                                                 program], check=False).returncode == 0
+
+
 class Node:
     def __init__(self, binaries, targets, more=None, wrapper=()):
         """`more` adds to, or replaces, keys of the configuration; `wrapper` is a command that runs the daemon."""
@@ -24,8 +30,9 @@ class Node:
         for target in targets:
             if target["type"] != "dram":
                 target["config"].setdefault("path", str(self.path / (target["name"] + ".pool")))
+        # Most tests want to see a job fail when its peer is lost; those that want it to go on say so.
         self.config.write_text(json.dumps({"state_dir": str(self.path / "state"), "listen": ["tcp://127.0.0.1:0"],
-                                           "targets": targets, **(more or {})}))
+                                           "resume_timeout_ms": 0, "targets": targets, **(more or {})}))
         self.start()
 
     def start(self, environment=None):

@@ -1,91 +1,15 @@
 #!/usr/bin/env python3
 """godwit-bulk over real daemons and 1, 2 and 4 ranks: everything arrives with its bytes, and what cannot is told."""
-import hashlib
 import json
-import os
-import pathlib
-import random
-import subprocess
-import sys
-import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "node"))
-import cli_node
+import bulk_runs
 
-BINARIES = pathlib.Path(os.environ["GODWIT_BIN"])
 REGIONS = 40
 NO_SUCH_ID = "0123456789abcdef0123456789abcdef"
-MPI = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
-    # Whole stacks: MPI's components are gone when leaks are looked for, and only libmpi.so, which called them, can be named.
-    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":fast_unwind_on_malloc=0",
-    "OMPI_MCA_btl_tcp_if_include": "lo", "OMPI_MCA_oob_tcp_if_include": "lo", "OMPI_MCA_rmaps_base_oversubscribe": "1",
-}
 
 
-class BulkTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.nodes = []
-        for kind in ("pmem", "dram", "pmem"):
-            node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram", "256MiB"), cli_node.target("keep", kind, "256MiB")])
-            cls.addClassCleanup(node.close)
-            cls.nodes.append(node)
-        cls.source, cls.b, cls.c = cls.nodes
-        cls.destinations = f"{cls.b.address},{cls.c.address}"
-
-    def setUp(self):
-        scratch = tempfile.TemporaryDirectory(prefix="godwit-test.")
-        self.addCleanup(scratch.cleanup)
-        self.directory = pathlib.Path(scratch.name)
-        self.report = self.directory / "report.json"
-
-    def tearDown(self):
-        for node in self.nodes:
-            if ids := [region["id"] for region in self.regions(node)]:
-                self.godwit(node, "region", "rm", *ids)
-
-    # ---- what the tests are made of
-
-    def godwit(self, node, *arguments, stdin=None):
-        done = subprocess.run([BINARIES / "godwit", *arguments], input=stdin, capture_output=True, timeout=60,
-                              env={**os.environ, "GODWIT_NODE": node.address})
-        self.assertEqual(done.returncode, 0, f"{arguments}: {done.stderr.decode()}")
-        return done.stdout
-
-    def regions(self, node):
-        return json.loads(self.godwit(node, "region", "ls", "--json"))
-
-    def fill(self, count, sizes):
-        """Named regions of random bytes on the source; returns the digest of each by name."""
-        generator = random.Random(7)
-        digests = {}
-        for index in range(count):
-            data = generator.randbytes(sizes[index % len(sizes)])
-            path = self.directory / f"r{index}"
-            path.write_bytes(data)
-            self.godwit(self.source, "region", "import", str(path), "--name", f"r{index}", "--target", "fast")
-            path.unlink()
-            digests[f"r{index}"] = hashlib.sha256(data).hexdigest()
-        return digests
-
-    def contents(self, node):
-        digests = {}
-        for region in self.regions(node):
-            path = self.directory / "out"
-            self.godwit(node, "region", "export", region["id"], str(path))
-            digests[region["name"]] = hashlib.sha256(path.read_bytes()).hexdigest()
-            path.unlink()
-        return digests
-
-    def bulk(self, ranks, *arguments, expect=0, to=None):
-        command = ["mpirun", "-n", str(ranks), "--oversubscribe", BINARIES / "godwit-bulk", "--from", self.source.address, "--to",
-                   to or self.destinations, "--target", "keep", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **MPI})
-        self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
-        return done
-
+class BulkTest(bulk_runs.BulkCase):
     # ---- what must hold
 
     def test_all_regions_arrive_whatever_the_number_of_ranks(self):
@@ -99,9 +23,9 @@ class BulkTest(unittest.TestCase):
                 self.assertTrue(at_b and at_c, "both destinations get some")
                 self.assertEqual(self.regions(self.source), [])
                 report = json.loads(self.report.read_text())
-                self.assertEqual((report["regions"], report["failed"], report["exit_code"]), (count, 0, 0))
+                self.assertEqual((report["objects"], report["failed"], report["exit_code"]), (count, 0, 0))
                 self.assertEqual(len(report["ranks"]), ranks)
-                self.assertEqual(sum(rank["regions"] for rank in report["ranks"]), count)
+                self.assertEqual(sum(rank["objects"] for rank in report["ranks"]), count)
                 self.assertEqual(sum(there["bytes"] for there in report["destinations"]), report["bytes"])
                 self.tearDown()
 
@@ -119,8 +43,8 @@ class BulkTest(unittest.TestCase):
         self.assertEqual([region["name"] for region in self.regions(self.source)], ["r3"])
         report = json.loads(self.report.read_text())
         (failure,) = report["failures"]
-        self.assertEqual((failure["region"], failure["error"], failure["destination"]), ("r3", "GODWIT_ERR_EXISTS", self.b.address))
-        self.assertEqual((report["regions"], report["failed"], report["exit_code"]), (19, 1, 15))
+        self.assertEqual((failure["name"], failure["error"], failure["destination"]), ("r3", "GODWIT_ERR_EXISTS", self.b.address))
+        self.assertEqual((report["objects"], report["failed"], report["exit_code"]), (19, 1, 15))
 
     def test_a_list_with_an_unknown_id_moves_the_rest(self):
         self.fill(4, [4096])
@@ -130,7 +54,7 @@ class BulkTest(unittest.TestCase):
         self.bulk(2, "--list", str(listed), "--report", str(self.report), expect=15)
         self.assertEqual(sorted(region["name"] for region in self.regions(self.source)), ["r0", "r3"])
         (failure,) = json.loads(self.report.read_text())["failures"]
-        self.assertEqual((failure["region"], failure["error"]), (NO_SUCH_ID, "GODWIT_ERR_NOT_FOUND"))
+        self.assertEqual((failure["name"], failure["error"]), (NO_SUCH_ID, "GODWIT_ERR_NOT_FOUND"))
 
     def test_if_nothing_arrives_the_exit_code_is_the_first_errors(self):
         listed = self.directory / "list"

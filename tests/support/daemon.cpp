@@ -109,7 +109,10 @@ void Daemon::write_config() const {
     file << "}}";
     comma = ", ";
   }
-  file << "]" << (options_.more.empty() ? "" : ", ") << options_.more << "}\n";
+  file << "]" << (options_.more.empty() ? "" : ", ") << options_.more;
+  // Most tests want to see a job fail when its peer is lost; those that want it to go on say so.
+  if (options_.more.find("resume_timeout_ms") == std::string::npos) file << ", \"resume_timeout_ms\": 0";
+  file << "}\n";
   if (!file.flush()) throw std::runtime_error("cannot write " + directory() + "/config.json");
 }
 

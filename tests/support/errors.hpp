@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <godwit/godwit.hpp>
+#include <string>
 
 namespace godwit::test {
 
@@ -13,6 +14,16 @@ inline int code_of(const std::function<void()>& call) {
     return GODWIT_OK;
   } catch (const godwit::Error& error) {
     return error.code();
+  }
+}
+
+// What it says; "": nothing is thrown.
+inline std::string text_of(const std::function<void()>& call) {
+  try {
+    call();
+    return {};
+  } catch (const godwit::Error& error) {
+    return error.what();
   }
 }
 

@@ -33,6 +33,8 @@ MIB = 1 << 20
 BLOCK = 256 << 10
 PATIENCE_S = 60
 SLOW_MBIT = 40  # A wire on which a transfer lasts long enough to be disturbed.
+# Their addresses are no loopback, and nobody else is in the machine.
+OPEN = {"identity": {"method": "none"}}
 # Deadlines short enough for tests of a wire that is cut, long enough for an emulated processor.
 SETTINGS = {"require_rdma": True, "stall_timeout_ms": 8000, "connect_timeout_ms": 8000, "resolve_interval_ms": 200,
             "block_bytes": "256KiB"}
@@ -46,15 +48,17 @@ def target(name, kind, path=None, capacity="40MiB"):
 
 
 def make_source(**more):
+    """It forgets all with the machine, and a pool is worth nothing without the journal."""
+    (PMEM / "source.pool").unlink(missing_ok=True)
     targets = [target("fast", "dram", capacity="256MiB"), target("fsdax", "pmem", PMEM / "source.pool"), target("disk", "file")]
-    return cli_node.Node(BINARIES, targets, {"listen": [ADDRESSES[0]], **SETTINGS}, **more)
+    return cli_node.Node(BINARIES, targets, {"listen": [ADDRESSES[0]], **OPEN, **SETTINGS}, **more)
 
 
 def make_destination(**more):
     """All that it must not forget is on persistent memory."""
     targets = [target("fast", "dram", capacity="256MiB"), target("fsdax", "pmem", PMEM / "destination.pool"),
                target("devdax", "pmem", "/dev/dax1.0", "160MiB"), target("disk", "file", PMEM / "destination.file")]
-    return cli_node.Node(BINARIES, targets, {"state_dir": str(PMEM / "state"), "listen": [ADDRESSES[1]], **SETTINGS}, **more)
+    return cli_node.Node(BINARIES, targets, {"state_dir": str(PMEM / "state"), "listen": [ADDRESSES[1]], **OPEN, **SETTINGS}, **more)
 
 
 def data_of(name, size):
@@ -243,7 +247,7 @@ class Ways(Rig):
         self.assertIn(ADDRESSES[1], done.stderr.decode())
 
     def test_verbs_and_tcp_may_share_a_port_number(self):
-        node = cli_node.Node(BINARIES, [], {"listen": [f"{provider}://{rig.HOSTS[0]}:7500" for provider in ("tcp", "verbs")]})
+        node = cli_node.Node(BINARIES, [], {"listen": [f"{provider}://{rig.HOSTS[0]}:7500" for provider in ("tcp", "verbs")], **OPEN})
         self.addCleanup(node.close)
         self.assertEqual(node.ready.read_text().split(), [f"{provider}://{rig.HOSTS[0]}:7500" for provider in ("tcp", "verbs")])
 

@@ -374,9 +374,10 @@ typedef struct godwit_migrate_options {
   int verify;              /* the destination reads back from its target what it stored, before the cutover */
   int priority;            /* GODWIT_PRIORITY_* */
   const char* time_window; /* "22:00-06:00", local time of the source: outside of it the job is paused; NULL: none */
+  int approval;            /* when all has arrived the job waits for godwit_migration_approve() before its cutover */
 } godwit_migrate_options;
 #define GODWIT_MIGRATE_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* What became of one region of a migration. */
 typedef struct godwit_migrate_result {
@@ -396,7 +397,8 @@ typedef struct godwit_migration godwit_migration;
 GODWIT_API int godwit_migrate_start(godwit_client* client, const char* source, const godwit_region_id* regions, size_t count,
                                     const char* destination, const char* destination_target,
                                     const godwit_migrate_options* options, godwit_migration** migration);
-/* The same for the job with this id (32 hexadecimal digits) at its source node. Errors: NOT_FOUND. */
+/* The same for the job with this id (32 hexadecimal digits); `source` may be any member of its source's group. Errors:
+ * NOT_FOUND. */
 GODWIT_API int godwit_migration_open(godwit_client* client, const char* source, const char* job_id,
                                      godwit_migration** migration);
 /* The job goes on. NULL is allowed. */
@@ -417,6 +419,23 @@ GODWIT_API int godwit_migration_pause(godwit_migration* migration);
 /* Goes on, and from now on also outside its time window; a job that is not paused does so anyway. Errors: BUSY, the job has
  * ended. */
 GODWIT_API int godwit_migration_resume(godwit_migration* migration);
+/* The cutover of a job with `approval` may begin; also before all has arrived. Others have no need of it. */
+GODWIT_API int godwit_migration_approve(godwit_migration* migration);
+/* Takes away all that keeps the job from its cutover: a missing approval, a pause, its time window. Errors: BUSY, it has ended.
+ */
+GODWIT_API int godwit_migration_cutover(godwit_migration* migration);
+/* Makes what has arrived at the destination durable, and noted, now: after a crash it is not sent again. Waits for the disk
+ * there. Of objects that do not go on block by block (databases, memory) there is nothing to note. Errors: BUSY, the job has
+ * ended; PEER_LOST, UNREACHABLE: the destination; IO, NO_SPACE. */
+GODWIT_API int godwit_migration_checkpoint(godwit_migration* migration);
+/* Takes everything back before the decision of the cutover: the source serves what it served, the destination's space is free,
+ * and the job ends as "rolled back". Does not wait. Errors: BUSY, the cutover is decided, or the job has ended. */
+GODWIT_API int godwit_migration_rollback(godwit_migration* migration);
+/* The same, to the job's checkpoint, of which there is one, the last: what has arrived is noted and stays at the destination,
+ * the source serves what it served, and the job waits, paused; an approval does not hold any more. godwit_migration_resume()
+ * then sends only what has changed, or was not there. Errors: BUSY, also when nothing has arrived yet; UNSUPPORTED, the job
+ * could not go on (resume_timeout_ms is 0). */
+GODWIT_API int godwit_migration_rollback_to_checkpoint(godwit_migration* migration);
 /* From now on at most `bandwidth` bytes a second of the job travel (where it compresses, more than that arrive); 0: no limit.
  * Errors: BUSY, the job has ended. */
 GODWIT_API int godwit_migration_limit(godwit_migration* migration, uint64_t bandwidth);
@@ -452,9 +471,10 @@ typedef struct godwit_database_migrate_options {
   int verify;
   int priority;
   const char* time_window;
+  int approval;
 } godwit_database_migrate_options;
 #define GODWIT_DATABASE_MIGRATE_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Starts to move the database to the node at `destination`, and returns. It serves meanwhile: RocksDB and LevelDB also serve
  * writes until only what changed last is left to go; writes then wait, and go to its new node. All or nothing: after a success
@@ -505,9 +525,10 @@ typedef struct godwit_fileset_options {
   int compression;
   int priority;
   const char* time_window;
+  int approval;
 } godwit_fileset_options;
 #define GODWIT_FILESET_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Starts to copy (or move) `count` files and directory trees of the node at `source` into `directory` of the node at
  * `destination`, and returns; each path becomes directory/its-last-component there. A tree is made out of sight and becomes
@@ -550,16 +571,57 @@ typedef struct godwit_job_info {
   uint64_t bandwidth; /* its limit in bytes a second; 0: none */
   int priority;
   char time_window[16]; /* "22:00-06:00", or "" */
+  char error_text[256]; /* why it failed, or what it waits for; what does not fit is cut off; or "" */
 } godwit_job_info;
 
 /* The jobs whose source is this node, newest first; the last 1,000 ended ones are remembered. *infos: godwit_free(). */
 GODWIT_API int godwit_job_list(godwit_client* client, const char* address, godwit_job_info** infos, size_t* count);
+/* One job, asked of its source or of any member of its group. Errors: INVALID, job_id is not 32 hexadecimal digits; NOT_FOUND.
+ */
+GODWIT_API int godwit_job_stat(godwit_client* client, const char* address, const char* job_id, godwit_job_info* info);
 
-/* What happened to a job whose source is the node, and why: JSON objects, the oldest first, each on a line of its own that ends
- * with '\n'. Every object has "time" (UTC, ISO 8601 with milliseconds) and "event"; the last one of a job that has ended is
- * "ended". The node keeps the events of its last 1,000 jobs, also when it restarts. *lines: godwit_free(). Blocks for the
- * node's disk. Errors: INVALID, job_id is not 32 hexadecimal digits; NOT_FOUND, the node knows nothing of the job; IO. */
+/* What happened to a job, and why, asked of its source or of any member of its group: JSON objects, the oldest first, each on a
+ * line of its own that ends with '\n'. Every object has "time" (UTC, ISO 8601 with milliseconds) and "event"; the last one of a
+ * job that has ended is "ended". The source keeps the events of its last 1,000 jobs, also when it restarts. *lines:
+ * godwit_free(). Blocks for the source's disk. Errors: INVALID, job_id is not 32 hexadecimal digits; NOT_FOUND, nobody knows of
+ * the job; IO. */
 GODWIT_API int godwit_job_events(godwit_client* client, const char* address, const char* job_id, char** lines);
+
+/* ------------------------------------------------------------------ groups */
+
+/* The nodes that the configuration of each names as members of its group (docs/howto/group.md) know of each other's jobs and
+ * objects: every call about one job, and godwit_region_open() and godwit_database_open(), may be asked of any of them, and goes
+ * on at the one that has it (an object: unless do_not_follow is set). A node without a group is its only member. */
+typedef struct godwit_member {
+  char address[257];
+  godwit_region_id node; /* stays the same when the daemon restarts; zero if it did not answer */
+  int error;             /* GODWIT_OK, or why it did not answer */
+  char error_text[256];  /* what does not fit is cut off; or "" */
+} godwit_member;
+
+/* The members of the node's group, itself first, and who of them answers it; takes at most some seconds, however many do not.
+ * *members: godwit_free(). */
+GODWIT_API int godwit_group_list(godwit_client* client, const char* address, godwit_member** members, size_t* count);
+/* The jobs of all members that answer, member by member, newest first; `source` names the node of each. *members tells who they
+ * are, and who did not answer: that is no error of this call. Both are freed with godwit_free(). */
+GODWIT_API int godwit_group_jobs(godwit_client* client, const char* address, godwit_job_info** infos, size_t* count,
+                                 godwit_member** members, size_t* member_count);
+
+typedef struct godwit_place {
+  char kind[16]; /* "region", "database" or "job" */
+  godwit_region_id id;
+  uint64_t epoch;    /* 0 of a job */
+  char name[129];    /* "" if it has none */
+  char target[65];   /* of a region; else "" */
+  char address[257]; /* of the member that has it, as the asked node reaches it */
+} godwit_place;
+
+/* Where the region, database or job with this id (32 hexadecimal digits), or the region or database of this name, is now: asks
+ * every member of the node's group. Errors: NOT_FOUND; EXISTS, several have that name (the text says which and where: ask for
+ * an id); UNREACHABLE, no member that answered has it, and some did not answer (the text names them); INVALID. */
+GODWIT_API int godwit_locate(godwit_client* client, const char* address, const char* id_or_name, godwit_place* place);
+
+/* ------------------------------------------------------------------ limits */
 
 /* What the node sends as the source of all its jobs together is at most `bandwidth` bytes a second, until it is changed again
  * or the daemon restarts (then: its configuration); 0: no limit. */
@@ -567,6 +629,33 @@ GODWIT_API int godwit_node_limit(godwit_client* client, const char* address, uin
 GODWIT_API int godwit_node_get_limit(godwit_client* client, const char* address, uint64_t* bandwidth);
 /* A rate as people write it, in bytes a second: "50mbps" (bits), "100MB/s", "2GiB/s", "4096". Errors: INVALID. */
 GODWIT_API int godwit_rate_parse(const char* text, uint64_t* bytes_per_second);
+
+/* ------------------------------------------------------------------ plans */
+
+/* Several migrations of objects of one node, in stages with an order between them. The node that has the objects keeps the plan
+ * and runs it: it goes on whether or not anyone waits for it, also after the daemon was restarted, and every client that
+ * reaches the node sees and steers it and its jobs. What a document says, and what the JSON of a plan tells:
+ * docs/howto/plan.md. */
+
+/* Resolves every object of the document (JSON), asks every destination whether it would take them, measures the way there, and
+ * keeps the plan; nothing else changes at either end. *plan: its JSON, with "id" and "ok"; what would not work is in it
+ * ("errors"), and no error of this call. Free with godwit_free(). Blocks for at most ten minutes. Errors: INVALID, the document
+ * has an unknown key, a value that is none, or a contradiction (the text says where); LIMIT, more than 8 MiB, 256 stages, or
+ * objects than a job may have; or 100 plans run. */
+GODWIT_API int godwit_plan_make(godwit_client* client, const char* address, const char* document, char** plan);
+/* Starts the plan, and returns; one that failed or was cancelled goes on with what is not done. *plan as above; may be NULL.
+ * Errors: NOT_FOUND; INVALID, id is not 32 hexadecimal digits, or the plan has errors; BUSY, it runs, or is done. */
+GODWIT_API int godwit_plan_execute(godwit_client* client, const char* address, const char* id, char** plan);
+/* The plan as it stands; "state" is "planned", "running", "done", "failed" or "cancelled". Errors: INVALID; NOT_FOUND. */
+GODWIT_API int godwit_plan_show(godwit_client* client, const char* address, const char* id, char** plan);
+/* The node's plans, the newest first, as a JSON array without their stages; at most 100 are remembered. Free with
+ * godwit_free(). */
+GODWIT_API int godwit_plan_list(godwit_client* client, const char* address, char** plans);
+/* Starts no more jobs of the plan, and asks those that run to stop. Does not wait: its state is "cancelled" when all have
+ * ended. Errors: INVALID; NOT_FOUND; BUSY, it does not run. */
+GODWIT_API int godwit_plan_cancel(godwit_client* client, const char* address, const char* id);
+/* Forgets the plan; what it has moved stays where it is. Errors: INVALID; NOT_FOUND; BUSY, it runs. */
+GODWIT_API int godwit_plan_remove(godwit_client* client, const char* address, const char* id);
 
 #ifdef __cplusplus
 }

@@ -29,6 +29,8 @@ inline namespace api {  // So that these names are never taken for those inside 
 using ClientOptions = godwit_client_options;
 using FilesetOptions = godwit_fileset_options;
 using JobInfo = godwit_job_info;
+using Member = godwit_member;
+using Place = godwit_place;
 using MigrateResult = godwit_migrate_result;
 using Progress = godwit_progress;
 using RegionId = godwit_region_id;
@@ -63,6 +65,7 @@ struct MigrateOptions {
   bool verify = false;  // The destination reads back from its target what it stored, before the cutover.
   int priority = GODWIT_PRIORITY_NORMAL;
   std::string time_window;  // "22:00-06:00", local time of the source; empty: any time.
+  bool approval = false;    // When all has arrived it waits for approve() before its cutover.
   // Called by the thread that waits; false cancels the migration. What it throws cancels too, and is thrown on.
   std::function<bool(const Progress&)> progress;
 };
@@ -112,6 +115,7 @@ class Options {
     c_.verify = cpp_.verify ? 1 : 0;
     c_.priority = cpp_.priority;
     c_.time_window = text_or_null(cpp_.time_window);
+    c_.approval = cpp_.approval ? 1 : 0;
     c_.name = text_or_null(cpp_.name);
     if (!cpp_.progress) return;
     c_.progress = &Options::call;
@@ -289,6 +293,11 @@ class Migration {
   void cancel() const { detail::check(godwit_migration_cancel(handle_.get())); }
   void pause() const { detail::check(godwit_migration_pause(handle_.get())); }
   void resume() const { detail::check(godwit_migration_resume(handle_.get())); }
+  void approve() const { detail::check(godwit_migration_approve(handle_.get())); }
+  void cutover() const { detail::check(godwit_migration_cutover(handle_.get())); }
+  void checkpoint() const { detail::check(godwit_migration_checkpoint(handle_.get())); }
+  void rollback() const { detail::check(godwit_migration_rollback(handle_.get())); }
+  void rollback_to_checkpoint() const { detail::check(godwit_migration_rollback_to_checkpoint(handle_.get())); }
   void limit(uint64_t bandwidth) const { detail::check(godwit_migration_limit(handle_.get(), bandwidth)); }
   std::vector<MigrateResult> results() const {
     MigrateResult* results = nullptr;
@@ -366,6 +375,35 @@ class Client {
     return detail::take(infos, count);
   }
   // JSON objects, one a line, the oldest first.
+  // One job, by its id, asked of any member of its source's group.
+  JobInfo job(const std::string& address, const std::string& job_id) const {
+    JobInfo info{};
+    detail::check(godwit_job_stat(handle_.get(), address.c_str(), job_id.c_str(), &info));
+    return info;
+  }
+  // The members of the node's group, itself first.
+  std::vector<Member> group(const std::string& address) const {
+    Member* members = nullptr;
+    size_t count = 0;
+    detail::check(godwit_group_list(handle_.get(), address.c_str(), &members, &count));
+    return detail::take(members, count);
+  }
+  // The jobs of all members that answer; `members` is set to all, each with the error of one that does not.
+  std::vector<JobInfo> group_jobs(const std::string& address, std::vector<Member>& members) const {
+    JobInfo* infos = nullptr;
+    Member* list = nullptr;
+    size_t count = 0, member_count = 0;
+    detail::check(godwit_group_jobs(handle_.get(), address.c_str(), &infos, &count, &list, &member_count));
+    const std::unique_ptr<JobInfo, detail::Free> owner(infos);
+    members = detail::take(list, member_count);
+    return std::vector<JobInfo>(infos, infos + count);
+  }
+  // Where in the node's group the region, database or job with this id, or region or database of this name, is.
+  Place locate(const std::string& address, const std::string& id_or_name) const {
+    Place place{};
+    detail::check(godwit_locate(handle_.get(), address.c_str(), id_or_name.c_str(), &place));
+    return place;
+  }
   std::string job_events(const std::string& address, const std::string& job_id) const {
     char* lines = nullptr;
     detail::check(godwit_job_events(handle_.get(), address.c_str(), job_id.c_str(), &lines));
@@ -407,7 +445,7 @@ class Client {
     if (error != GODWIT_ERR_PARTIAL) detail::check(error);
     return detail::take(results, count);
   }
-  // A job by its id, at its source node.
+  // A job by its id, at its source node or another member of its group.
   Migration migration(const std::string& source, const std::string& job_id) const {
     auto c_options = std::make_unique<detail::Options>(MigrateOptions{});
     godwit_migration* migration = nullptr;

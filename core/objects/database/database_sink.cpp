@@ -111,8 +111,8 @@ Result<> DatabaseSink::begin_pass(model::Fileset files, const std::vector<bool>&
   for (uint32_t i = 1; i < files_->files.entries.size(); ++i)
     if (comes[i] && files_->files.entries[i].data.empty())
       if (auto made = files_->create(i); !made) return std::move(made).error();
-  volume_ =
-      std::make_shared<FileVolume>(pmem::FdQueue::probe() == 0 ? pmem::FdQueue::Mode::kRing : pmem::FdQueue::Mode::kAtOnce);
+  volume_ = std::make_shared<FileVolume>(
+      pmem::FdQueue::probe() == 0 ? pmem::FdQueue::Mode::kRing : pmem::FdQueue::Mode::kAtOnce, pmem::Io::Direction::kWrite);
   extent_ = volume_->add(files_, files_->files, comes);
   return Done{};
 }

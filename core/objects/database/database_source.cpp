@@ -108,8 +108,8 @@ Result<> DatabaseSource::begin_pass(bool) {
 Result<std::vector<std::byte>> DatabaseSource::listing() const { return protocol::encode(files_->walked.files); }
 
 void DatabaseSource::accepted(const std::vector<bool>&) {
-  volume_ =
-      std::make_shared<FileVolume>(pmem::FdQueue::probe() == 0 ? pmem::FdQueue::Mode::kRing : pmem::FdQueue::Mode::kAtOnce);
+  volume_ = std::make_shared<FileVolume>(
+      pmem::FdQueue::probe() == 0 ? pmem::FdQueue::Mode::kRing : pmem::FdQueue::Mode::kAtOnce, pmem::Io::Direction::kRead);
   std::vector<bool> comes = kept_;
   comes.flip();
   extent_ = volume_->add(files_, files_->walked.files, comes);

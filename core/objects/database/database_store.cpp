@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 
 #include "base/fail_point.hpp"
 #include "base/log.hpp"
+#include "base/units.hpp"
 #include "objects/database/files.hpp"
 
 namespace godwit::objects {
@@ -146,10 +149,16 @@ Result<> DatabaseStore::load_configured(const DatabaseSettings& settings, const 
 
 // ---------------------------------------------------------------- names and directories
 
-Result<> DatabaseStore::take_name_locked(const std::string& name, const Id& id) {
+Result<> DatabaseStore::check_name_locked(const std::string& name) const {
   if (name.empty()) return Error{Errc::kInvalid, "a database needs a name"};
   if (auto valid = check_name(name, "database"); !valid) return valid;
-  if (!names_.emplace(name, id).second) return Error{Errc::kExists, fmt::format("a database named '{}' exists already", name)};
+  if (names_.contains(name)) return Error{Errc::kExists, fmt::format("a database named '{}' exists already", name)};
+  return Done{};
+}
+
+Result<> DatabaseStore::take_name_locked(const std::string& name, const Id& id) {
+  if (auto valid = check_name_locked(name); !valid) return valid;
+  names_.emplace(name, id);
   moved_names_.erase(name);  // The name now means this one.
   return Done{};
 }
@@ -300,11 +309,44 @@ Result<> DatabaseStore::take_back(const DatabasePtr& database) {
   return opened;
 }
 
-Result<DatabasePtr> DatabaseStore::expect(const Id& job, DatabaseIdentity identity, const std::string& root) {
-  const std::string& home = root.empty() ? root_ : root;
-  const bool lasts = is_lasting(identity.kind);
-  if (lasts && home.empty())
+Result<std::string> DatabaseStore::home_of(BackendKind kind, const std::string& root) const {
+  std::string home = root.empty() ? root_ : root;
+  if (is_lasting(kind) && home.empty())
     return Error{Errc::kUnsupported, "no database_root is configured here: only databases of backend map can be made"};
+  return home;
+}
+
+Result<> DatabaseStore::look(const DatabaseIdentity& identity, const std::string& root, uint64_t bytes,
+                             const Id& source) const {
+  const auto home = home_of(identity.kind, root);
+  if (!home) return home.error();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto here = databases_.find(identity.id);
+    const bool moves_within_node = here != databases_.end() && source == journal_.node_id();
+    if ((here != databases_.end() && !moves_within_node) || incoming_.contains(identity.id))
+      return Error{Errc::kExists, fmt::format("database {} is here already", to_string(identity.id))};
+    if (!moves_within_node)
+      if (auto valid = check_name_locked(identity.name); !valid) return valid;
+  }
+  if (!is_lasting(identity.kind)) return Done{};
+  // Its root is made with the first database: until then what there is of the way there tells.
+  std::filesystem::path place(*home);
+  std::error_code failed;
+  while (!std::filesystem::exists(place, failed) && place.has_relative_path()) place = place.parent_path();
+  if (access(place.c_str(), W_OK | X_OK) != 0) return error_from_errno(Errc::kIo, place.string(), errno);
+  const std::filesystem::space_info space = std::filesystem::space(place, failed);
+  if (!failed && space.available < bytes)
+    return Error{Errc::kNoSpace, fmt::format("'{}' has {} free; {} are needed", place.string(), format_size(space.available),
+                                             format_size(bytes))};
+  return Done{};
+}
+
+Result<DatabasePtr> DatabaseStore::expect(const Id& job, DatabaseIdentity identity, const std::string& root) {
+  const auto found_home = home_of(identity.kind, root);
+  if (!found_home) return found_home.error();
+  const std::string& home = *found_home;
+  const bool lasts = is_lasting(identity.kind);
   const Id id = identity.id;
   const std::string name = identity.name;
   const auto database = std::make_shared<Database>(

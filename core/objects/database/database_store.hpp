@@ -80,6 +80,9 @@ class DatabaseStore {
   // is put in a directory of the caller's. Errors: kExists, the name or a database of that id (unless it is pinned by the same
   // job: a move within this node); kInvalid; kUnsupported, no root; kIo, kNoSpace.
   Result<DatabasePtr> expect(const Id& job, DatabaseIdentity identity, const std::string& root);
+  // Whether expect() would take it from the node `source`, and a database of so many bytes has room; changes nothing. Blocks
+  // for the disk. Errors: as expect(), and kNoSpace.
+  Result<> look(const DatabaseIdentity& identity, const std::string& root, uint64_t bytes, const Id& source) const;
   // The same again after a restart. Errors: kNotFound, the journal has no record of it; kExists.
   Result<DatabasePtr> expect_again(const Id& id, uint64_t epoch);
   // It arrived, its backend is open, and the journal has it: served from now on.
@@ -98,8 +101,11 @@ class DatabaseStore {
   // Closed; removes its directory if that is the store's own.
   Result<> remove_directory(const Database& database) const;
   // Errors: kInvalid, kExists.
+  Result<> check_name_locked(const std::string& name) const;
   Result<> take_name_locked(const std::string& name, const Id& id);
   void free_name_locked(const Database& database);
+  // Errors: kUnsupported, there is no root.
+  Result<std::string> home_of(BackendKind kind, const std::string& root) const;
 
   const std::string root_;
   journal::Journal& journal_;

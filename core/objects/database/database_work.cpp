@@ -166,7 +166,7 @@ std::span<const std::byte> database_answer(protocol::Encoder& encoder, uint64_t 
 }
 
 flatbuffers::Offset<wire::DatabaseEntry> database_entry(flatbuffers::FlatBufferBuilder& builder, Database& database,
-                                                        const std::string& address) {
+                                                        const std::string& address, const Permission& permission) {
   const DatabaseIdentity& identity = database.identity;
   uint64_t bytes = 0;
   if (auto access = database.enter(Use::kRead); access)
@@ -176,8 +176,18 @@ flatbuffers::Offset<wire::DatabaseEntry> database_entry(flatbuffers::FlatBufferB
   const auto backend = builder.CreateString(std::string(to_string(identity.kind)));
   const auto path = builder.CreateString(database.directory);
   const auto options = builder.CreateString(identity.options);
+  const wire::Permission owned(permission.uid, permission.gid, permission.mode);
   return wire::CreateDatabaseEntry(builder, &id, identity.epoch, name, backend, path, options, bytes,
-                                   builder.CreateString(address));
+                                   builder.CreateString(address), &owned);
+}
+
+Result<> check_database(const Permissions& permissions, const Caller& caller, const Id& id, Want want) {
+  return caller.may_all ? Result<>(Done{}) : permissions.check(caller, id, want, "database " + to_string(id));
+}
+
+Result<> check_work(const Permissions& permissions, const Caller& caller, const wire::DatabaseWorkRequest& work) {
+  return check_database(permissions, caller, protocol::from_wire(work.id()),
+                        is_change(work.operation()) ? Want::kWrite : Want::kRead);
 }
 
 }  // namespace godwit::objects

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "objects/database/database_store.hpp"
+#include "objects/permissions.hpp"
 #include "protocol/codec.hpp"
 
 namespace godwit::objects {
@@ -33,6 +34,9 @@ bool is_long(wire::DatabaseOperation operation);
 std::span<const std::byte> database_answer(protocol::Encoder& encoder, uint64_t request, const DatabaseAnswer& answer,
                                            bool in_window);
 flatbuffers::Offset<wire::DatabaseEntry> database_entry(flatbuffers::FlatBufferBuilder& builder, Database& database,
-                                                        const std::string& address);
+                                                        const std::string& address, const Permission& permission);
+// As Permissions::check, of a database that is named by its id, and of what work is to be done on it.
+Result<> check_database(const Permissions& permissions, const Caller& caller, const Id& id, Want want);
+Result<> check_work(const Permissions& permissions, const Caller& caller, const wire::DatabaseWorkRequest& work);
 
 }  // namespace godwit::objects

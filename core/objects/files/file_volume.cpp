@@ -31,6 +31,35 @@ Extent FileVolume::add(std::shared_ptr<VolumeFiles> files, const model::Fileset&
   return {extent.offset_bytes, length_bytes_ - extent.offset_bytes};
 }
 
+Result<> FileVolume::begin_again(Extent extent, std::span<const Extent> landed) {
+  if (extent.length_bytes == 0) return Done{};
+  const size_t first = run_at(extent.offset_bytes);
+  Files& fileset = filesets_[runs_[first].fileset];
+  for (OpenFile& file : fileset.open) {
+    file.users = 0;
+    file.left_bytes = 0;
+  }
+  for (size_t run = first; run < runs_.size() && runs_[run].offset_bytes < extent.offset_bytes + extent.length_bytes; ++run)
+    fileset.open[runs_[run].entry].left_bytes += end_of(run) - runs_[run].offset_bytes;
+  for (const Extent& here : landed) {
+    uint64_t offset = here.offset_bytes;
+    const uint64_t end = here.offset_bytes + here.length_bytes;
+    for (size_t run = run_at(offset); offset < end; ++run) {
+      const uint64_t until = std::min(end, end_of(run));
+      fileset.open[runs_[run].entry].left_bytes -= until - offset;
+      offset = until;
+    }
+  }
+  for (uint32_t entry = 0; entry < fileset.open.size(); ++entry) {
+    OpenFile& file = fileset.open[entry];
+    if (!file.fd) continue;
+    const UniqueFd fd = std::move(file.fd);
+    if (file.left_bytes > 0) continue;  // It is opened again.
+    if (auto finished = fileset.files->finished(entry, fd.get(), Direction::kWrite); !finished) return finished;
+  }
+  return Done{};
+}
+
 size_t FileVolume::run_at(uint64_t offset_bytes) const {
   const auto after = std::upper_bound(runs_.begin(), runs_.end(), offset_bytes,
                                       [](uint64_t offset, const Run& run) { return offset < run.offset_bytes; });
@@ -54,7 +83,7 @@ Result<> FileVolume::leave(const Run& run, uint64_t bytes, Direction direction) 
   Files& fileset = filesets_[run.fileset];
   const std::lock_guard lock(lock_of(run));
   OpenFile& file = fileset.open[run.entry];
-  file.left_bytes -= std::min(bytes, file.left_bytes);
+  if (direction == job_) file.left_bytes -= std::min(bytes, file.left_bytes);
   if (--file.users > 0 || file.left_bytes > 0) return Done{};
   const UniqueFd fd = std::move(file.fd);
   return fileset.files->finished(run.entry, fd.get(), direction);

@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,22 +24,26 @@ class VolumeFiles {
   virtual std::string describe(uint32_t entry) const = 0;
   // Errors: those of the file.
   virtual Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction direction) = 0;
-  // The last of its bytes has been read or written, and nobody uses `fd` any more. Errors: those of the file; what was read or
-  // written last then counts as failed.
+  // The last of its bytes has been read or written, and nobody uses `fd` any more; again whenever more is done with it then.
+  // Errors: those of the file; what was read or written last then counts as failed.
   virtual Result<> finished(uint32_t entry, int fd, pmem::Io::Direction direction) = 0;
 };
 
 // Thread-safe once all is added.
 class FileVolume final : public pmem::Volume {
  public:
-  // `mode`: how its queues do their operations.
-  explicit FileVolume(pmem::FdQueue::Mode mode) : mode_(mode) {}
+  // `mode`: how its queues do their operations. `job`: what they are for; all bytes of a file gone this way, it is finished.
+  FileVolume(pmem::FdQueue::Mode mode, pmem::Io::Direction job) : mode_(mode), job_(job) {}
   // How the files of the directory `fd` are read and written best.
   static pmem::FdQueue::Mode mode_for(int fd);
 
   // Before the first queue: adds the data of those entries of the fileset but those that `wanted` says no of. Both stay
   // as long as the volume. The run of them within the volume.
   Extent add(std::shared_ptr<VolumeFiles> files, const model::Fileset& fileset, const std::vector<bool>& wanted);
+
+  // While there is no queue: of the fileset at `extent` only the runs `landed`, which do not overlap, have been written; the
+  // rest will be, perhaps once more. Errors: of files that are finished by that.
+  Result<> begin_again(Extent extent, std::span<const Extent> landed);
 
   std::string describe() const override { return "the files"; }
   bool survives_restart() const override { return true; }
@@ -74,6 +79,7 @@ class FileVolume final : public pmem::Volume {
   std::mutex& lock_of(const Run& run) { return locks_[(run.entry + run.fileset) % locks_.size()]; }
 
   const pmem::FdQueue::Mode mode_;
+  const pmem::Io::Direction job_;
   std::vector<Run> runs_;
   uint64_t length_bytes_ = 0;
   std::vector<Files> filesets_;

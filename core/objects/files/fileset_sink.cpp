@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 
 #include "base/log.hpp"
@@ -13,6 +14,7 @@
 #include "objects/files/rename.hpp"
 #include "objects/files/tree_writer.hpp"
 #include "objects/files/update.hpp"
+#include "protocol/fileset_codec.hpp"
 
 namespace godwit::objects {
 namespace {
@@ -59,6 +61,11 @@ std::shared_ptr<IncomingDirectory> IncomingDirectory::find(journal::Journal& jou
   return found;
 }
 
+uint64_t IncomingDirectory::inode() const {
+  struct stat status {};
+  return fd_ && fstat(fd_.get(), &status) == 0 ? status.st_ino & kInodeMask : 0;
+}
+
 void IncomingDirectory::leave() {
   if (trees_ > 0 && --trees_ > 0) return;
   if (auto gone = remove_tree(place_.fd.get(), incoming_name(job_)); !gone) {
@@ -68,7 +75,7 @@ void IncomingDirectory::leave() {
   if (auto forgotten = journal_.forget_staging({job_, true, place_.path}); !forgotten) log::error("{}", forgotten.error().text);
 }
 
-// What the volume's queues write, and read back. Thread-safe: constant.
+// What the volume's queues write, and read back. Thread-safe.
 class SinkFiles final : public VolumeFiles {
  public:
   SinkFiles(std::shared_ptr<IncomingDirectory> its_incoming, model::Fileset its_files)
@@ -77,10 +84,18 @@ class SinkFiles final : public VolumeFiles {
   const std::shared_ptr<IncomingDirectory> incoming;
   const model::Fileset files;
   const TreeWriter writer;
+  std::atomic<bool> is_further_attempt{false};  // Files may be there already.
+  std::atomic<bool> is_whole{false};            // All of it is, and durable.
+  std::atomic<bool> was_found{false};           // After a restart.
 
   std::string describe(uint32_t entry) const override { return writer.describe(entry); }
   Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction direction) override {
-    if (direction == pmem::Io::Direction::kWrite) return writer.create(entry);
+    const bool writes = direction == pmem::Io::Direction::kWrite;
+    // The source tries again on that, and the tree is sent anew.
+    if (writes && is_whole) return Error{Errc::kBusy, describe(entry) + " has arrived, and has other bytes at its source now"};
+    // What is here is read back between the writes, and may be dressed for a user who may not read it.
+    if (was_found && !is_whole) return writer.create_again(entry);
+    if (writes) return is_further_attempt ? writer.create_again(entry) : writer.create(entry);
     auto fd = open_beneath(incoming->fd(), path_of(files, entry), O_RDONLY | O_NOFOLLOW, Links::kNone, describe(entry));
     // What is read back comes from the medium, where there is one: it is durable by now, so that its pages can go.
     if (fd) (void)posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);
@@ -153,22 +168,57 @@ Result<std::unique_ptr<FilesetSink>> FilesetSink::make(std::shared_ptr<IncomingD
   return sink;
 }
 
+Result<std::unique_ptr<FilesetSink>> FilesetSink::find(std::shared_ptr<IncomingDirectory> incoming,
+                                                       std::span<const std::byte> listing, std::shared_ptr<FileVolume> volume) {
+  auto files = protocol::decode_fileset(listing);
+  if (!files) return std::move(files).error();
+  std::unique_ptr<FilesetSink> sink(new FilesetSink(std::move(incoming), files->entries[0].name));
+  sink->files_ = std::make_shared<SinkFiles>(sink->incoming_, std::move(*files));
+  sink->files_->was_found = true;
+  if (auto there = sink->files_->writer.check_frame(); !there) return std::move(there).error();
+  sink->incoming_->enter();
+  sink->volume_ = std::move(volume);
+  sink->extent_ = sink->volume_->add(sink->files_, sink->files_->files, {});
+  return sink;
+}
+
 uint64_t FilesetSink::top_inode(int directory) const {
   struct stat status {};
   return fstatat(directory, name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 ? status.st_ino & kInodeMask : 0;
 }
 
+Result<> FilesetSink::begin_attempt(std::span<const Extent> landed) {
+  // It was compared with the tree that it replaces, which may be another one now.
+  if (replaces_) return Error{Errc::kChanged, describe() + " is brought up to date, and has to be looked at again"};
+  if (!files_) return Error{Errc::kChanged, describe() + " was whole before the restart"};
+  files_->is_further_attempt = true;
+  return volume_->begin_again(extent_, landed);
+}
+
 Result<> FilesetSink::finish() {
-  if (auto completed = files_->writer.complete(); !completed) return completed;
-  if (auto durable = files_->writer.make_durable(); !durable) return durable;
+  if (!files_->is_whole) {
+    if (files_->was_found)
+      if (auto dressed = files_->writer.dress_all(); !dressed) return dressed;
+    if (auto completed = files_->writer.complete(files_->is_further_attempt); !completed) return completed;
+    if (auto durable = files_->writer.make_durable(); !durable) return durable;
+  }
   if (!replaces_ && top_inode(incoming_->place().fd.get()) != 0)
     return Error{Errc::kExists, describe() + " has come to be there meanwhile"};
   inode_ = top_inode(incoming_->fd());
+  files_->is_whole = true;
   return Done{};
 }
 
 void FilesetSink::note(journal::JobObject& object) const {
   object.extent = {inode_ << 1 | (replaces_ ? 1 : 0), object.size_bytes};
+}
+
+Result<> FilesetSink::note_unfinished(std::vector<std::byte>& listing) const {
+  if (replaces_ || !files_) return Error{Errc::kUnsupported, describe() + " has to be looked at again"};
+  auto encoded = protocol::encode(files_->files);
+  if (!encoded) return std::move(encoded).error();
+  listing = std::move(*encoded);
+  return Done{};
 }
 
 // Whatever happens here happens again after a crash: each step leaves a state from which it goes on.

@@ -24,6 +24,8 @@ class IncomingDirectory {
 
   const RootedDirectory& place() const { return place_; }
   int fd() const { return fd_.get(); }
+  // That tells it from any other of its file system; 0: it is not there. Less than 2^60.
+  uint64_t inode() const;
   // One more tree is made here; one has been shown or dropped.
   void enter() { ++trees_; }
   void leave();
@@ -56,17 +58,23 @@ class FilesetSink final : public Sink {
   // are of different kinds; kDenied; kNoSpace, also where the data would not fit; kIo; then nothing is left.
   static Result<std::unique_ptr<FilesetSink>> make(std::shared_ptr<IncomingDirectory> incoming, model::Fileset files,
                                                    bool update, std::shared_ptr<FileVolume> volume);
-  // After a restart.
+  // After a restart, of a tree that was whole.
   FilesetSink(std::shared_ptr<IncomingDirectory> incoming, const journal::JobObject& object);
+  // After a restart, of one that was not: `listing` is note_unfinished()'s. begin_attempt() follows. Errors: kNotFound, what
+  // was made is not there any more; kDenied, kIo; kProtocol.
+  static Result<std::unique_ptr<FilesetSink>> find(std::shared_ptr<IncomingDirectory> incoming,
+                                                   std::span<const std::byte> listing, std::shared_ptr<FileVolume> volume);
   ~FilesetSink() override;
 
   std::string describe() const override;
   Storage storage() const override { return {volume_.get(), extent_}; }
   std::optional<journal::RegionRecord> record() const override { return std::nullopt; }
-  // By entry: whether its data have to come. Empty: all of them.
-  const std::vector<bool>& wanted() const { return wanted_; }
+  Result<> begin_attempt(std::span<const Extent> landed) override;
+  std::vector<bool> wanted() const override { return wanted_; }
+  // Once more after begin_attempt(): nothing, if it was whole before.
   Result<> finish() override;
   void note(journal::JobObject& object) const override;
+  Result<> note_unfinished(std::vector<std::byte>& listing) const override;
   void adopt() override;
   void drop() override;
 

@@ -47,7 +47,7 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& root
   if (options.move && walked->left_out > 0)
     return Error{Errc::kInvalid, fmt::format("'{}' has {} files that would be left out, and a move removes them: copy it",
                                              log::printable(*normal), walked->left_out)};
-  if (!volume) volume = std::make_shared<FileVolume>(FileVolume::mode_for(directory->fd.get()));
+  if (!volume) volume = std::make_shared<FileVolume>(FileVolume::mode_for(directory->fd.get()), pmem::Io::Direction::kRead);
   std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, std::move(*directory), std::move(name)));
   source->files_ = std::make_shared<SourceFiles>(source->directory_, std::move(*walked),
                                                  options.force ? Tolerance::kWriters : Tolerance::kNone);

@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "base/log.hpp"
 
@@ -22,7 +25,7 @@ Result<FilesetStore::Reception> FilesetStore::begin_reception(const Id& job, con
   auto incoming = IncomingDirectory::make(journal_, job, std::move(*place));
   if (!incoming) return std::move(incoming).error();
   (*incoming)->enter();  // Until end_reception().
-  return Reception{std::move(*incoming), std::make_shared<FileVolume>(mode)};
+  return Reception{std::move(*incoming), std::make_shared<FileVolume>(mode, pmem::Io::Direction::kWrite)};
 }
 
 Result<std::unique_ptr<FilesetSink>> FilesetStore::expect(const Reception& reception, model::Fileset files, bool update) {
@@ -57,6 +60,31 @@ Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::expect_again(const jour
   const auto incoming = IncomingDirectory::find(journal_, job.job, std::move(*place));
   std::vector<std::unique_ptr<Sink>> sinks;
   for (const journal::JobObject& object : job.objects) sinks.push_back(std::make_unique<FilesetSink>(incoming, object));
+  return sinks;
+}
+
+Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::find_unfinished(const journal::InboundJob& job,
+                                                                         std::span<const std::vector<std::byte>> listings) {
+  if (listings.size() != job.objects.size()) return Error{Errc::kNotFound, "the journal does not have its lists of files"};
+  auto place = roots_.open(job.target, RootUse::kWrite);
+  if (!place) return std::move(place).error();
+  const auto mode = FileVolume::mode_for(place->fd.get());
+  const auto incoming = IncomingDirectory::find(journal_, job.job, std::move(*place));
+  // Who may write the place may have put another directory there, with somebody else's files, or links to them.
+  struct stat status {};
+  const bool is_ours = incoming->fd() >= 0 && fstat(incoming->fd(), &status) == 0 && status.st_uid == geteuid() &&
+                       (status.st_mode & 0077) == 0 &&
+                       std::ranges::all_of(job.objects, [inode = incoming->inode()](const journal::JobObject& object) {
+                         return object.extent.offset_bytes == inode;
+                       });
+  if (!is_ours) return Error{Errc::kNotFound, "its directory is gone"};
+  const auto volume = std::make_shared<FileVolume>(mode, pmem::Io::Direction::kWrite);
+  std::vector<std::unique_ptr<Sink>> sinks;
+  for (const std::vector<std::byte>& listing : listings) {
+    auto sink = FilesetSink::find(incoming, listing, volume);
+    if (!sink) return std::move(sink).error();
+    sinks.push_back(std::move(*sink));
+  }
   return sinks;
 }
 

@@ -41,6 +41,9 @@ class FilesetStore {
   // more, and the text says that the operator has to bring it back.
   Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object);
   Result<std::vector<std::unique_ptr<Sink>>> expect_again(const journal::InboundJob& job);
+  // The same of a job that was receiving: `listings`, by object, are note_unfinished()'s. Errors also: as FilesetSink::find().
+  Result<std::vector<std::unique_ptr<Sink>>> find_unfinished(const journal::InboundJob& job,
+                                                             std::span<const std::vector<std::byte>> listings);
   // What jobs left that are not `known` (any more): incoming trees are removed, outgoing ones put back. A directory that is not
   // to be had is tried again at the next start. Errors: the journal's.
   Result<> sweep(const std::function<bool(const journal::StagingRecord&)>& known);

@@ -78,16 +78,60 @@ Result<> TreeWriter::make(uint32_t index) const {
 }
 
 Result<UniqueFd> TreeWriter::create(uint32_t index) const {
-  const FileEntry& entry = files_.entries[index];
   auto fd = open_beneath(root_, path_of(files_, index), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, Links::kNone, describe(index),
                          S_IRUSR | S_IWUSR);
   if (!fd) return fd;
+  if (auto sized = set_size(index, fd->get()); !sized) return std::move(sized).error();
+  return fd;
+}
+
+// As long as it will be, where no data say so.
+Result<> TreeWriter::set_size(uint32_t index, int fd) const {
+  const FileEntry& entry = files_.entries[index];
   const bool ends_in_hole =
       entry.size_bytes > 0 &&
       (entry.data.empty() || entry.data.back().offset_bytes + entry.data.back().length_bytes != entry.size_bytes);
-  if (ends_in_hole && ftruncate(fd->get(), static_cast<off_t>(entry.size_bytes)) != 0)
-    return file_error(describe(index), errno);
+  if (ends_in_hole && ftruncate(fd, static_cast<off_t>(entry.size_bytes)) != 0) return file_error(describe(index), errno);
+  return Done{};
+}
+
+Result<UniqueFd> TreeWriter::create_again(uint32_t index) const {
+  auto there = open(index, O_PATH);
+  if (!there && there.error().code == Errc::kNotFound) return create(index);
+  if (!there) return there;
+  if (auto opened_up = change_mode(index, there->get(), S_IRUSR | S_IWUSR); !opened_up) return std::move(opened_up).error();
+  auto fd = open(index, O_RDWR);
+  if (!fd) return fd;
+  if (auto sized = set_size(index, fd->get()); !sized) return std::move(sized).error();
   return fd;
+}
+
+Result<> TreeWriter::check_frame() const {
+  for (uint32_t i = 0; i < files_.entries.size(); ++i) {
+    const FileKind kind = files_.entries[i].kind;
+    if (kind != FileKind::kDirectory && kind != FileKind::kSymlink) continue;
+    auto there = open(i, kind == FileKind::kDirectory ? O_PATH | O_DIRECTORY : O_PATH);
+    if (!there) return std::move(there).error();
+    if (kind == FileKind::kDirectory)
+      if (auto opened_up = change_mode(i, there->get(), S_IRWXU); !opened_up) return opened_up;
+  }
+  return Done{};
+}
+
+// Of what `fd` is, which may be opened as a path only.
+Result<> TreeWriter::change_mode(uint32_t index, int fd, mode_t mode) const {
+  if (chmod(fmt::format("/proc/self/fd/{}", fd).c_str(), mode) == 0) return Done{};
+  return file_error(describe(index), errno);
+}
+
+Result<> TreeWriter::dress_all() const {
+  for (uint32_t i = 0; i < files_.entries.size(); ++i) {
+    if (files_.entries[i].kind != FileKind::kRegular) continue;
+    auto fd = create_again(i);
+    if (!fd) return std::move(fd).error();
+    if (auto dressed = dress(i, fd->get()); !dressed) return dressed;
+  }
+  return Done{};
 }
 
 Result<> TreeWriter::dress(uint32_t index, int fd) const {
@@ -104,7 +148,7 @@ Result<> TreeWriter::dress(uint32_t index, int fd) const {
   return Done{};
 }
 
-Result<> TreeWriter::complete() const {
+Result<> TreeWriter::complete(bool again) const {
   for (uint32_t i = 0; i < files_.entries.size(); ++i) {
     if (files_.entries[i].kind != FileKind::kHardLink) continue;
     const std::string from = path_of(files_, files_.entries[i].same_as);
@@ -112,9 +156,14 @@ Result<> TreeWriter::complete() const {
     auto to_directory = open(files_.entries[i].parent, O_PATH | O_DIRECTORY);
     if (!from_directory) return std::move(from_directory).error();
     if (!to_directory) return std::move(to_directory).error();
-    if (linkat(from_directory->get(), files_.entries[files_.entries[i].same_as].name.c_str(), to_directory->get(),
-               files_.entries[i].name.c_str(), 0) != 0)
-      return file_error(describe(i), errno);
+    const auto link = [&] {
+      return linkat(from_directory->get(), files_.entries[files_.entries[i].same_as].name.c_str(), to_directory->get(),
+                    files_.entries[i].name.c_str(), 0);
+    };
+    int failed = link();
+    if (failed != 0 && errno == EEXIST && again && unlinkat(to_directory->get(), files_.entries[i].name.c_str(), 0) == 0)
+      failed = link();
+    if (failed != 0) return file_error(describe(i), errno);
   }
   for (uint32_t i = static_cast<uint32_t>(files_.entries.size()); i-- > 0;) {
     if (files_.entries[i].kind != FileKind::kDirectory) continue;

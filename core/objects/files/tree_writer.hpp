@@ -1,6 +1,8 @@
 // TreeWriter: makes the entries of a fileset below a directory, and gives them what they say they have.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -21,11 +23,18 @@ class TreeWriter {
   Result<> make_frame(const std::vector<bool>& wanted) const;
   // A regular file, to be written; as long as it will be. Errors: as make_frame.
   Result<UniqueFd> create(uint32_t entry) const;
+  // The same where it may be there already, with a part of its data, and dressed for a user who may not write.
+  Result<UniqueFd> create_again(uint32_t entry) const;
+  // After a restart, which may have come at any moment: the directories can be written, and they and the symbolic links are
+  // there. Errors: kNotFound, not all of them; kDenied, kIo.
+  Result<> check_frame() const;
+  // As dress(), of all regular files: which of them were is not known.
+  Result<> dress_all() const;
   // Owner where permitted, mode, extended attributes and times of what `fd` is. Set-user-id and set-group-id are left out.
   Result<> dress(uint32_t entry, int fd) const;
   // The hard links; then the directories' own, from the deepest up. A top that its owner may not write gets its mode later, by
-  // show_mode(), when it is in its place, in `directory`. Errors: as make_frame.
-  Result<> complete() const;
+  // show_mode(), when it is in its place, in `directory`. `again`: some may be there already. Errors: as make_frame.
+  Result<> complete(bool again) const;
   void show_mode(int directory) const;
   // Every byte and name is on the medium. Blocks. Errors: kIo, kNoSpace.
   Result<> make_durable() const;
@@ -33,6 +42,8 @@ class TreeWriter {
  private:
   Result<UniqueFd> open(uint32_t entry, int flags) const;
   Result<> make(uint32_t entry) const;
+  Result<> set_size(uint32_t entry, int fd) const;
+  Result<> change_mode(uint32_t entry, int fd, mode_t mode) const;
 
   const int root_;
   const model::Fileset& files_;

@@ -180,6 +180,56 @@ TEST(Settings, DamagedFilesEndInAnError) {
   }
 }
 
+TEST(Settings, MembersOfAGroupAreAddressesEachOnce) {
+  auto text = valid();
+  text["group"] = {{"members", {"tcp://n1:7411", "tcp://n2:7411"}}};
+  const auto parsed = parse_settings(text.dump(), "here.json");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  EXPECT_EQ(parsed->group_members, (std::vector<std::string>{"tcp://n1:7411", "tcp://n2:7411"}));
+  EXPECT_TRUE(parse_settings(valid().dump(), "here.json")->group_members.empty());
+  const auto refuses = [&](json group, const std::string& path) {
+    text["group"] = std::move(group);
+    expect_refused(text.dump(), path);
+  };
+  refuses(json::object(), "group");
+  refuses({{"members", "tcp://n1:7411"}}, "group.members");
+  refuses({{"members", {"tcp://n1:7411", "n2"}}}, "group.members[1]");
+  refuses({{"members", {"tcp://n1:7411", "tcp://n1:7411"}}}, "group.members[1]");
+  refuses({{"members", json::array()}, {"more", 1}}, "group");
+  refuses({{"members", std::vector<std::string>(1'025, "tcp://n1:7411")}}, "group.members");
+}
+
+TEST(Settings, AGroupHasMembersOrADirectory) {
+  auto text = valid();
+  const json directory = {{"directory", "etcd"}, {"endpoints", {"http://10.0.0.1:2379"}}, {"name", "cluster"}};
+  text["group"] = directory;
+  const auto parsed = parse_settings(text.dump(), "here.json");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  EXPECT_EQ(parsed->etcd_endpoints, (std::vector<std::string>{"http://10.0.0.1:2379"}));
+  EXPECT_EQ(parsed->group_name, "cluster");
+  EXPECT_TRUE(parsed->group_members.empty());
+  const auto refuses = [&](const std::string& key, const json& value, const std::string& path) {
+    text["group"] = directory;
+    if (value.is_null())
+      text["group"].erase(key);
+    else
+      text["group"][key] = value;
+    expect_refused(text.dump(), path);
+  };
+  refuses("directory", "zookeeper", "group.directory");
+  refuses("directory", nullptr, "group");
+  refuses("endpoints", nullptr, "endpoints");
+  refuses("endpoints", json::array(), "group.endpoints");
+  refuses("endpoints", {"10.0.0.1:2379"}, "group.endpoints[0]");
+  refuses("endpoints", {"file:///etc/passwd"}, "group.endpoints[0]");
+  refuses("endpoints", {"http://10.0.0.1:2379/path"}, "group.endpoints[0]");
+  refuses("name", nullptr, "name");
+  refuses("name", "a/b", "group.name");
+  refuses("members", {"tcp://n1:7411"}, "group");
+  text["group"] = {{"members", {"tcp://n1:7411"}}, {"name", "cluster"}};
+  expect_refused(text.dump(), "group");
+}
+
 TEST(SettingsDatabases, AreReadWithAbsolutePaths) {
   json document = valid();
   document["database_root"] = "some/root/";

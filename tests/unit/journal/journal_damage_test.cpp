@@ -12,11 +12,17 @@ class JournalDamage : public JournalFixture {
  protected:
   void SetUp() override {
     JournalFixture::SetUp();
+    InboundJob receiving = inbound_of(3, 200, 20);
+    receiving.state = InboundState::kReceiving;
+    ASSERT_TRUE(journal_->checkpoint_inbound(
+        receiving, {65536, {{0, std::vector<Digest>(100, Digest{3, 4})}}, {std::vector<std::byte>(300, std::byte{9})}}));
+    for (uint64_t i = 1; i < 10; ++i) ASSERT_TRUE(journal_->put_request({Id{1, i}, i, std::string(200, 'r')}));
     for (uint64_t i = 0; i < 40; ++i) ASSERT_TRUE(journal_->add_region(region_of(i)));
     ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 0, 20)));
     ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(0, 20)));
     ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 100, 20)));
     for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(journal_->put_database(database_of(i)));
+    for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(journal_->put_plan(plan_of(i, i)));
     content_ = describe(*journal_);
     journal_.reset();  // All of it is in the one file.
     bytes_ = read_all(file());
@@ -120,6 +126,9 @@ TEST_F(JournalDamage, RowsBeyondTheLimitsAreFoundThoughSigned) {
   }
   change("UPDATE outbound SET state=3,digest=row_digest(job,3,is_move,source_survives,address,target,node,objects)");
   expect_refused("a state that nobody knows");
+  restore(bytes_);
+  change("UPDATE plan SET state=5,digest=row_digest(id,created,5,document,findings,progress)");
+  expect_refused("a plan of a state that nobody knows");
 }
 
 TEST_F(JournalDamage, TruncatedFileIsRefusedAtEveryLength) {
@@ -147,7 +156,7 @@ TEST_F(JournalDamage, NewerSchemaIsRefusedAndLeftAlone) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::kCorrupt);
   EXPECT_NE(opened.error().text.find("newer release"), std::string::npos) << opened.error().text;
-  change("PRAGMA user_version=3");
+  change("PRAGMA user_version=" + std::to_string(kSchemaVersion));
   reopen();
   EXPECT_EQ(describe(*journal_), content_);
 }

@@ -78,6 +78,10 @@ inline InboundJob inbound_of(uint64_t job, uint64_t first, uint64_t count) {
       Id{5, 6}};
 }
 
+inline PlanRecord plan_of(uint64_t number, uint64_t created_ms) {
+  return {Id{9, number}, created_ms, 0, "{\"name\": \"" + std::to_string(number) + "\"}", "findings", "progress"};
+}
+
 inline std::vector<RegionRecord> regions_of(uint64_t first, uint64_t count, uint64_t epoch) {
   std::vector<RegionRecord> regions;
   for (uint64_t i = first; i < first + count; ++i) regions.push_back(region_of(i, epoch));
@@ -104,7 +108,14 @@ inline std::string describe(Journal& journal) {
   auto outbound = journal.outbound();
   auto inbound = journal.inbound();
   auto databases = journal.databases();
-  if (!regions || !moved || !outbound || !inbound || !databases) return "unreadable";
+  auto plans = journal.plans();
+  auto requests = journal.requests();
+  if (!regions || !moved || !outbound || !inbound || !databases || !requests || !plans) return "unreadable";
+  for (const RequestRecord& r : *requests)
+    text += "request " + to_string(r.job) + " " + std::to_string(r.attempt) + " " + r.text + "\n";
+  for (const PlanRecord& p : *plans)
+    text += "plan " + to_string(p.id) + " " + std::to_string(p.created_ms) + " " + std::to_string(p.state) + " " + p.document +
+            " " + p.findings + " " + p.progress + "\n";
   for (const DatabaseRecord& d : *databases)
     text += "database " + to_string(d.id) + " " + std::to_string(d.epoch) + " " + d.name + " " + d.backend + " " + d.path +
             " " + d.options + " " + std::to_string(d.is_created) + " " + std::to_string(int(d.state)) + " " + d.address + "\n";
@@ -122,6 +133,14 @@ inline std::string describe(Journal& journal) {
     text += "inbound " + to_string(j.job) + " " + std::to_string(int(j.state)) + " " + j.source_address + " " + j.target + " " +
             to_string(j.pool) + " " + std::to_string(j.target_survives) + " " + to_string(j.source_node) + "\n";
     objects(j.objects);
+    auto checkpoint = journal.checkpoint(j.job);
+    if (!checkpoint) return "unreadable";
+    for (const auto& listing : checkpoint->listings) text += "  listing " + to_string(digest_of(listing)) + "\n";
+    for (const CheckpointChunk& chunk : checkpoint->chunks) {
+      text += "checkpoint " + std::to_string(chunk.chunk) + " " + std::to_string(checkpoint->block_bytes);
+      for (const Digest& digest : chunk.blocks) text += " " + to_string(digest);
+      text += "\n";
+    }
   }
   return text;
 }

@@ -1,47 +1,10 @@
 // Cutovers as scripts: what is delivered, what is lost, who crashes, and how it must end.
-#include <fmt/ranges.h>
-#include <gtest/gtest.h>
-
 #include <algorithm>
 
-#include "cutover_world.hpp"
+#include "cutover_scenario.hpp"
 
 namespace godwit::model::sim {
 namespace {
-
-constexpr NodeIndex kA = 0, kB = 1;
-constexpr bool kLasting = true, kVolatile = false;
-
-class CutoverScenario : public testing::Test {
- protected:
-  void begin(bool source_lasting, bool destination_lasting, bool is_move = true) {
-    object_ = world_.create(kA, source_lasting);
-    job_ = *world_.start(kA, object_, is_move, destination_lasting);
-    world_.transfer(job_);
-  }
-  SourceState source() const { return world_.node(kA).sources.at(job_).machine.state; }
-  DestinationState destination() const { return world_.node(kB).destinations.at(job_).machine.state; }
-  ObjectId copy() const { return world_.jobs().at(job_).result; }
-  // Until the destination has promised and the source has not heard it.
-  void prepare() { ASSERT_TRUE(world_.deliver(Kind::kPrepare)); }
-  // Until the source has decided and the destination has not heard it.
-  void hand_over() {
-    prepare();
-    ASSERT_TRUE(world_.deliver(Kind::kPrepared));
-    ASSERT_EQ(source(), SourceState::kHandedOver);
-  }
-  void expect_end_at(NodeIndex owner) {
-    EXPECT_TRUE(world_.settle()) << trace();
-    EXPECT_EQ(world_.check_end(), "") << trace();
-    EXPECT_TRUE(world_.accepts_writes(owner, object_)) << trace();
-    EXPECT_FALSE(world_.accepts_writes(1 - owner, object_)) << trace();
-  }
-  std::string trace() const { return fmt::format("  {}", fmt::join(world_.trace(), "\n  ")); }
-
-  CutoverWorld world_{Flaw::kNone, true};
-  ObjectId object_ = 0;
-  JobId job_ = 0;
-};
 
 TEST_F(CutoverScenario, MoveEndsAtTheDestination) {
   begin(kLasting, kLasting);
@@ -153,6 +116,23 @@ TEST_F(CutoverScenario, NothingIsToldBeforeTheHandOverIsDurable) {
   EXPECT_EQ(world_.network().back().decision, Decision::kPending);
   world_.crash(kA);
   expect_end_at(kA);
+}
+
+TEST_F(CutoverScenario, HandOverWhoseJournalFailsIsToldToNobodyUntilTheRestart) {
+  for (const bool is_written : {false, true}) {
+    world_ = CutoverWorld(Flaw::kNone, true);
+    begin(kLasting, kLasting);
+    prepare();
+    world_.fail_disk(kA, is_written);
+    ASSERT_TRUE(world_.deliver(Kind::kPrepared));
+    EXPECT_TRUE(world_.network().empty()) << trace();
+    EXPECT_FALSE(world_.accepts_writes(kA, object_));
+    world_.tick_destination(kB, job_);
+    ASSERT_TRUE(world_.deliver(Kind::kAsk));
+    EXPECT_EQ(world_.network().back().decision, Decision::kPending);
+    world_.crash(kA);
+    expect_end_at(is_written ? kB : kA);
+  }
 }
 
 TEST_F(CutoverScenario, DestinationThatLostItsCopyGivesTheObjectBack) {
@@ -334,7 +314,7 @@ TEST_F(CutoverScenario, RestartedOldOwnerDoesNotServeWhatMovedOn) {
   expect_end_at(kA);
 }
 
-// Found by the simulator, seed 640233: the copy's source took back an object that had moved away since.
+// Found by the simulator: the copy's source took back an object that had moved away since.
 TEST_F(CutoverScenario, LostCopyTakesNothingBackWhenItsObjectHasMovedOn) {
   begin(kLasting, kVolatile, false);
   hand_over();

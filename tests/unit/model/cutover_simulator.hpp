@@ -16,6 +16,9 @@ struct Outcome {
   uint32_t crashes = 0;
   uint32_t jobs = 0;
   uint32_t commits = 0;
+  uint32_t resumed = 0;    // Commits that took more than one attempt.
+  uint32_t fallbacks = 0;  // Prepared destinations that received again.
+  uint32_t blocks_read = 0, blocks_skipped = 0;
   uint32_t losses = 0;  // Objects whose only, volatile, holder crashed.
 };
 

@@ -1,5 +1,6 @@
 // Many seeds of the simulator; and proof that it can fail.
-// GODWIT_SIM_SEED=n replays one seed with its trace; GODWIT_SIM_SEEDS=count says how many are run.
+// GODWIT_SIM_SEED=n replays one seed with its trace; GODWIT_SIM_SEEDS=count says how many are run, GODWIT_SIM_FIRST=n where
+// they begin. `./dev simulate` sets them.
 #include "cutover_simulator.hpp"
 
 #include <gtest/gtest.h>
@@ -18,7 +19,7 @@ std::optional<uint64_t> number_from(const char* variable) {
 
 std::string explain(const Outcome& outcome, Flaw flaw = Flaw::kNone) {
   const Outcome again = simulate(outcome.seed, flaw, true);
-  return fmt::format("seed {}: {}\n{}replay it with GODWIT_SIM_SEED={}", outcome.seed, again.violation, again.trace,
+  return fmt::format("seed {}: {}\n{}replay it with ./dev simulate --seed {}", outcome.seed, again.violation, again.trace,
                      outcome.seed);
 }
 
@@ -29,26 +30,35 @@ TEST(CutoverSimulator, PromisesHoldOnEverySeed) {
     ASSERT_EQ(outcome.violation, "") << "seed " << *seed;
     return;
   }
-  constexpr uint64_t kSeedsDefault = 20'000;
+  constexpr uint64_t kSeedsDefault = 40'000;
   const uint64_t seeds = number_from("GODWIT_SIM_SEEDS").value_or(kSeedsDefault);
+  const uint64_t first = number_from("GODWIT_SIM_FIRST").value_or(1);
   const auto started = std::chrono::steady_clock::now();
-  uint64_t crashes = 0, jobs = 0, commits = 0, losses = 0;
-  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+  uint64_t crashes = 0, jobs = 0, commits = 0, losses = 0, resumed = 0, fallbacks = 0, blocks_read = 0, blocks_skipped = 0;
+  for (uint64_t seed = first; seed < first + seeds; ++seed) {
     const Outcome outcome = simulate(seed);
     ASSERT_EQ(outcome.violation, "") << explain(outcome);
     crashes += outcome.crashes;
     jobs += outcome.jobs;
     commits += outcome.commits;
     losses += outcome.losses;
+    resumed += outcome.resumed;
+    fallbacks += outcome.fallbacks;
+    blocks_read += outcome.blocks_read;
+    blocks_skipped += outcome.blocks_skipped;
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  fmt::print("{} seeds, {:.0f} a second: {} jobs, {} committed, {} crashes, {} volatile objects lost\n", seeds,
-             static_cast<double>(seeds) / seconds, jobs, commits, crashes, losses);
+  fmt::print("{} seeds, {:.0f} a second: {} jobs, {} committed, {} of them after an interruption, {} promises taken back, ",
+             seeds, static_cast<double>(seeds) / seconds, jobs, commits, resumed, fallbacks);
+  fmt::print("{} blocks read and {} not, {} crashes, {} volatile objects lost\n", blocks_read, blocks_skipped, crashes, losses);
   // The faults leave enough alive for the promises to mean something.
   if (seeds < 1000) return;
   EXPECT_GT(commits, jobs / 4);
   EXPECT_LT(commits, jobs);
   EXPECT_GT(crashes, seeds / 2);
+  EXPECT_GT(resumed, commits / 20);
+  EXPECT_GT(fallbacks, seeds / 50);
+  EXPECT_GT(blocks_skipped, blocks_read / 20);
 }
 
 TEST(CutoverSimulator, SameSeedGivesTheSameRun) {
@@ -64,7 +74,7 @@ struct FlawCase {
 class FlawedCutover : public testing::TestWithParam<FlawCase> {};
 
 TEST_P(FlawedCutover, IsFound) {
-  constexpr uint64_t kSeedsMax = 20'000;
+  constexpr uint64_t kSeedsMax = 100'000;
   for (uint64_t seed = 1; seed <= kSeedsMax; ++seed) {
     const Outcome outcome = simulate(seed, GetParam().flaw);
     if (outcome.violation.empty()) continue;
@@ -89,7 +99,21 @@ INSTANTIATE_TEST_SUITE_P(Flaws, FlawedCutover,
                                          FlawCase{"ServesByJobRecord", Flaw::kServesByJobRecord},
                                          FlawCase{"UnknownJobMeansCommit", Flaw::kUnknownJobMeansCommit},
                                          FlawCase{"PreparesWithoutLastPass", Flaw::kPreparesWithoutLastPass},
-                                         FlawCase{"RecoversWithoutForgetting", Flaw::kRecoversWithoutForgetting}),
+                                         FlawCase{"RecoversWithoutForgetting", Flaw::kRecoversWithoutForgetting},
+                                         FlawCase{"ReceivesWithoutJournal", Flaw::kReceivesWithoutJournal},
+                                         FlawCase{"JournalsBeforeOfferAgain", Flaw::kJournalsBeforeOfferAgain},
+                                         FlawCase{"ReadsOutliveTheirAttempt", Flaw::kReadsOutliveTheirAttempt},
+                                         FlawCase{"TrustsCheckpoint", Flaw::kTrustsCheckpoint},
+                                         FlawCase{"ForgetsCheckpoint", Flaw::kForgetsCheckpoint},
+                                         FlawCase{"StaleAttemptCounts", Flaw::kStaleAttemptCounts},
+                                         FlawCase{"StaleAnswerReclaims", Flaw::kStaleAnswerReclaims},
+                                         FlawCase{"AttemptNotJournalled", Flaw::kAttemptNotJournalled},
+                                         FlawCase{"KeepsRecordWhenInterrupted", Flaw::kKeepsRecordWhenInterrupted},
+                                         FlawCase{"ReclaimedJobResumes", Flaw::kReclaimedJobResumes},
+                                         FlawCase{"ResumesWhatItReleased", Flaw::kResumesWhatItReleased},
+                                         FlawCase{"DoneNotJournalled", Flaw::kDoneNotJournalled},
+                                         FlawCase{"GoesOnWithoutRecord", Flaw::kGoesOnWithoutRecord},
+                                         FlawCase{"ForgetsPause", Flaw::kForgetsPause}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace

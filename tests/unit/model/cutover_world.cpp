@@ -31,10 +31,12 @@ std::string_view to_string(Kind kind) {
 
 ObjectId CutoverWorld::create(NodeIndex node, bool lasting) {
   Node& home = nodes_[node];
-  const auto object = static_cast<ObjectId>(acknowledged_.size() + 1);
+  const auto object = static_cast<ObjectId>(acknowledged_.size() + erased_.size() + 1);
   const auto space = static_cast<SpaceId>(home.spaces.size());
-  home.spaces.push_back({next_write_, lasting, false});
-  acknowledged_[object] = next_write_++;
+  Content content{};
+  content.fill(next_write_++);
+  home.spaces.push_back({content, lasting, false});
+  acknowledged_[object] = previous_[object] = content;
   const Catalogued at{space, 1};
   if (lasting) home.disk.catalogue[object] = at;
   home.served[object] = {at, 0, false};
@@ -48,23 +50,51 @@ bool CutoverWorld::accepts_writes(NodeIndex node, ObjectId object) const {
   return home.life == Node::Life::kUp && found != home.served.end() && !found->second.quiesced;
 }
 
-bool CutoverWorld::write(NodeIndex node, ObjectId object) {
+bool CutoverWorld::write(NodeIndex node, ObjectId object, uint32_t blocks, bool back) {
   if (!accepts_writes(node, object)) return false;
   Node& home = nodes_[node];
-  home.spaces[home.served[object].at.space].content = next_write_;
-  acknowledged_[object] = next_write_++;
-  note("node {}: object {}: write {} acknowledged", node, object, acknowledged_[object]);
+  Content& content = acknowledged_[object];
+  Content& previous = previous_.try_emplace(object, content).first->second;  // The result of a copy has none yet.
+  for (size_t i = 0; i < kBlocks; ++i) {
+    if ((blocks >> i & 1) == 0) continue;
+    const BlockContent next = back ? previous[i] : next_write_;
+    previous[i] = content[i];
+    content[i] = next;
+  }
+  ++next_write_;
+  home.spaces[home.served[object].at.space].content = content;
+  note("node {}: object {}: write acknowledged, it is {}", node, object, fmt::join(content, "."));
   return true;
+}
+
+void CutoverWorld::erase(NodeIndex node, ObjectId object) {
+  if (!accepts_writes(node, object)) return;
+  Node& home = nodes_[node];
+  const Served served = home.served[object];
+  if (served.pinned_by != 0) return;
+  note("node {}: object {} erased", node, object);
+  home.served.erase(object);
+  home.disk.catalogue.erase(object);
+  home.spaces[served.at.space].gone = true;
+  acknowledged_.erase(object);
+  previous_.erase(object);
+  excused_.erase(object);
+  erased_.insert(object);
 }
 
 // ---------------------------------------------------------------- network
 
-void CutoverWorld::send(NodeIndex from, JobId job, Kind kind, uint32_t pass, Content content, Decision decision) {
+Message& CutoverWorld::send(NodeIndex from, JobId job, Kind kind, uint32_t attempt) {
   const NodeIndex to = 1 - from;
-  Message message{kind, job, to, pass, content, decision, nodes_[from].boot, nodes_[to].boot};
+  Message message{kind, job, to, attempt};
+  message.sender_boot = nodes_[from].boot;
+  message.receiver_boot = nodes_[to].boot;
   if (kind == Kind::kOffer || kind == Kind::kData) message.receiver_boot = nodes_[from].sources.at(job).peer_boot;
-  note("node {}: job {}: sends {}", from, job, to_string(kind));
+  const bool is_progress = kind == Kind::kOffer || kind == Kind::kData || kind == Kind::kPrepare;
+  if (is_progress && jobs_.at(job).paused) violated("job {} is paused, and sends {}", job, to_string(kind));
+  note("node {}: job {}: sends {} of attempt {}", from, job, to_string(kind), attempt);
   network_.push_back(message);
+  return network_.back();
 }
 
 bool CutoverWorld::is_busy(const Message& message) const {
@@ -72,8 +102,8 @@ bool CutoverWorld::is_busy(const Message& message) const {
   if (message.kind == Kind::kAsk) return false;
   const auto source = home.sources.find(message.job);
   const auto destination = home.destinations.find(message.job);
-  return (source != home.sources.end() && !source->second.todo.empty()) ||
-         (destination != home.destinations.end() && !destination->second.todo.empty());
+  return (source != home.sources.end() && source->second.is_busy()) ||
+         (destination != home.destinations.end() && destination->second.is_busy());
 }
 
 bool CutoverWorld::deliver(size_t index, bool unfit) {
@@ -84,7 +114,7 @@ bool CutoverWorld::deliver(size_t index, bool unfit) {
     note("node {} is down: {} of job {} is lost", message.to, to_string(message.kind), message.job);
     return true;
   }
-  note("node {}: job {}: gets {}", message.to, message.job, to_string(message.kind));
+  note("node {}: job {}: gets {} of attempt {}", message.to, message.job, to_string(message.kind), message.attempt);
   if (message.to == jobs_.at(message.job).source)
     to_source(message);
   else
@@ -93,9 +123,9 @@ bool CutoverWorld::deliver(size_t index, bool unfit) {
 }
 
 void CutoverWorld::duplicate(size_t index) {
-  const Kind kind = network_[index].kind;
-  if (kind == Kind::kOffer || kind == Kind::kData) return;  // Their connection gives each of them once.
-  network_.push_back(network_[index]);
+  const Message message = network_[index];
+  if (message.kind == Kind::kOffer || message.kind == Kind::kData) return;  // Their connection gives each of them once.
+  network_.push_back(message);
 }
 
 void CutoverWorld::drop(size_t index) {
@@ -105,29 +135,87 @@ void CutoverWorld::drop(size_t index) {
 
 // ---------------------------------------------------------------- the engine's thread
 
+bool is_durable(SourceAction action) {
+  return action == SourceAction::kJournalHandOver || action == SourceAction::kJournalDone ||
+         action == SourceAction::kJournalReclaim || action == SourceAction::kForgetJob;
+}
+bool is_durable(DestinationAction action) {
+  return action == DestinationAction::kJournalPrepared || action == DestinationAction::kJournalOwner ||
+         action == DestinationAction::kJournalReceiving || action == DestinationAction::kForgetJob;
+}
+
+// False: it failed, and nothing that follows it may happen. A recovery that cannot be written ends the daemon.
+template <class Job, class Perform>
+bool CutoverWorld::act_durably(NodeIndex node, JobId id, Job& job, Perform perform) {
+  Node& home = nodes_[node];
+  if (!home.failure) {
+    perform();
+    return true;
+  }
+  const bool is_written = *home.failure == Node::Failure::kWritten;
+  home.failure.reset();
+  note("node {}: job {}: its journal fails, {}", node, id, is_written ? "and has it" : "and does not have it");
+  if (is_written) perform();
+  if (flaw_ == Flaw::kGoesOnWithoutRecord) return true;
+  job.stuck = true;
+  if (home.life == Node::Life::kRecovering) crash(node);
+  return false;
+}
+
+// `job` may be gone afterwards.
+void CutoverWorld::act(NodeIndex node, JobId id, SourceJob& job) {
+  const bool is_recovering = nodes_[node].life == Node::Life::kRecovering;
+  if (job.todo.empty()) {
+    const Step step = job.steps.front();
+    job.steps.pop_front();
+    const auto take_it = [&] { take(node, id, job, step); };
+    if (step == Step::kJournalAttempt)
+      act_durably(node, id, job, take_it);
+    else
+      take_it();
+    return;
+  }
+  const SourceAction action = job.todo.front();
+  job.todo.pop_front();
+  const auto perform_it = [&] { perform(node, id, job, action); };
+  if (!is_durable(action))
+    perform_it();
+  else if (!act_durably(node, id, job, perform_it))
+    return;
+  if (!job.todo.empty()) return;
+  if (is_recovering)
+    end_recovery(node);
+  else
+    finish_source(node, id);
+}
+
+void CutoverWorld::act(NodeIndex node, JobId id, DestinationJob& job) {
+  const bool is_recovering = nodes_[node].life == Node::Life::kRecovering;
+  if (job.todo.empty()) return read_block(node, id, job);
+  const DestinationAction action = job.todo.front();
+  job.todo.pop_front();
+  const auto perform_it = [&] { perform(node, id, job, action); };
+  if (!is_durable(action))
+    perform_it();
+  else if (!act_durably(node, id, job, perform_it))
+    return;
+  if (!job.todo.empty()) return;
+  finish(node, id);
+  if (is_recovering) end_recovery(node);
+}
+
 bool CutoverWorld::act(NodeIndex node) {
   Node& home = nodes_[node];
   if (home.life == Node::Life::kDown) return false;
   for (auto& [id, job] : home.sources) {
-    if (job.todo.empty()) continue;
-    const SourceAction action = job.todo.front();
-    job.todo.pop_front();
-    perform(node, id, job, action);
-    if (!job.todo.empty()) return true;
-    if (home.life == Node::Life::kRecovering)
-      end_recovery(node);
-    else
-      finish_source(node, id);
+    if (!job.is_busy() || job.stuck) continue;
+    act(node, id, job);
     return true;
   }
   for (auto& [id, job] : home.destinations) {
-    if (job.todo.empty()) continue;
-    const DestinationAction action = job.todo.front();
-    job.todo.pop_front();
-    perform(node, id, job, action);
-    if (!job.todo.empty()) return true;
-    finish(node, id);
-    if (home.life == Node::Life::kRecovering) end_recovery(node);
+    const bool reads = job.next_block && home.life == Node::Life::kUp;
+    if (job.stuck || (job.todo.empty() && !reads)) continue;
+    act(node, id, job);
     return true;
   }
   return false;
@@ -144,12 +232,19 @@ void CutoverWorld::crash(NodeIndex node) {
   if (home.life == Node::Life::kDown) return;
   note("node {} crashes", node);
   home.life = Node::Life::kDown;
+  for (const auto& [id, job] : home.destinations)  // A block that was being read is torn.
+    if (job.next_block && *job.next_block < kBlocks && !is_here_already(node, job, *job.next_block))
+      home.spaces[job.space].content[*job.next_block] = next_write_++;
   home.served.clear();
   home.sources.clear();
   home.destinations.clear();
   for (Space& space : home.spaces)
     if (!space.lasting) space.gone = true;
   excuse_losses();
+}
+
+void CutoverWorld::fail_disk(NodeIndex node, bool writes) {
+  nodes_[node].failure = writes ? Node::Failure::kWritten : Node::Failure::kNotWritten;
 }
 
 void CutoverWorld::restart(NodeIndex node) {
@@ -167,8 +262,14 @@ void CutoverWorld::recover(NodeIndex node) {
   Node& home = nodes_[node];
   for (const auto& [id, record] : home.disk.outbound) {
     const JobSpec& spec = jobs_.at(id);
-    const bool survived = !home.spaces[record.origin.space].gone || record.done || flaw_ == Flaw::kDoesNotAdopt;
-    SourceJob job{recover_source(spec.is_move, record.handed_over, record.done, survived), {}, record.origin};
+    // The target, not the bytes: while the job was interrupted another one may have moved the object away.
+    const bool survived = home.spaces[record.origin.space].lasting || record.done || flaw_ == Flaw::kDoesNotAdopt;
+    SourceJob job{recover_source(spec.is_move, record.handed_over, record.done, survived, record.resumes)};
+    job.origin = record.origin;
+    job.attempt = flaw_ == Flaw::kAttemptNotJournalled ? 1 : record.attempt;
+    job.paused = record.paused && flaw_ != Flaw::kForgetsPause;
+    job.holds = job.machine.state != SourceState::kSyncing;
+    job.link = SourceJob::Link::kNone;
     note("node {}: job {}: recovered as {}", node, id, to_string(job.machine.state));
     if (job.machine.state == SourceState::kAborted && flaw_ != Flaw::kRecoversWithoutForgetting)
       job.todo = {SourceAction::kForgetJob};
@@ -177,8 +278,11 @@ void CutoverWorld::recover(NodeIndex node) {
   }
   for (const auto& [id, record] : home.disk.inbound) {
     const bool survived = !home.spaces[record.space].gone;
-    DestinationJob job{recover_destination(!record.owner, record.owner, survived), {}, record.space};
-    if (record.owner && !survived && flaw_ == Flaw::kOwnerWithoutCopyAnswersLost)
+    DestinationJob job{recover_destination(record.kind, survived)};
+    job.space = record.space;
+    job.attempt = record.attempt;
+    if (flaw_ != Flaw::kForgetsCheckpoint) job.digests = record.digests;
+    if (record.kind == DestinationRecord::kOwner && !survived && flaw_ == Flaw::kOwnerWithoutCopyAnswersLost)
       job.machine.state = DestinationState::kAborted;
     note("node {}: job {}: recovered as {}", node, id, to_string(job.machine.state));
     if (job.machine.state == DestinationState::kAborted) job.todo = {DestinationAction::kForgetJob};
@@ -201,12 +305,15 @@ void CutoverWorld::end_recovery(NodeIndex node) {
   for (const auto& [id, record] : home.disk.outbound)
     if (record.handed_over && !record.done) claimed[record.origin.space] = true;
   for (const auto& [id, record] : home.disk.inbound) {
-    if (!record.owner) claimed[record.space] = true;
-    if (record.owner && flaw_ == Flaw::kServesByJobRecord && !home.spaces[record.space].gone)
+    const bool is_owner = record.kind == DestinationRecord::kOwner;
+    if (!is_owner) claimed[record.space] = true;
+    if (is_owner && flaw_ == Flaw::kServesByJobRecord && !home.spaces[record.space].gone) {
       home.served[jobs_.at(id).result] = {{record.space, jobs_.at(id).epoch}, 0, false};
+      claimed[record.space] = true;
+    }
   }
   for (size_t space = 0; space < claimed.size(); ++space)
-    if (!claimed[space] && flaw_ != Flaw::kServesByJobRecord) home.spaces[space].gone = true;
+    if (!claimed[space]) home.spaces[space].gone = true;
   std::erase_if(home.sources, [](const auto& job) { return job.second.machine.state == SourceState::kAborted; });
   note("node {} is up", node);
 }
@@ -247,7 +354,13 @@ bool CutoverWorld::settled() const {
 bool CutoverWorld::settle() {
   constexpr int kRoundsMax = 60;
   for (int round = 0; round < kRoundsMax && !settled() && check().empty(); ++round) {
-    for (NodeIndex node = 0; node < 2; ++node) restart(node);
+    for (NodeIndex node = 0; node < 2; ++node) {
+      const auto is_stuck = [](const auto& job) { return job.second.stuck; };
+      nodes_[node].failure.reset();
+      if (std::ranges::any_of(nodes_[node].sources, is_stuck) || std::ranges::any_of(nodes_[node].destinations, is_stuck))
+        crash(node);
+      restart(node);
+    }
     constexpr int kMessagesMax = 500;  // Of one round: more would be an endless conversation.
     act_all();
     for (int i = 0; i < kMessagesMax && !network_.empty() && check().empty(); ++i) {
@@ -257,7 +370,10 @@ bool CutoverWorld::settle() {
     for (NodeIndex node = 0; node < 2; ++node) {
       std::vector<JobId> ids;
       for (const auto& [id, job] : nodes_[node].sources) ids.push_back(id);
-      for (const JobId id : ids) tick_source(node, id, true);
+      for (const JobId id : ids) {
+        unpause(node, id);
+        tick_source(node, id, true);
+      }
       ids.clear();
       for (const auto& [id, job] : nodes_[node].destinations) ids.push_back(id);
       for (const JobId id : ids) tick_destination(node, id);

@@ -1,17 +1,17 @@
-// The four promises of docs/design/cutover.md, as checks.
+// The promises of docs/design/cutover.md, as checks.
 #include <algorithm>
 
 #include "cutover_world.hpp"
 
 namespace godwit::model::sim {
 
-bool CutoverWorld::has(NodeIndex node, SpaceId space, Content content) const {
+bool CutoverWorld::has(NodeIndex node, SpaceId space, const Content& content) const {
   const Space& bytes = nodes_[node].spaces[space];
   return !bytes.gone && bytes.content == content;
 }
 
 // Whether somebody who will serve the object, or is bound to keep it for whoever will, has its latest bytes.
-bool CutoverWorld::is_held(ObjectId object, Content latest) const {
+bool CutoverWorld::is_held(ObjectId object, const Content& latest) const {
   for (NodeIndex node = 0; node < 2; ++node) {
     const Node& home = nodes_[node];
     if (const auto at = home.disk.catalogue.find(object);
@@ -25,16 +25,17 @@ bool CutoverWorld::is_held(ObjectId object, Content latest) const {
         return true;
     }
     for (const auto& [id, job] : home.sources) {  // Between a reclaim and the resume.
-      const bool resumes = std::ranges::count(job.todo, SourceAction::kResume) > 0;
+      const bool resumes = job.holds && std::ranges::count(job.todo, SourceAction::kResume) > 0;
       if (resumes && jobs_.at(id).object == object && has(node, job.origin.space, latest)) return true;
     }
     for (const auto& [id, record] : home.disk.inbound) {
       const JobSpec& spec = jobs_.at(id);
       if (spec.result != object || !has(node, record.space, latest)) continue;
-      if (record.owner) {  // Its own catalogue says what it has; a volatile object is in memory only, from the next action on.
+      if (record.kind == DestinationRecord::kOwner) {  // Its own catalogue says what it has; a volatile object is in memory
+                                                       // only, from the next action on.
         const auto job = home.destinations.find(id);
         if (job != home.destinations.end() && std::ranges::count(job->second.todo, DestinationAction::kServe) > 0) return true;
-      } else if (nodes_[spec.source].disk.outbound.contains(id)) {
+      } else if (record.kind == DestinationRecord::kPrepared && nodes_[spec.source].disk.outbound.contains(id)) {
         return true;  // A copy in doubt is promised only while the source's journal has the job.
       }
     }
@@ -62,13 +63,24 @@ const std::string& CutoverWorld::check() {
       if (home.spaces[space].gone)
         violated("promise 2: object {} is served by node {} from space that is not its own", object, node);
       else if (home.spaces[space].content != latest)
-        violated("promise 2: object {} has write {} at node {}; write {} was acknowledged", object, home.spaces[space].content,
-                 node, latest);
+        violated("promise 2: object {} is {} at node {}; {} was acknowledged", object,
+                 fmt::join(home.spaces[space].content, "."), node, fmt::join(latest, "."));
     }
     if (owners > 1) violated("promise 1: object {} has two owners", object);
     if (!is_excused(object) && !is_held(object, latest))
-      violated("promise 2: write {} of object {} is nowhere any more", latest, object);
+      violated("promise 2: {} of object {} is nowhere any more", fmt::join(latest, "."), object);
   }
+  for (const ObjectId object : erased_)
+    for (const Node& home : nodes_)
+      if (home.served.contains(object) || home.disk.catalogue.contains(object))
+        violated("promise 2: object {} is there again, and was erased", object);
+  for (const Node& home : nodes_)
+    for (const auto& [id, record] : home.disk.inbound) {
+      const Space& space = home.spaces[record.space];
+      if (record.kind == DestinationRecord::kPrepared && !space.gone && space.content != record.digests)
+        violated("promise 5: job {} has promised {}, and has {}", id, fmt::join(record.digests, "."),
+                 fmt::join(space.content, "."));
+    }
   return violation_;
 }
 
@@ -77,6 +89,14 @@ const std::string& CutoverWorld::check_end() {
   for (const auto& [object, latest] : acknowledged_) {
     const int owners = accepts_writes(0, object) + accepts_writes(1, object);
     if (owners != 1 && !is_excused(object)) violated("promise 1: object {} ends with {} owners", object, owners);
+  }
+  for (NodeIndex node = 0; node < 2; ++node) {
+    const Node& home = nodes_[node];
+    for (SpaceId space = 0; space < home.spaces.size(); ++space) {
+      const auto is_here = [&](const auto& entry) { return entry.second.at.space == space; };
+      if (!home.spaces[space].gone && std::ranges::none_of(home.served, is_here))
+        violated("promise 4: space {} of node {} is nobody's, and not free", space, node);
+    }
   }
   return violation_;
 }

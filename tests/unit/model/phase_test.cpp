@@ -24,11 +24,12 @@ TEST(Phase, NumberOfANewerPeerHasANameToo) { EXPECT_EQ(to_string(phase(200)), "u
 
 TEST(Phase, TableIsThis) {
   const std::map<Phase, std::set<Phase>> followers = {
-      {Phase::kPlanning, {Phase::kPreSync, Phase::kPaused, Phase::kFailed}},
-      {Phase::kPreSync, {Phase::kSync, Phase::kPaused, Phase::kFailed, Phase::kDone}},
+      {Phase::kPlanning, {Phase::kPreSync, Phase::kPaused, Phase::kFailed, Phase::kRolledBack}},
+      {Phase::kPreSync, {Phase::kSync, Phase::kPaused, Phase::kFailed, Phase::kDone, Phase::kRolledBack}},
       {Phase::kSync, {Phase::kCutover, Phase::kValidation, Phase::kPaused, Phase::kFailed, Phase::kRolledBack}},
-      {Phase::kCutover, {Phase::kValidation, Phase::kCleanup, Phase::kInDoubt, Phase::kFailed, Phase::kRolledBack}},
-      {Phase::kValidation, {Phase::kCutover, Phase::kCleanup, Phase::kFailed, Phase::kRolledBack}},
+      {Phase::kCutover,
+       {Phase::kValidation, Phase::kCleanup, Phase::kInDoubt, Phase::kPaused, Phase::kFailed, Phase::kRolledBack}},
+      {Phase::kValidation, {Phase::kCutover, Phase::kCleanup, Phase::kPaused, Phase::kFailed, Phase::kRolledBack}},
       {Phase::kCleanup, {Phase::kDone}},
       {Phase::kInDoubt, {Phase::kCleanup, Phase::kRolledBack}},
       {Phase::kPaused, {Phase::kPlanning, Phase::kPreSync, Phase::kSync, Phase::kFailed, Phase::kRolledBack}},

@@ -2,7 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "support/waiting.hpp"
 
 namespace godwit {
 namespace {
@@ -37,6 +44,34 @@ TEST_F(FailPoint, TextSetsSeveral) {
   EXPECT_EQ(fail_point("a"), EIO);
   EXPECT_EQ(fail_point("b"), ENOSPC);
   EXPECT_EQ(fail_point("b"), 0);
+}
+
+TEST_F(FailPoint, AtAPauseTheThreadWaitsUntilItsFileIsRemoved) {
+  char directory[] = "/tmp/godwit-test-XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  setenv("GODWIT_FAIL_PAUSES", directory, 1);
+  const std::filesystem::path file = std::filesystem::path(directory) / "a.b";
+  ASSERT_TRUE(set_fail_points("a.b=PAUSE@2"));
+  EXPECT_EQ(fail_point("a.b"), 0);
+  EXPECT_FALSE(std::filesystem::exists(file));
+  std::atomic<bool> went_on{false};
+  std::jthread thread([&] {
+    EXPECT_EQ(fail_point("a.b"), 0);
+    went_on = true;
+  });
+  EXPECT_TRUE(test::comes_true([&] { return std::filesystem::exists(file); }));
+  EXPECT_FALSE(went_on);
+  EXPECT_EQ(fail_point("a.b"), 0);  // Nobody else is stopped.
+  std::filesystem::remove(file);
+  thread.join();
+  EXPECT_TRUE(went_on);
+  unsetenv("GODWIT_FAIL_PAUSES");
+  std::filesystem::remove(directory);
+}
+
+TEST_F(FailPoint, KillEndsTheProcess) {
+  ASSERT_TRUE(set_fail_points("a=KILL"));
+  EXPECT_EXIT(fail_point("a"), testing::KilledBySignal(SIGKILL), "");
 }
 
 TEST_F(FailPoint, TextThatIsNoPointSetsNone) {

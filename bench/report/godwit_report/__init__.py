@@ -1,0 +1,1 @@
+"""Reads reports (docs/reference/report.md), and makes one self-contained page of them."""

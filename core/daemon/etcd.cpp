@@ -1,0 +1,207 @@
+#include "daemon/etcd.hpp"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "base/log.hpp"
+
+namespace godwit::daemon {
+namespace {
+
+using nlohmann::json;
+
+constexpr long kConnectMs = 1'000;
+constexpr long kRequestMs = 2'500;
+constexpr size_t kAnswerBytesMax = 16u << 20;
+constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+struct CloseCurl {
+  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+};
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+size_t append(char* bytes, size_t, size_t count, void* to) {
+  auto& text = *static_cast<std::string*>(to);
+  if (text.size() + count > kAnswerBytesMax) return 0;
+  text.append(bytes, count);
+  return count;
+}
+
+// The gateway writes 64-bit numbers as text, and leaves zeros out.
+int64_t number_in(const json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key)) return 0;
+  const json& value = object[key];
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (!value.is_string()) return 0;
+  const std::string text = value.get<std::string>();
+  int64_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failed == std::errc{} && end == text.data() + text.size() ? number : 0;
+}
+
+std::string bytes_in(const json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key) || !object[key].is_string()) return {};
+  return from_base64(object[key].get<std::string>()).value_or("");
+}
+
+std::vector<EtcdEntry> entries_in(const json& answer) {
+  std::vector<EtcdEntry> entries;
+  if (!answer.contains("kvs") || !answer["kvs"].is_array()) return entries;
+  for (const json& one : answer["kvs"])
+    entries.push_back({bytes_in(one, "key"), bytes_in(one, "value"), number_in(one, "mod_revision")});
+  return entries;
+}
+
+// The first key behind all that begin with it.
+std::string end_of(std::string prefix) {
+  if (!prefix.empty()) ++prefix.back();  // Ours end in '/'.
+  return prefix;
+}
+
+Error nonsense(const std::string& endpoint) {
+  return Error{Errc::kProtocol, fmt::format("etcd at {} gives an answer that makes no sense", endpoint)};
+}
+
+// One request to one endpoint. `answered`: whether there is somebody.
+Result<json> ask(const std::string& endpoint, const std::string& path, const std::string& body, bool& answered) {
+  answered = false;
+  const std::unique_ptr<CURL, CloseCurl> curl(curl_easy_init());
+  if (!curl) return Error{Errc::kMemory, "no memory for a request to etcd"};
+  const std::unique_ptr<curl_slist, FreeList> headers(curl_slist_append(nullptr, "Content-Type: application/json"));
+  std::string text;
+  const std::string url = endpoint + path;
+  curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, kRequestMs);
+  curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body.c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, &append);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &text);
+  const CURLcode done = curl_easy_perform(curl.get());
+  if (done != CURLE_OK) return Error{Errc::kUnreachable, fmt::format("etcd at {}: {}", endpoint, curl_easy_strerror(done))};
+  long status = 0;
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  // A member that has no leader, or is stopping, is as good as none: another one may do better.
+  if (status >= 500)
+    return Error{Errc::kUnreachable,
+                 fmt::format("etcd at {} says {}: {}", endpoint, status, log::printable(text.substr(0, 200)))};
+  answered = true;
+  json answer = json::parse(text, nullptr, false);
+  if (answer.is_discarded() || !answer.is_object()) return nonsense(endpoint);
+  if (status != 200)
+    return Error{Errc::kInvalid, fmt::format("etcd at {} says {}: {}", endpoint, status, log::printable(text.substr(0, 200)))};
+  return answer;
+}
+
+}  // namespace
+
+std::string to_base64(std::string_view bytes) {
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k) group = group << 8 | (i + k < bytes.size() ? static_cast<uint8_t>(bytes[i + k]) : 0);
+    for (size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? kDigits[group >> (18 - 6 * k) & 63] : '=';
+  }
+  return text;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::string bytes;
+  for (size_t i = 0; i < text.size(); i += 4) {
+    uint32_t group = 0;
+    size_t digits = 0;
+    for (size_t k = 0; k < 4; ++k) {
+      const size_t value = kDigits.find(text[i + k]);
+      const bool is_padding = text[i + k] == '=' && i + 4 == text.size() && k >= 2;
+      if (value == std::string_view::npos ? !is_padding : digits != k) return std::nullopt;
+      if (value != std::string_view::npos) ++digits;
+      group = group << 6 | static_cast<uint32_t>(value == std::string_view::npos ? 0 : value);
+    }
+    for (size_t k = 0; k + 1 < digits; ++k) bytes += static_cast<char>(group >> (16 - 8 * k) & 255);
+  }
+  return bytes;
+}
+
+Result<json> Etcd::post(const std::string& path, const json& request) {
+  const std::lock_guard lock(mutex_);
+  Result<json> answer = Error{Errc::kUnreachable, "no endpoint of etcd is configured"};
+  const std::string body = request.dump();
+  for (size_t i = 0; i < endpoints_.size(); ++i) {
+    bool answered = false;
+    answer = ask(endpoints_[i], path, body, answered);
+    if (!answered) continue;
+    std::rotate(endpoints_.begin(), endpoints_.begin() + static_cast<ptrdiff_t>(i),
+                endpoints_.begin() + static_cast<ptrdiff_t>(i) + 1);
+    return answer;
+  }
+  return answer;
+}
+
+Result<std::optional<EtcdEntry>> Etcd::get(const std::string& key) {
+  auto answer = post("/v3/kv/range", {{"key", to_base64(key)}});
+  if (!answer) return std::move(answer).error();
+  auto entries = entries_in(*answer);
+  if (entries.empty()) return std::optional<EtcdEntry>();
+  return std::optional<EtcdEntry>(std::move(entries.front()));
+}
+
+Result<std::vector<EtcdEntry>> Etcd::list(const std::string& prefix, uint32_t limit) {
+  auto answer = post("/v3/kv/range", {{"key", to_base64(prefix)}, {"range_end", to_base64(end_of(prefix))}, {"limit", limit}});
+  if (!answer) return std::move(answer).error();
+  return entries_in(*answer);
+}
+
+Result<> Etcd::put(const std::string& key, const std::string& value, int64_t lease) {
+  auto answer = post("/v3/kv/put", {{"key", to_base64(key)}, {"value", to_base64(value)}, {"lease", std::to_string(lease)}});
+  if (!answer) return std::move(answer).error();
+  return Done{};
+}
+
+Result<bool> Etcd::change(const std::vector<EtcdChange>& changes) {
+  json compares = json::array(), operations = json::array();
+  for (const EtcdChange& change : changes) {
+    const std::string key = to_base64(change.key);
+    compares.push_back(
+        {{"key", key}, {"target", "MOD"}, {"result", "EQUAL"}, {"mod_revision", std::to_string(change.revision)}});
+    if (change.value)
+      operations.push_back({{"request_put", {{"key", key}, {"value", to_base64(*change.value)}}}});
+    else
+      operations.push_back({{"request_delete_range", {{"key", key}}}});
+  }
+  auto answer = post("/v3/kv/txn", {{"compare", compares}, {"success", operations}});
+  if (!answer) return std::move(answer).error();
+  return answer->contains("succeeded") && (*answer)["succeeded"] == true;
+}
+
+Result<int64_t> Etcd::grant(uint32_t seconds) {
+  auto answer = post("/v3/lease/grant", {{"TTL", std::to_string(seconds)}});
+  if (!answer) return std::move(answer).error();
+  const int64_t lease = number_in(*answer, "ID");
+  if (lease == 0) return Error{Errc::kProtocol, "etcd grants a lease without a number"};
+  return lease;
+}
+
+Result<bool> Etcd::keep_alive(int64_t lease) {
+  auto answer = post("/v3/lease/keepalive", {{"ID", std::to_string(lease)}});
+  if (!answer) return std::move(answer).error();
+  return number_in(answer->value("result", json::object()), "TTL") > 0;
+}
+
+Result<> Etcd::revoke(int64_t lease) {
+  auto answer = post("/v3/lease/revoke", {{"ID", std::to_string(lease)}});
+  if (!answer) return std::move(answer).error();
+  return Done{};
+}
+
+}  // namespace godwit::daemon

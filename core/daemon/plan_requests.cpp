@@ -1,0 +1,60 @@
+// Requests about plans.
+#include <algorithm>
+
+#include "base/units.hpp"
+#include "daemon/requests.hpp"
+
+namespace godwit::daemon {
+
+std::vector<std::string> Node::addresses_for(const std::string& destination) const {
+  std::vector<std::string> own = addresses;
+  const std::string provider = destination.substr(0, destination.find("://"));
+  std::stable_partition(own.begin(), own.end(),
+                        [&](const std::string& address) { return address.starts_with(provider + "://"); });
+  return own;
+}
+
+namespace {
+
+// A longer answer could not be sent.
+Result<> check_length(const std::string& json) {
+  if (json.size() < 31_MiB) return Done{};
+  return Error{Errc::kLimit, "the plan's account is longer than a message may be: make several plans of it"};
+}
+
+}  // namespace
+
+Requests::Reply Requests::make_plan(uint64_t request, const wire::PlanRequest& wanted) {
+  if (wanted.document() == nullptr) return Error{Errc::kProtocol, "the request has no document"};
+  auto made = node_.plans->make(wanted.document()->str());
+  if (!made) return std::move(made).error();
+  if (auto fits = check_length(made->second); !fits) return std::move(fits).error();
+  const wire::Id id = protocol::to_wire(made->first);
+  auto& builder = encoder_.builder();
+  return encoder_.finish(request, wire::CreatePlanReply(builder, &id, builder.CreateString(made->second)));
+}
+
+Requests::Reply Requests::act_on_plan(uint64_t request, const wire::PlanActionRequest& wanted) {
+  const Id id = protocol::from_wire(wanted.id());
+  Result<std::string> shown = Error{Errc::kProtocol, "no such action on a plan"};
+  switch (wanted.action()) {
+    case wire::PlanAction::show: shown = node_.plans->show(id); break;
+    case wire::PlanAction::execute: shown = node_.plans->execute(id); break;
+    case wire::PlanAction::cancel: shown = node_.plans->cancel(id); break;
+    case wire::PlanAction::remove: {
+      if (auto removed = node_.plans->remove(id); !removed) return std::move(removed).error();
+      return done(request);
+    }
+  }
+  if (!shown) return std::move(shown).error();
+  if (auto fits = check_length(*shown); !fits) return std::move(fits).error();
+  const wire::Id wire_id = protocol::to_wire(id);
+  auto& builder = encoder_.builder();
+  return encoder_.finish(request, wire::CreatePlanReply(builder, &wire_id, builder.CreateString(*shown)));
+}
+
+Requests::Reply Requests::list_plans(uint64_t request) {
+  return encoder_.finish(request, wire::CreatePlanListReplyDirect(encoder_.builder(), node_.plans->list().c_str()));
+}
+
+}  // namespace godwit::daemon

@@ -1,0 +1,226 @@
+// OutboundJob over more than one connection: what is lost before the decision is offered again when the destination is back.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "engine/outbound_job.hpp"
+
+namespace godwit::engine {
+
+using model::Phase;
+using model::SourceEvent;
+using model::SourceState;
+
+namespace {
+
+constexpr milliseconds kFirstPause{100};
+constexpr milliseconds kLongestPause{2000};
+
+// Nothing is wrong with the objects or with the request: the peer, or what is between, has failed.
+bool may_pass(Errc code, bool is_first) {
+  switch (code) {
+    case Errc::kPeerLost:
+    case Errc::kTimeout:
+    case Errc::kUnreachable: return true;
+    // The destination has not noticed yet that the attempt before is over, or is busy with others.
+    case Errc::kBusy:
+    case Errc::kExists: return !is_first;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+// Only what has begun to move: who named a wrong address hears of it at once.
+bool OutboundJob::can_go_on(const Error& error) const {
+  const std::lock_guard lock(mutex_);
+  if (machine_.state != SourceState::kSyncing && machine_.state != SourceState::kPreparing) return false;
+  if (suspended_ || goes_back()) return true;
+  if (!has_begun_ || !request_.asked || settings_.resume_timeout.count() == 0) return false;
+  return !cancelled_ && !fails_here_ && may_pass(error.code, attempt_ <= 1);
+}
+
+Result<> OutboundJob::keep_request() {
+  const std::lock_guard keeping(kept_mutex_);
+  if (!kept_) return Done{};
+  KeptRequest now{*request_.asked, request_.source_address, false};
+  {
+    const std::lock_guard lock(mutex_);
+    now.paused = (held_ & static_cast<uint8_t>(Why::kUser)) != 0;
+    std::visit(
+        [this](auto& request) {
+          request.transfer.bandwidth_bytes_per_second = pace_.limit();
+          if (!has_window_) request.transfer.window = {};
+        },
+        now.request);
+  }
+  return journal_.put_request({request_.job, std::max<uint64_t>(1, attempt_), to_json(now)});
+}
+
+// The writers go on until the destination is back. Errors: kCancelled; kPeerLost, it did not come back in time; those of
+// opening the objects again.
+Result<fabric::Channel> OutboundJob::go_on(const Error& error) {
+  if (auto told = feed(SourceEvent::kInterrupted, nullptr); !told) return std::move(told).error();
+  note("interrupted", {{"peer", request_.destination_address},
+                       {"error", error_row(error.code).name},
+                       {"cause", error.text},
+                       {"attempt", attempt_}});
+  if (suspended_) return Error{Errc::kCancelled, "the daemon stops"};
+  log::warn("{}: interrupted, waits for {}: {}", describe(), request_.destination_address, error.text);
+  lost_because_ = error.text;
+  // What stood for long, or was sent back by its user, was no vain attempt.
+  const bool has_stood = goes_back() || Clock::now() - attempt_begun_ > settings_.resume_timeout;
+  if (!given_up_at_ || has_stood || counters_.blocks_done > counters_.blocks_kept) {
+    given_up_at_ = Deadline::after(settings_.resume_timeout);
+    pause_ = kFirstPause;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    stops_ = cancelled_.load();
+    waits_because_ = fmt::format("waits for {}: {}", request_.destination_address, error.text);
+    writers_stopped_.reset();
+    failed_.clear();
+    counters_.begin_again();
+  }
+  for (;;) {
+    hold_for_peer();
+    auto peer = await_peer();
+    if (!peer) return peer;
+    peer->close();  // To open the objects may take long, and nobody waits so long for an offer.
+    if (auto opened = open_again(); !opened) return std::move(opened).error();
+    const bool may_go = [this] {
+      const std::lock_guard lock(mutex_);
+      const bool is_free = held_ == static_cast<uint8_t>(Why::kPeer);
+      if (is_free) let_go_locked(Why::kPeer);
+      return is_free;
+    }();
+    if (!may_go) {  // Its user holds it now: until it may go, its writers go on.
+      resume_all();
+      continue;
+    }
+    if (on_held) on_held();
+    if (auto quiet = quiesce_before_offer(); !quiet) return std::move(quiet).error();
+    auto channel = connect();
+    if (channel || !may_pass(channel.error().code, false)) return channel;
+    resume_all();
+  }
+}
+
+// Another job may run in its place.
+void OutboundJob::hold_for_peer() {
+  {
+    const std::lock_guard lock(mutex_);
+    hold_locked(Why::kPeer);
+    paused_in_ = Phase::kPreSync;
+  }
+  if (on_held) on_held();
+}
+
+// Until its user and its time window let it go on, too; that is not the peer's fault. Errors: kCancelled.
+Result<> OutboundJob::await_leave() {
+  std::unique_lock lock(mutex_);
+  const auto may_go = [this] { return cancelled_ || (held_ & ~static_cast<unsigned>(Why::kPeer)) == 0; };
+  if (!may_go()) {
+    while (!steered_.wait_for(lock, kLongestPause, may_go)) {
+    }
+    given_up_at_ = Deadline::after(settings_.resume_timeout);
+  }
+  return cancelled_ ? Result<>(stopped()) : Done{};
+}
+
+// A connection on which the destination answers. Not for ever: until given_up_at_, unless an attempt gets further.
+Result<fabric::Channel> OutboundJob::await_peer() {
+  for (;;) {
+    if (auto let = await_leave(); !let) return std::move(let).error();
+    {
+      std::unique_lock lock(mutex_);
+      steered_.wait_for(lock, pause_, [this] { return cancelled_ || tries_now_; });
+      tries_now_ = false;
+    }
+    if (cancelled_) return stopped();
+    auto channel = connect();
+    pause_ = std::min(pause_ * 2, kLongestPause);
+    if (given_up_at_->passed())
+      return Error{Errc::kPeerLost,
+                   fmt::format("{} did not come back within {} s: {}", request_.destination_address,
+                               settings_.resume_timeout.count() / 1000, channel ? lost_because_ : channel.error().text)};
+    if (channel) return channel;
+  }
+}
+
+// Those objects that are still part of the job; one that is gone, or that another job has taken meanwhile, leaves it.
+Result<> OutboundJob::open_again() {
+  OutboundObjects objects = open_(cancelled_);
+  const std::lock_guard lock(mutex_);
+  if (objects.results.size() != results_.size()) {
+    for (const auto& source : objects.sources) source->resume();
+    return Error{Errc::kInternal, "the job's objects are others now"};
+  }
+  size_t next = 0;
+  for (size_t i = 0; i < results_.size(); ++i) {
+    const bool is_open = objects.results[i].error == Errc{};
+    auto source = is_open ? std::move(objects.sources[next++]) : nullptr;
+    if (results_[i].error != Errc{}) {
+      if (source) source->resume();
+    } else if (source) {
+      results_[i].source_id = objects.results[i].source_id;  // Of a fileset it is made anew.
+      results_[i].size_bytes = source->size_bytes();
+      sources_.push_back(std::move(source));
+    } else {
+      results_[i].error = objects.results[i].error;
+      if (first_error_.code == Errc{}) first_error_ = Error{results_[i].error, objects.first_error};
+    }
+  }
+  machine_.is_lasting = std::ranges::all_of(sources_, [](const auto& source) { return source->survives_restart(); });
+  if (sources_.empty())
+    return first_error_.code == Errc{} ? Error{Errc::kNotFound, "nothing is left of the job"} : first_error_;
+  return Done{};
+}
+
+void OutboundJob::suspend() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!cancelled_ && kept_ && settings_.resume_timeout.count() > 0) suspended_ = true;
+  }
+  cancel("the daemon stops");
+}
+
+Result<> OutboundJob::roll_back() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
+    if (machine_.state != SourceState::kSyncing && machine_.state != SourceState::kPreparing)
+      return Error{Errc::kBusy, fmt::format("{}: the cutover is decided, and cannot be rolled back", describe())};
+    if (!cancelled_) note("cancelled", {{"cause", "a client rolled it back"}});
+    rolls_back_ = true;
+    cancelled_ = true;  // Together: from here on no decision is taken.
+    stops_ = true;
+  }
+  steered_.notify_all();
+  return Done{};
+}
+
+Result<> OutboundJob::roll_back_to_checkpoint() {
+  const std::lock_guard lock(mutex_);
+  if (model::is_final(phase_) || cancelled_) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
+  if (machine_.state != SourceState::kSyncing && machine_.state != SourceState::kPreparing)
+    return Error{Errc::kBusy, fmt::format("{}: the cutover is decided, and cannot be rolled back", describe())};
+  if (!request_.asked || settings_.resume_timeout.count() == 0)
+    return Error{Errc::kUnsupported, fmt::format("{} could not go on; roll it back to its start", describe())};
+  if (!has_begun_) return Error{Errc::kBusy, fmt::format("nothing of {} has arrived yet", describe())};
+  note("rolled-back", {{"to", "its checkpoint"}, {"cause", cause_of(Why::kUser)}});
+  approved_ = false;
+  // Without a connection it is back already: go_on() sees that it is held.
+  if ((held_ & static_cast<uint8_t>(Why::kPeer)) == 0) stops_ = true;
+  hold_locked(Why::kUser);
+  steered_.notify_all();
+  return Done{};
+}
+
+// Why this attempt ends.
+Error OutboundJob::stopped() const {
+  return Error{Errc::kCancelled, cancelled_ ? "the migration was cancelled" : "a client rolled it back to its checkpoint"};
+}
+
+}  // namespace godwit::engine

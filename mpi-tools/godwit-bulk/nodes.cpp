@@ -1,0 +1,116 @@
+#include "godwit-bulk/nodes.hpp"
+
+#include <fmt/format.h>
+#include <godwit/godwit.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <thread>
+#include <unordered_set>
+
+#include "godwit-bulk/client.hpp"
+#include "godwit-bulk/node_list.hpp"
+
+namespace godwit::bulk {
+namespace {
+
+constexpr size_t kAskedAtOnce = 32;
+constexpr size_t kNamed = 20;  // Of the nodes that do not answer.
+
+// A list is in commas and lines.
+std::string read_nodes(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw Refused(GODWIT_ERR_IO, fmt::format("@{}: {}", path, std::strerror(errno)));
+  std::string list;
+  for (std::string line; std::getline(file, line);) {
+    line.erase(std::min(line.find('#'), line.size()));
+    line.erase(line.find_last_not_of(" \t\r,") + 1);
+    line.erase(0, line.find_first_not_of(" \t"));
+    if (!line.empty()) list += (list.empty() ? "" : ",") + line;
+  }
+  if (file.bad()) throw Refused(GODWIT_ERR_IO, fmt::format("@{} cannot be read", path));
+  if (list.empty()) throw Refused(GODWIT_ERR_INVALID, fmt::format("@{} names no node", path));
+  return list;
+}
+
+std::vector<std::string> addresses_of(const Options& options, const std::vector<std::string>& lists) {
+  std::vector<std::string> addresses;
+  std::unordered_set<std::string> seen;
+  for (const std::string& written : lists)
+    for (const std::string& node : expand_nodes(written.starts_with('@') ? read_nodes(written.substr(1)) : written)) {
+      std::string address = address_of(node, options.provider, options.port);
+      if (seen.insert(address).second) addresses.push_back(std::move(address));
+    }
+  if (addresses.size() >= kNodesMax)
+    throw Refused(GODWIT_ERR_LIMIT, fmt::format("there are more than {} nodes", kNodesMax - 1));
+  return addresses;
+}
+
+struct Answer {
+  int error = GODWIT_OK;
+  std::string text;
+};
+
+std::vector<Answer> ask_all(const std::vector<std::string>& addresses) {
+  std::vector<Answer> answers(addresses.size());
+  std::atomic<size_t> next = 0;
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < std::min(kAskedAtOnce, addresses.size()); ++i)
+    threads.emplace_back([&] {
+      godwit_client* opened = nullptr;
+      const int error = godwit_client_open(nullptr, &opened);
+      const Client client(opened);
+      for (size_t at = next++; at < addresses.size(); at = next++) {
+        answers[at].error = error ? error : godwit_ping(client.get(), addresses[at].c_str(), nullptr);
+        if (answers[at].error) answers[at].text = godwit_last_error();
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  return answers;
+}
+
+void require_answers(const Nodes& nodes) {
+  std::vector<std::string> all = nodes.from;
+  for (const std::string& address : nodes.to)
+    if (std::find(nodes.from.begin(), nodes.from.end(), address) == nodes.from.end()) all.push_back(address);
+  const std::vector<Answer> answers = ask_all(all);
+  int first = GODWIT_OK;
+  size_t silent = 0;
+  std::string text;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (answers[i].error == GODWIT_OK) continue;
+    if (first == GODWIT_OK) first = answers[i].error;
+    if (++silent <= kNamed) text += fmt::format("\n  {}: {}", all[i], answers[i].text);
+  }
+  if (silent > kNamed) text += fmt::format("\n  and {} more", silent - kNamed);
+  if (silent) throw Refused(first, fmt::format("{} of {} nodes do not answer; nothing was moved:{}", silent, all.size(), text));
+}
+
+}  // namespace
+
+Nodes find_nodes(const Options& options) {
+  Nodes nodes{addresses_of(options, options.from), addresses_of(options, options.to)};
+  require_answers(nodes);
+  return nodes;
+}
+
+std::vector<uint16_t> Nodes::itself() const {
+  std::vector<uint16_t> same(from.size(), kNoNode);
+  for (size_t i = 0; i < from.size(); ++i) {
+    const auto there = std::find(to.begin(), to.end(), from[i]);
+    if (there != to.end()) same[i] = static_cast<uint16_t>(there - to.begin());
+  }
+  return same;
+}
+
+std::string directory_name(const std::string& address) {
+  std::string name = address.substr(address.find("://") + 3);
+  for (char& byte : name)
+    if (byte == ':' || byte == '/' || byte == '[' || byte == ']') byte = '-';
+  return name;
+}
+
+}  // namespace godwit::bulk

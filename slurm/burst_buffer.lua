@@ -1,0 +1,220 @@
+-- Stages files in before a Slurm job gets its nodes, and out after it has given them back (BurstBufferType=burst_buffer/lua).
+--
+--   #BB_LUA godwit stage_in  source=/projects/me/mesh destination=/buffer/me
+--   #BB_LUA godwit stage_out source=/buffer/me/result destination=/projects/me
+--
+-- stage_in copies from the storage node to the buffer node, stage_out back: two lasting daemons, which the site's settings name. The
+-- job finds GODWIT_STORAGE, GODWIT_BUFFER and each GODWIT_STAGED_1, _2, ... (where what it staged in lies) in its environment.
+--
+-- Either this file is burst_buffer.lua beside slurm.conf, or that one loads it and calls what it needs:
+--
+--   local godwit = dofile("/etc/godwit/slurm/burst_buffer.lua")
+--   function slurm_bb_data_in(...) return godwit.data_in(...) end
+--
+-- Settings: godwit_burst_buffer.conf beside this file; that one is Lua, too. Lua 5.1 to 5.4. The functions run on the controller's
+-- host as SlurmUser, several at once, and block; job_process alone is called while slurmctld waits, and so asks nobody.
+
+local settings_name = "godwit_burst_buffer.conf"
+local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
+
+-- bin: where `godwit` is ("": in the PATH). state_dir: a directory that SlurmUser alone may write to. allowed: directories that a
+-- directive may name, or lie below; %u is the job's user.
+local settings = setmetatable({}, { __index = { bin = "", allowed = {} } })
+
+local function read_settings()
+  local chunk, problem = loadfile(here .. "/" .. settings_name)
+  if not chunk then return nil, problem end
+  local ok, read = pcall(chunk)
+  if not ok or type(read) ~= "table" then return nil, settings_name .. " gives no table: " .. tostring(read) end
+  for _, key in ipairs({ "storage", "buffer", "state_dir" }) do
+    if type(read[key]) ~= "string" then return nil, settings_name .. ": " .. key .. " is missing" end
+  end
+  for key, value in pairs(read) do settings[key] = value end
+  return true
+end
+
+local function failure(text)
+  slurm.log_error("godwit: %s", text)
+  return slurm.ERROR, "godwit: " .. text
+end
+
+-- One word of a shell, whatever is in it.
+local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+-- Runs a program; its exit status and all that it printed. Arguments are passed as they are.
+local function run(...)
+  local words = {}
+  for _, word in ipairs({ ... }) do words[#words + 1] = quoted(word) end
+  local pipe, problem = io.popen("PATH=" .. quoted(settings.bin) .. ":/usr/bin:/bin; " .. table.concat(words, " ") .. " 2>&1 </dev/null; echo \":$?\"")
+  if not pipe then return 127, problem end
+  local output = pipe:read("*a")
+  pipe:close()
+  local text, status = output:match("^(.*):(%d+)\n$")
+  return tonumber(status) or 127, text or output
+end
+
+-- ---- directives
+
+-- The reason why this is not a path that we take, or nil. Neither ".." nor an empty name: what is allowed is decided by the text.
+local function wrong_path(path)
+  if not path then return "is missing" end
+  if path:sub(1, 1) ~= "/" then return "is not absolute" end
+  if path:find("%c") then return "has a control character" end
+  if (path .. "/"):find("/%.%.?/") or path:find("//") then return "has '.', '..' or an empty name in it" end
+  if path == "/" or path:sub(-1) == "/" then return "ends with '/'" end
+end
+
+-- All of a script's, in order: {{verb = "stage_in", source = ..., destination = ...}, ...}; or nil and the first mistake.
+local function directives(script)
+  local file, problem = io.open(script)
+  if not file then return nil, problem end
+  local found, mistake = {}, nil
+  for line in file:lines() do
+    local verb, rest = line:match("^#BB_LUA%s+godwit%s+(%S+)%s*(.-)%s*$")
+    if verb and not mistake then
+      local one = { verb = verb }
+      if verb ~= "stage_in" and verb ~= "stage_out" then mistake = "'" .. verb .. "' is neither stage_in nor stage_out" end
+      for word in rest:gmatch("%S+") do
+        local key, value = word:match("^([a-z]+)=(.*)$")
+        if (key ~= "source" and key ~= "destination") or one[key] then
+          mistake = mistake or "'" .. word .. "': it takes source=PATH and destination=DIRECTORY, once"
+        else
+          one[key] = value
+        end
+      end
+      for _, key in ipairs({ "source", "destination" }) do
+        local wrong = wrong_path(one[key])
+        if wrong then mistake = mistake or verb .. ": " .. key .. " " .. wrong end
+      end
+      found[#found + 1] = one
+    end
+  end
+  file:close()
+  if mistake then return nil, mistake end
+  return found
+end
+
+local function is_allowed(path, user)
+  for _, pattern in ipairs(settings.allowed) do
+    local directory = pattern:gsub("%%u", (user:gsub("%%", "%%%%")))
+    if path == directory or path:sub(1, #directory + 1) == directory .. "/" then return true end
+  end
+  return false
+end
+
+-- ---- what is known of a job between two calls: the jobs of the daemons that work for it
+
+local function state_file(job_id) return settings.state_dir .. "/" .. tostring(job_id):match("^%d+$") end
+
+local function note(job_id, text)
+  local file, problem = io.open(state_file(job_id), "a")
+  if not file then return nil, problem end
+  file:write(text, "\n")
+  file:close()
+  return true
+end
+
+-- Copies what the directives with this verb say, one after the other. Whoever tears the job down can cancel it.
+local function stage(job_id, script, verb, from, to)
+  local found, mistake = directives(script)
+  if not found then return failure(mistake) end
+  for _, one in ipairs(found) do
+    if one.verb == verb then
+      local status, text = run("godwit", "migrate", "files", one.source, "--from", from, "--to", to .. ":" .. one.destination, "--update", "--async")
+      local id = status == 0 and text:match("(%x+)%s*$")
+      if id then
+        note(job_id, from .. " " .. id)
+        status, text = run("godwit", "job", "wait", id, "--node", from, "--quiet", "--timeout", "3600")
+      end
+      if status ~= 0 then return failure(verb .. " of " .. one.source .. " failed: " .. text) end
+    end
+  end
+  return slurm.SUCCESS, ""
+end
+
+-- ---- Slurm's functions; newer releases pass more arguments than these, which are ignored
+
+local hooks = {}
+
+-- At submission: a mistake is told to the user by sbatch, and the job is refused.
+function hooks.job_process(script)
+  local found, mistake = directives(script)
+  if not found then return failure(mistake) end
+  return slurm.SUCCESS, ""
+end
+
+function hooks.pools() return slurm.SUCCESS end
+
+-- The only one that is told whose the job is.
+function hooks.setup(job_id, uid, _, _, _, script)
+  local found, mistake = directives(script)
+  if not found then return failure(mistake) end
+  local status, user = run("id", "-un", tostring(uid))
+  user = user:match("^(%S+)\n$")
+  if status ~= 0 or not user then return failure("who is uid " .. tostring(uid) .. "?") end
+  for _, one in ipairs(found) do
+    for _, path in ipairs({ one.source, one.destination }) do
+      if not is_allowed(path, user) then return failure(path .. " is not below a directory that " .. user .. " may stage") end
+    end
+  end
+  local noted, problem = note(job_id, "user " .. user)
+  if not noted then return failure(problem) end
+  return slurm.SUCCESS, ""
+end
+
+function hooks.data_in(job_id, script) return stage(job_id, script, "stage_in", settings.storage, settings.buffer) end
+function hooks.test_data_in() return slurm.SUCCESS, "" end
+function hooks.real_size() return slurm.SUCCESS, "0" end
+
+-- Lines VAR=value become the job's environment.
+function hooks.paths(_, script, path_file)
+  local found, mistake = directives(script)
+  if not found then return failure(mistake) end
+  local file, problem = io.open(path_file, "w")
+  if not file then return failure(problem) end
+  file:write("GODWIT_STORAGE=", settings.storage, "\nGODWIT_BUFFER=", settings.buffer, "\n")
+  local count = 0
+  for _, one in ipairs(found) do
+    if one.verb == "stage_in" then
+      count = count + 1
+      file:write("GODWIT_STAGED_", count, "=", one.destination, "/", one.source:match("[^/]+$"), "\n")
+    end
+  end
+  file:close()
+  return slurm.SUCCESS, ""
+end
+
+function hooks.pre_run() return slurm.SUCCESS, "" end
+function hooks.post_run() return slurm.SUCCESS, "" end
+function hooks.data_out(job_id, script) return stage(job_id, script, "stage_out", settings.buffer, settings.storage) end
+function hooks.test_data_out() return slurm.SUCCESS, "" end
+
+-- Also when the job was cancelled, in a hurry or not: what still moves for it stops, with the source intact.
+function hooks.job_teardown(job_id)
+  local file = io.open(state_file(job_id))
+  if not file then return slurm.SUCCESS, "" end
+  for line in file:lines() do
+    local node, id = line:match("^(%S+) (%x+)$")
+    if node and node ~= "user" then run("godwit", "job", "cancel", id, "--node", node, "--connect-timeout", "2") end
+  end
+  file:close()
+  os.remove(state_file(job_id))
+  return slurm.SUCCESS, ""
+end
+
+-- scontrol show bbstat
+function hooks.get_status()
+  return slurm.SUCCESS, "godwit: storage " .. tostring(settings.storage) .. ", buffer " .. tostring(settings.buffer) .. "\n"
+end
+
+local ok, problem = read_settings()
+if not ok then
+  slurm.log_error("godwit: %s", problem)
+  for _, name in ipairs({ "job_process", "setup", "data_in", "data_out", "paths" }) do
+    hooks[name] = function() return failure(problem) end
+  end
+end
+for name, hook in pairs(hooks) do
+  if _G["slurm_bb_" .. name] == nil then _G["slurm_bb_" .. name] = hook end
+end
+return hooks

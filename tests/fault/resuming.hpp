@@ -1,0 +1,56 @@
+// What the tests of jobs that go on share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <godwit/godwit.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "support/daemon.hpp"
+
+namespace godwit::test {
+
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kBlockBytes = 256 << 10;
+
+inline std::vector<char> pattern(uint64_t size, unsigned seed = 7) {
+  std::vector<char> bytes(size);
+  uint64_t state = seed;
+  for (char& c : bytes) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    c = static_cast<char>(state >> 56);
+  }
+  return bytes;
+}
+
+// Jobs wait so long for a peer, and note often what has arrived.
+inline DaemonOptions resuming(const std::string& resume_timeout = "60000", const std::string& more = {}) {
+  DaemonOptions made;
+  made.targets = {{"fast", "dram", "64MiB"}, {"keep", "pmem", "64MiB"}, {"disk", "file", "64MiB"}};
+  made.more =
+      "\"resolve_interval_ms\": 100, \"connect_timeout_ms\": 2000, \"checkpoint_interval_ms\": 200, "
+      "\"resume_timeout_ms\": " +
+      resume_timeout + more;
+  return made;
+}
+
+inline nlohmann::json report_of(const std::string& address, const std::string& job) {
+  const Client client;
+  return nlohmann::json::parse(client.migration(address, job).report());
+}
+
+inline godwit_job_info info_of(const std::string& address, const std::string& job) {
+  const Client client;
+  for (const godwit_job_info& info : client.jobs(address))
+    if (info.id == job) return info;
+  ADD_FAILURE() << "no job " << job << " at " << address;
+  return {};
+}
+
+inline uint64_t used_bytes(const std::string& address, const std::string& target) {
+  return Client().target(address, target).info().used_bytes;
+}
+
+}  // namespace godwit::test

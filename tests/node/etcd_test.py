@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+"""Nodes whose group is kept by a real etcd: who is there, who owns what, and what goes on while etcd is away."""
+import base64
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+
+import cli_node
+
+BINARIES = pathlib.Path(os.environ["GODWIT_BIN"])
+ETCD = os.environ.get("GODWIT_ETCD") or shutil.which("etcd")
+MIB = 1 << 20
+
+
+def comes_true(what, seconds=60):
+    deadline = time.monotonic() + seconds * cli_node.PATIENCE
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+class Etcd:
+    """A real one, of one member, on free ports; it keeps its data when it is killed."""
+
+    def __init__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="godwit-test.")
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            two.bind(("127.0.0.1", 0))
+            self.url, self.peer_url = (f"http://127.0.0.1:{taken.getsockname()[1]}" for taken in (one, two))
+        self.process = None
+        self.start()
+
+    def start(self):
+        with open(pathlib.Path(self.directory.name) / "log", "a") as log:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", ETCD, "--name", "test", "--data-dir", self.directory.name + "/data",
+                 "--listen-client-urls", self.url, "--advertise-client-urls", self.url, "--listen-peer-urls", self.peer_url,
+                 "--initial-advertise-peer-urls", self.peer_url, "--initial-cluster", "test=" + self.peer_url],
+                stdout=log, stderr=log)
+        if not comes_true(self.answers):
+            raise RuntimeError("etcd did not start:\n" + (pathlib.Path(self.directory.name) / "log").read_text()[-2000:])
+
+    def ask(self, path, **fields):
+        request = urllib.request.Request(self.url + path, json.dumps(fields).encode(), {"Content-Type": "application/json"})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=5) as answer:
+            return json.load(answer)
+
+    def answers(self):
+        if self.process.poll() is not None:
+            return False
+        try:
+            self.ask("/v3/kv/range", key=base64.b64encode(b"x").decode())
+            return True
+        except OSError:
+            return False
+
+    def get(self, key):
+        found = self.ask("/v3/kv/range", key=base64.b64encode(key.encode()).decode()).get("kvs", [])
+        return json.loads(base64.b64decode(found[0]["value"])) if found else None
+
+    def put(self, key, value):
+        self.ask("/v3/kv/put", key=base64.b64encode(key.encode()).decode(),
+                 value=base64.b64encode(json.dumps(value).encode()).decode())
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        self.directory.cleanup()
+
+
+class EtcdTest(unittest.TestCase):
+    def setUp(self):
+        self.etcd = Etcd()
+        self.addCleanup(self.etcd.close)
+        self.nodes = []
+        # The first endpoint is nobody: the second one is asked.
+        group = {"directory": "etcd", "endpoints": ["http://127.0.0.1:1", self.etcd.url], "name": "test"}
+        for _ in range(3):
+            node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram"), cli_node.target("keep", "pmem")], {"group": group})
+            self.addCleanup(node.close)
+            self.nodes.append(node)
+        self.a, self.b, self.c = self.nodes
+        for node in self.nodes:
+            self.assertTrue(comes_true(lambda: self.members(node) == {one.address for one in self.nodes}), self.members(node))
+
+    def run_godwit(self, *arguments, node, stdin=b""):
+        env = {**os.environ, "GODWIT_NODE": node.address}
+        return subprocess.run([BINARIES / "godwit", *arguments], input=stdin, capture_output=True, env=env, timeout=120)
+
+    def json(self, *arguments, node, exit_code=0):
+        done = self.run_godwit(*arguments, "--json", node=node)
+        self.assertEqual(done.returncode, exit_code, f"{arguments}: {done.stderr.decode()}")
+        return json.loads(done.stdout)
+
+    def members(self, node):
+        return {member["address"] for member in json.loads(self.run_godwit("group", "--json", node=node).stdout)}
+
+    def create(self, name, size, node, target="fast"):
+        return self.json("region", "create", name, "--target", target, "--size", size, node=node)["id"]
+
+    def migrate(self, name, source, destination, *options):
+        return self.json("migrate", "region", name, "--to", destination.address, "--target", "fast", "--async", *options,
+                         node=source)["job"]
+
+    def owner(self, region):
+        record = self.etcd.get(f"/godwit/test/objects/{region}")
+        return record and (record["address"], record["epoch"])
+
+    def is_held(self, job, node):
+        shown = self.json("job", "show", job, node=node)
+        return shown["phase"] == "paused" and "directory" in shown["error_text"]
+
+    def test_the_directory_knows_the_members_and_the_owners(self):
+        region = self.create("mesh", "4MiB", self.a)
+        self.assertTrue(comes_true(lambda: self.owner(region) == (self.a.address, 1)), self.owner(region))
+        self.assertEqual(self.json("locate", region, node=self.c)["address"], self.a.address)
+        job = self.migrate("mesh", self.a, self.b)
+        self.assertEqual(self.json("job", "wait", job, node=self.c)["regions_arrived"], 1)
+        self.assertTrue(comes_true(lambda: self.owner(region) == (self.b.address, 2)), self.owner(region))
+
+        # A node that dies is one no more when its lease has ended; what it had is known to be there still.
+        self.a.kill()
+        self.assertTrue(comes_true(lambda: self.members(self.c) == {self.b.address, self.c.address}), self.members(self.c))
+        self.assertEqual(self.json("region", "stat", "mesh", node=self.c)["address"], self.b.address)
+        self.b.kill()
+        self.assertTrue(comes_true(lambda: self.members(self.c) == {self.c.address}), self.members(self.c))
+        done = self.run_godwit("region", "stat", region, node=self.c)
+        self.assertEqual(done.returncode, 8, done.stderr)
+        self.assertIn(self.b.address, done.stderr.decode())
+
+        # What is erased has no owner.
+        other = self.create("other", "4KiB", self.c)
+        self.assertTrue(comes_true(lambda: self.owner(other) is not None))
+        self.json("region", "rm", "other", node=self.c)
+        self.assertTrue(comes_true(lambda: self.owner(other) is None), self.owner(other))
+
+    def test_without_etcd_only_the_cutover_waits(self):
+        region = self.create("mesh", "4MiB", self.a)
+        self.create("spare", "4KiB", self.a)
+        job = self.migrate("mesh", self.a, self.b, "--bwlimit", "1MiB/s")
+        self.etcd.kill()
+        # Everything arrives; then the job waits, and says for what. The region is served where it is.
+        self.assertTrue(comes_true(lambda: self.is_held(job, self.a)), self.json("job", "show", job, node=self.a))
+        self.assertEqual(self.json("job", "show", job, node=self.a)["bytes_done"], 4 * MIB)
+        causes = [event.get("cause") for event in self.json("job", "events", job, node=self.a) if event["event"] == "paused"]
+        self.assertIn("the directory does not answer", causes)
+        self.assertEqual(len(self.run_godwit("region", "read", "mesh", node=self.a).stdout), 4 * MIB)
+        # A copy takes nobody's object away, and what is new is served.
+        copy = self.migrate("spare", self.a, self.c, "--copy")
+        self.assertEqual(self.json("job", "wait", copy, node=self.a)["regions_arrived"], 1)
+        self.create("new", "4KiB", self.c)
+        self.assertEqual(self.json("region", "stat", "new", node=self.c)["size_bytes"], 4096)
+        # Those that were heard of last still answer.
+        self.assertEqual(self.json("job", "show", job, node=self.c)["id"], job)
+
+        self.etcd.start()
+        self.assertEqual(self.json("job", "wait", job, node=self.a)["regions_arrived"], 1)
+        self.assertTrue(comes_true(lambda: self.owner(region) == (self.b.address, 2)), self.owner(region))
+        causes = [event.get("cause") for event in self.json("job", "events", job, node=self.a) if event["event"] == "resumed"]
+        self.assertIn("the directory answers", causes)
+
+    def test_a_job_that_waits_for_etcd_can_be_cancelled(self):
+        self.create("mesh", "4MiB", self.a)
+        self.etcd.kill()
+        job = self.migrate("mesh", self.a, self.b)
+        self.assertTrue(comes_true(lambda: self.is_held(job, self.a)))
+        self.run_godwit("job", "cancel", job, node=self.a)
+        self.assertEqual(self.run_godwit("job", "wait", job, node=self.a).returncode, 13)
+        self.assertEqual(self.run_godwit("region", "write", "mesh", "--offset", "0", node=self.a, stdin=b"again").returncode, 0)
+        self.assertEqual(self.json("region", "stat", "mesh", node=self.a)["address"], self.a.address)
+        self.assertEqual(self.json("region", "ls", node=self.b), [])
+
+    def test_a_destination_that_dies_meanwhile_ends_the_job(self):
+        self.create("mesh", "4MiB", self.a)
+        self.etcd.kill()
+        job = self.migrate("mesh", self.a, self.b)
+        self.assertTrue(comes_true(lambda: self.is_held(job, self.a)))
+        self.b.kill()
+        self.assertNotIn(self.run_godwit("job", "wait", job, node=self.a).returncode, (0, 15))
+        self.assertEqual(self.json("region", "stat", "mesh", node=self.a)["address"], self.a.address)
+
+    def test_who_has_an_older_record_does_not_hand_over(self):
+        region = self.create("mesh", "4MiB", self.a)
+        self.assertTrue(comes_true(lambda: self.owner(region) == (self.a.address, 1)))
+        record = self.etcd.get(f"/godwit/test/objects/{region}")
+        self.etcd.put(f"/godwit/test/objects/{region}", {**record, "node": "f" * 32, "address": "tcp://elsewhere:1", "epoch": 5})
+        job = self.migrate("mesh", self.a, self.b)
+        done = self.run_godwit("job", "wait", job, node=self.a)
+        self.assertEqual(done.returncode, 6, done.stderr)
+        self.assertIn("tcp://elsewhere:1", done.stderr.decode())
+        self.assertEqual(self.json("region", "ls", node=self.b), [])
+        self.assertEqual(self.owner(region), ("tcp://elsewhere:1", 5))
+
+    def test_a_source_that_dies_after_its_claim_still_owns(self):
+        for point in ("source.before.send-prepare", "source.before.journal-hand-over"):
+            region = self.create(point, "1MiB", self.a, target="keep")
+            self.a.kill()
+            self.a.start({"GODWIT_FAIL": point + "=EIO"})
+            self.run_godwit("migrate", "region", point, "--to", self.b.address, "--target", "keep", node=self.a)
+            self.assertTrue(comes_true(lambda: self.a.process.poll() is not None), "it should have died")
+            record = self.etcd.get(f"/godwit/test/objects/{region}")
+            self.assertEqual((record["address"], record["epoch"], record["to"]), (self.a.address, 1, self.b.address))
+            self.a.start()
+            self.assertEqual(self.json("region", "stat", region, node=self.a)["address"], self.a.address)
+            # The destination has let go of what it had prepared when it has asked.
+            self.assertTrue(comes_true(lambda: self.json("region", "ls", node=self.b) == [] and self.run_godwit(
+                "migrate", "region", point, "--to", self.b.address, "--target", "keep", node=self.a).returncode == 0))
+            self.assertTrue(comes_true(lambda: self.owner(region) == (self.b.address, 2)), self.owner(region))
+            self.json("region", "rm", region, node=self.b)
+
+    def test_a_database_has_its_owner_there_too(self):
+        self.json("db", "create", "steps", "--backend", "map", node=self.a)
+        database = self.json("locate", "steps", node=self.c)["id"]
+        self.assertTrue(comes_true(lambda: self.owner(database) == (self.a.address, 1)), self.owner(database))
+        self.json("migrate", "db", "steps", "--to", self.b.address, node=self.a)
+        self.assertTrue(comes_true(lambda: self.owner(database) == (self.b.address, 2)), self.owner(database))
+
+    def test_a_daemon_starts_and_serves_without_etcd(self):
+        self.etcd.kill()
+        self.a.kill()
+        self.a.start()
+        self.create("mesh", "4KiB", self.a)
+        self.assertEqual(self.json("region", "stat", "mesh", node=self.a)["size_bytes"], 4096)
+        self.etcd.start()
+        self.assertTrue(comes_true(lambda: self.members(self.a) == {node.address for node in self.nodes}))
+
+
+if __name__ == "__main__":
+    if ETCD is None:
+        print("SKIPPED: no etcd here (Debian: etcd-server), nor does GODWIT_ETCD name one", file=sys.stderr)
+        sys.exit(77)
+    unittest.main()

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""Daemons that want to know who asks: by a key file, by MUNGE; two users of one node; daemons that do not know each other."""
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+import cli_node
+
+BINARIES = pathlib.Path(os.environ["GODWIT_BIN"])
+DENIED = 17
+OURS = ("GODWIT_KEY_FILE", "GODWIT_MUNGE_SOCKET", "GODWIT_DAEMON_USER")
+
+
+def until(condition, seconds=20 * cli_node.PATIENCE):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class IdentityTest(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="godwit-test.")
+        self.addCleanup(scratch.cleanup)
+        self.directory = pathlib.Path(scratch.name)
+        self.directory.chmod(0o711)  # Another user's programs come in.
+
+    def key(self, name, mode=0o600, size=32):
+        path = self.directory / name
+        path.write_bytes(os.urandom(size))
+        path.chmod(mode)
+        return str(path)
+
+    def node(self, identity, more=None):
+        node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")], {"identity": identity, **(more or {})})
+        self.addCleanup(node.close)
+        return node
+
+    def log(self, node):
+        return (node.path / "log").read_text()
+
+    def godwit(self, node, *arguments, as_uid=None, **environment):
+        env = {name: value for name, value in os.environ.items() if name not in OURS}
+        env.update(environment, GODWIT_NODE=node.address)
+        user = [] if as_uid is None else ["setpriv", f"--reuid={as_uid}", f"--regid={as_uid}", "--clear-groups"]
+        return subprocess.run([*user, BINARIES / "godwit", *arguments], capture_output=True, text=True, env=env, timeout=60 * cli_node.PATIENCE)
+
+    def ok(self, node, *arguments, **more):
+        done = self.godwit(node, *arguments, **more)
+        self.assertEqual(done.returncode, 0, f"{arguments}: {done.stderr}\n{self.log(node)}")
+        return done.stdout
+
+    def refused(self, node, *arguments, **more):
+        done = self.godwit(node, *arguments, **more)
+        self.assertEqual(done.returncode, DENIED, f"{arguments}: {done.stdout} {done.stderr}")
+        return done.stderr
+
+
+class ByKey(IdentityTest):
+    def test_only_the_right_key_is_let_in(self):
+        key, other = self.key("right"), self.key("wrong")
+        node = self.node({"method": "key", "key_file": key})
+        self.ok(node, "ping", GODWIT_KEY_FILE=key)
+        said = self.refused(node, "ping", GODWIT_KEY_FILE=other)
+        self.assertIn("identity refused", said)
+        self.assertTrue(until(lambda: "is refused: it claims to be user" in self.log(node)), self.log(node))
+        self.assertIn("GODWIT_KEY_FILE", self.refused(node, "ping"))
+
+    def test_a_client_that_has_a_key_talks_to_nobody_who_proves_nothing(self):
+        node = self.node({"method": "none"})
+        self.ok(node, "ping")
+        self.refused(node, "ping", GODWIT_KEY_FILE=self.key("mine"))
+
+    def test_daemons_of_one_site_move_regions_and_a_stranger_gets_none(self):
+        key, other = self.key("site"), self.key("elsewhere")
+        a, b = (self.node({"method": "key", "key_file": key}) for _ in range(2))
+        stranger = self.node({"method": "key", "key_file": other})
+        nobody = self.node({"method": "none"})
+        data = self.directory / "data"
+        data.write_bytes(os.urandom(3 << 20))
+        self.ok(a, "region", "import", str(data), "--target", "fast", "--name", "mesh", GODWIT_KEY_FILE=key)
+        for elsewhere in (stranger, nobody):
+            done = self.godwit(a, "migrate", "region", "mesh", "--to", elsewhere.address, "--target", "fast", GODWIT_KEY_FILE=key)
+            self.assertEqual(done.returncode, DENIED, done.stderr)
+        # Nor does the stranger get in as a source.
+        self.ok(stranger, "region", "import", str(data), "--target", "fast", "--name", "foreign", GODWIT_KEY_FILE=other)
+        done = self.godwit(stranger, "migrate", "region", "foreign", "--to", b.address, "--target", "fast", GODWIT_KEY_FILE=other)
+        self.assertEqual(done.returncode, DENIED, done.stderr)
+        self.assertEqual(json.loads(self.ok(b, "region", "ls", "--json", GODWIT_KEY_FILE=key)), [])
+        self.ok(a, "migrate", "region", "mesh", "--to", b.address, "--target", "fast", GODWIT_KEY_FILE=key)
+        out = self.directory / "out"
+        self.ok(b, "region", "export", "mesh", str(out), GODWIT_KEY_FILE=key)
+        self.assertEqual(out.read_bytes(), data.read_bytes())
+
+    def test_members_of_a_group_know_each_other(self):
+        key = self.key("site")
+        nodes = [self.node({"method": "key", "key_file": key}) for _ in range(3)]
+        members = [node.address for node in nodes]
+        for node in nodes:
+            node.terminate()
+            config = json.loads(node.config.read_text())
+            node.config.write_text(json.dumps({**config, "group": {"members": members}}))
+            node.start()
+        found = json.loads(self.ok(nodes[1], "group", "--json", GODWIT_KEY_FILE=key))
+        self.assertEqual([member["error"] for member in found], [None] * 3)
+
+    def test_a_key_that_others_may_read_is_none(self):
+        config = self.directory / "config.json"
+        for name, mode, size, why in (("open", 0o644, 32, "chmod 0600"), ("short", 0o600, 31, "31 bytes")):
+            config.write_text(json.dumps({"state_dir": str(self.directory / "state"), "listen": ["tcp://127.0.0.1:0"],
+                                          "identity": {"method": "key", "key_file": self.key(name, mode, size)}}))
+            done = subprocess.run([BINARIES / "godwitd", "--config", config], capture_output=True, text=True, timeout=60)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(why, done.stderr)
+            self.assertFalse((self.directory / "state").exists(), "it began before it knew whom to believe")
+
+
+class ByDefault(IdentityTest):
+    def test_where_others_reach_it_a_daemon_wants_a_method(self):
+        config = self.directory / "config.json"
+        document = {"state_dir": str(self.directory / "state"), "listen": ["tcp://192.0.2.1:7411"]}
+        config.write_text(json.dumps(document))
+        done = subprocess.run([BINARIES / "godwitd", "--config", config], capture_output=True, text=True, timeout=60)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("identity.method", done.stderr)
+        self.assertFalse((self.directory / "state").exists())
+        # What is said is done; that nobody has that address is another matter.
+        config.write_text(json.dumps({**document, "identity": {"method": "none"}}))
+        checked = subprocess.run([BINARIES / "godwitd", "--config", config, "--check"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_at_loopback_nothing_need_be_said(self):
+        node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")])
+        self.addCleanup(node.close)
+        self.ok(node, "ping")
+
+
+@unittest.skipIf(shutil.which("munged", path="/usr/sbin:/usr/bin") is None, "no munged here")
+class ByMunge(IdentityTest):
+    def setUp(self):
+        super().setUp()
+        self.socket = self.directory / "munge.socket"
+        key = self.directory / "munge.key"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o600)
+        munged = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "/usr/sbin/munged", "--foreground", "--force", "--num-threads=2",
+                                   f"--socket={self.socket}", f"--key-file={key}", f"--log-file={self.directory}/munge.log",
+                                   f"--pid-file={self.directory}/munge.pid", f"--seed-file={self.directory}/munge.seed"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(munged.wait)
+        self.addCleanup(munged.kill)
+        self.assertTrue(until(self.socket.exists))
+        self.method = {"method": "munge", "munge_socket": str(self.socket)}
+        self.mine = {"GODWIT_MUNGE_SOCKET": str(self.socket)}
+
+    def test_daemons_and_clients_of_one_user(self):
+        a, b = self.node(self.method), self.node(self.method)
+        self.ok(a, "region", "create", "mesh", "--target", "fast", "--size", "1MiB", **self.mine)
+        self.ok(a, "migrate", "region", "mesh", "--to", b.address, "--target", "fast", **self.mine)
+        self.assertEqual(json.loads(self.ok(b, "region", "ls", "--json", **self.mine))[0]["name"], "mesh")
+
+    def test_without_munged_it_says_what_to_do(self):
+        node = self.node(self.method)
+        said = self.refused(node, "ping", GODWIT_MUNGE_SOCKET=str(self.directory / "nobody"))
+        self.assertIn("run munged", said)
+        self.ok(node, "ping", **self.mine)
+
+    @unittest.skipUnless(cli_node.can_act_as(12345, BINARIES / "godwit"), "only root can act as another user, if that may run it")
+    def test_another_user_has_the_rights_of_a_user(self):
+        nobody = pwd.getpwnam("nobody").pw_uid
+        files = self.directory / "files"
+        files.mkdir()
+        (files / "one").write_text("1")
+        there = self.directory / "there"
+        there.mkdir()
+        roots = {"file_roots": [{"path": str(files)}, {"path": str(there)}]}
+        node = self.node(self.method, roots)
+        arguments = ("migrate", "files", str(files), "--to", f"{node.address}:{there}")
+        self.ok(node, "ping", as_uid=nobody, **self.mine)
+        self.refused(node, *arguments, as_uid=nobody, **self.mine)
+        self.assertFalse((there / "files").exists())
+        self.assertIn(f"user {nobody}", self.log(node))
+        self.refused(node, "limit", "1MiB/s", as_uid=nobody, **self.mine)
+        self.ok(node, *arguments, **self.mine)
+        self.assertEqual((there / "files/one").read_text(), "1")
+        # Unless it is named.
+        node.terminate()
+        config = json.loads(node.config.read_text())
+        node.config.write_text(json.dumps({**config, "identity": {**self.method, "administrators": ["nobody"]}}))
+        node.start()
+        self.ok(node, "limit", "1MiB/s", as_uid=nobody, **self.mine)
+
+    def names(self, node, uid):
+        return [region["name"] for region in json.loads(self.ok(node, "region", "ls", "--json", as_uid=uid, **self.mine))]
+
+    @unittest.skipUnless(cli_node.can_act_as(12345, BINARIES / "godwit"), "only root can act as another user, if that may run it")
+    def test_two_users_of_one_node(self):
+        one, two = 12345, 12346  # In no database of users, which MUNGE does not need.
+        pmem = {"targets": [cli_node.target("fast", "dram"), {"name": "keep", "type": "pmem", "config": {
+            "capacity": "64MiB", "path": str(self.directory / "keep.pool")}}]}
+        b, stranger = self.node(self.method), self.node(self.method)
+        a = self.node(self.method, {**pmem, "group": {"members": [b.address]}})
+        data = self.directory / "data"
+        data.write_bytes(os.urandom(100_000))
+        data.chmod(0o644)
+        self.ok(a, "region", "import", str(data), "--target", "keep", "--name", "hers", as_uid=one, **self.mine)
+        self.ok(a, "region", "create", "roots", "--target", "keep", "--size", "1MiB", **self.mine)
+        self.ok(a, "db", "create", "table", "--backend", "map", as_uid=one, **self.mine)
+
+        def expect_hidden(node, name):
+            out = str(self.directory / "out")
+            for arguments in (("region", "stat", name), ("region", "export", name, out), ("region", "rm", name), ("region", "read", name),
+                              ("migrate", "region", name, "--to", b.address, "--target", "fast")):
+                done = self.godwit(node, *arguments, as_uid=two, **self.mine)
+                self.assertIn("GODWIT_ERR_NOT_FOUND", done.stderr, arguments)
+                self.assertNotIn("12345", done.stdout + done.stderr)
+            stat = self.godwit(node, "region", "stat", name, as_uid=two, **self.mine)
+            missing = self.godwit(node, "region", "stat", "nothing", as_uid=two, **self.mine)
+            self.assertEqual((stat.returncode, stat.stderr.replace(name, "nothing")), (missing.returncode, missing.stderr))
+
+        self.assertEqual(self.names(a, one), ["hers"])
+        self.assertEqual(self.names(a, two), [])
+        self.assertEqual(sorted(self.names(a, None)), ["hers", "roots"])
+        expect_hidden(a, "hers")
+        expect_hidden(a, "roots")
+        self.assertTrue(until(lambda: "user 12346, group 12346, is refused: region 'hers'" in self.log(a)), self.log(a))
+        self.assertEqual(json.loads(self.ok(a, "db", "ls", "--json", as_uid=two, **self.mine)), [])
+        self.assertEqual(len(json.loads(self.ok(a, "db", "ls", "--json", as_uid=one, **self.mine))), 1)
+
+        # It stays hers over a restart, and at its destination; so does the job.
+        a.terminate()
+        a.start()
+        self.assertEqual(self.names(a, one), ["hers"])
+        self.assertEqual(self.names(a, two), [])
+        # A daemon proves itself only where its operator has it do so.
+        done = self.godwit(a, "migrate", "region", "hers", "--to", stranger.address, "--target", "fast", as_uid=one, **self.mine)
+        self.assertIn("GODWIT_ERR_DENIED", done.stderr)
+        job = json.loads(self.ok(a, "migrate", "region", "hers", "--to", b.address, "--target", "fast", "--json", as_uid=one,
+                                 **self.mine))
+        self.assertEqual(self.names(b, one), ["hers"])
+        self.assertEqual(self.names(b, two), [])
+        expect_hidden(b, "hers")
+        self.assertEqual(len(json.loads(self.ok(a, "job", "ls", "--json", as_uid=one, **self.mine))), 1)
+        self.assertEqual(json.loads(self.ok(a, "job", "ls", "--json", as_uid=two, **self.mine)), [])
+        self.assertNotEqual(self.godwit(a, "job", "show", job["job"], as_uid=two, **self.mine).returncode, 0)
+        self.ok(a, "job", "show", job["job"], as_uid=one, **self.mine)
+        exported = self.directory / "exported"
+        exported.mkdir()
+        exported.chmod(0o777)
+        self.ok(b, "region", "export", "hers", str(exported / "out"), as_uid=one, **self.mine)
+        self.assertEqual((exported / "out").read_bytes(), data.read_bytes())
+
+
+if __name__ == "__main__":
+    unittest.main()

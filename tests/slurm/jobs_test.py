@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""Jobs of a real Slurm with a daemon of their own on each node: the scripts and templates of slurm/, as a site would use them.
+
+Where the test is run by root, Slurm is root's and the jobs are another user's, as at a site; else both are ours.
+"""
+import hashlib
+import json
+import os
+import pathlib
+import pwd
+import random
+import signal
+import struct
+import subprocess
+import sys
+import unittest
+
+import slurm
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "node"))
+import cli_node
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARIES = pathlib.Path(os.environ["GODWIT_BIN"])
+TEMPLATES = ROOT / "slurm/templates"
+HEADER_BYTES = 32  # Of a region of heat3d_mpi.
+MIB = 1 << 20
+
+def heat(points, steps, field):
+    """The field after these steps, by the definition: the same operations in the same order as the simulation's."""
+    n, plane = points, points * points
+    for _ in range(steps):
+        u, field = field, list(field)
+        for x in range(1, n - 1):
+            for y in range(1, n - 1):
+                for z in range(x * plane + y * n + 1, x * plane + y * n + n - 1):
+                    field[z] = u[z] + 0.125 * (u[z - 1] + u[z + 1] + u[z - n] + u[z + n] + u[z - plane] + u[z + plane] - 6.0 * u[z])
+    return field
+
+
+class SlurmTest:
+    @classmethod
+    def setUpClass(cls):
+        cls.user = None
+        if os.geteuid() == 0:
+            cls.user = slurm.usable_user(BINARIES / "godwit")
+            if cls.user is None:
+                print(f"the jobs are root's: no other user may read {BINARIES}", flush=True)
+        cls.cluster = slurm.Slurm(more=slurm.HOOKS, prepare=lambda directory: slurm.install_scripts(directory, BINARIES))
+        cls.addClassCleanup(cls.cluster.close)
+        cls.directory = cls.cluster.directory
+        cls.storage_files = cls.directory / "storage"
+        cls.storage_files.mkdir()
+        cls.storage = cli_node.Node(BINARIES, [cli_node.target("keep", "file")], {"file_roots": [{"path": str(cls.storage_files)}]})
+        cls.addClassCleanup(cls.storage.close)
+        cls.uid = cls.user.pw_uid if cls.user else os.geteuid()
+
+    def setUp(self):
+        self.addCleanup(self.nothing_is_left)
+
+    # ---- what the tests are made of
+
+    def submit(self, *arguments, user=None, **environment):
+        job = self.cluster.submit(*map(str, arguments), user=user or self.user, environment={
+            "PATH": f"{BINARIES}:{self.directory}/etc:{os.environ['PATH']}", "HOME": str(self.directory / "jobs"),
+            "GODWIT_STORAGE": self.storage.address, **environment})
+        self.addCleanup(self.cluster.cancel, job)
+        return job
+
+    def godwit(self, *arguments, node=None):
+        done = subprocess.run([BINARIES / "godwit", *map(str, arguments), "--node", (node or self.storage).address],
+                              capture_output=True, text=True, timeout=60 * slurm.PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def names(self, node, kind="region"):
+        return sorted(thing["name"] for thing in json.loads(self.godwit(kind, "ls", "--json", node=node)))
+
+    def export(self, region, node=None):
+        path = self.directory / "exported"
+        self.godwit("region", "export", region, path, "--force", node=node)
+        data = path.read_bytes()
+        path.unlink()
+        return data
+
+    def daemons(self, job):
+        """The job's daemons: {node: pid}."""
+        found = {}
+        for pid, command in slurm.processes_with(str(self.directory / "run")).items():
+            if command.startswith("godwitd ") and f"/{job}/godwitd.json" in command:
+                found[command.split("/run/")[1].split("/")[0]] = pid
+        return found
+
+    def nothing_is_left(self):
+        """Of any job, on any node: no daemon, no file."""
+        left = [command for command in slurm.processes_with(str(self.directory / "run")).values() if command.startswith("godwitd ")]
+        self.assertEqual(left, [])
+        for kind in ("run", "local", "pmem"):
+            self.assertEqual([str(path) for path in (self.directory / kind).glob("*/*")], [])
+
+    def all_nodes_work(self):
+        self.assertTrue(slurm.until(lambda: self.cluster.idle() == self.cluster.nodes), self.cluster.run("sinfo", "-N", "-l").stdout)
+
+
+class Jobs(SlurmTest, unittest.TestCase):
+    def test_staged_in_computed_moved_staged_out(self):
+        points, steps = 20, 10
+        field = [random.Random(1).uniform(0, 100) for _ in range(points**3)]
+        (self.storage_files / "field").write_bytes(struct.pack(f"{points**3}d", *field))
+        job = self.submit(TEMPLATES / "stage-in-run-stage-out.sbatch", INPUT=str(self.storage_files / "field"),
+                          RESULTS=str(self.storage_files), POINTS=str(points), STEPS=str(steps))
+        self.cluster.await_end(job)
+        results = self.storage_files / f"heat-{job}"
+        computed = b"".join((results / str(rank)).read_bytes()[HEADER_BYTES:] for rank in range(2))
+        self.assertEqual(computed, struct.pack(f"{points**3}d", *heat(points, steps, field)), self.cluster.output(job))
+
+    def test_a_killed_job_leaves_nothing(self):
+        ready = self.directory / "jobs/ready"
+        script = self.directory / "jobs/victim.sh"
+        script.write_text("#!/bin/sh\n"
+                          "srun sh -c 'set -e; dd if=/dev/zero of=$GODWIT_FILES/f bs=1M count=4; mkdir $GODWIT_FILES/d\n"
+                          "godwit region import $GODWIT_FILES/f --target fast; godwit region import $GODWIT_FILES/f --target keep'\n"
+                          f"touch {ready}\n"
+                          "sleep 1000\n")
+        job = self.submit("--nodes=2", "--nodelist=n1,n2", "--ntasks=2", script)
+        self.cluster.await_state(job, "RUNNING")
+        self.assertTrue(slurm.until(ready.exists), self.cluster.output(job) + self.cluster.logs())
+        daemons = self.daemons(job)
+        self.assertEqual(sorted(daemons), ["n1", "n2"])
+        for pid in daemons.values():
+            self.assertEqual(os.stat(f"/proc/{pid}").st_uid, self.uid)
+        os.kill(daemons["n1"], signal.SIGSTOP)  # SIGTERM does not move it.
+        self.cluster.run("scancel", job)
+        self.cluster.await_end(job, "CANCELLED")
+        self.assertEqual(self.daemons(job), {})
+        self.nothing_is_left()
+        self.all_nodes_work()
+
+    def test_two_users_on_a_node_have_daemons_and_files_of_their_own(self):
+        users = [user for user in map(pwd.getpwnam, ("nobody", "daemon", "bin")) if user.pw_uid != os.geteuid()][:2]
+        if not self.user:
+            self.skipTest("only root can be two users, where they may read the programs")
+        go = self.directory / "jobs/go"
+        script = f"godwit region create $SLURM_JOB_USER --target fast --size 4KiB && touch there.$SLURM_JOB_USER; " \
+                 f"until [ -e {go} ]; do sleep 0.1; done; godwit region ls"
+        jobs = [self.submit("--nodelist=n1", "--wrap", script, user=user) for user in users]
+        for user in users:
+            self.assertTrue(slurm.until((self.directory / f"jobs/there.{user.pw_name}").exists), self.cluster.logs())
+        for job, user, other in zip(jobs, users, reversed(users)):
+            self.assertEqual(os.stat(f"/proc/{self.daemons(job)['n1']}").st_uid, user.pw_uid)
+            for path in (f"run/n1/{job}/user", f"local/n1/godwit-{job}", f"pmem/n1/godwit-{job}"):
+                looked = subprocess.run([*slurm.as_user(other), "ls", self.directory / path], capture_output=True, text=True)
+                self.assertIn("Permission denied", looked.stderr)
+        go.touch()
+        for job, user, other in zip(jobs, users, reversed(users)):
+            self.cluster.await_end(job)
+            self.assertRegex(self.cluster.output(job), rf"fast .* {user.pw_name}\n")
+            self.assertNotIn(other.pw_name, self.cluster.output(job))
+
+    def test_a_dead_daemon_leaves_nothing(self):
+        job = self.submit("--nodes=1", "--wrap", f"kill -KILL $(pgrep -f '^godwitd .*/'$SLURM_JOB_ID'/godwitd.json'); godwit ping; echo $?")
+        self.cluster.await_end(job)
+        self.assertIn("GODWIT_ERR_UNREACHABLE", self.cluster.output(job))
+        self.nothing_is_left()
+        self.all_nodes_work()
+
+    def test_a_daemon_that_cannot_start_is_told_and_drains_no_node(self):
+        broken = self.directory / "etc/broken"
+        broken.touch()
+        self.addCleanup(broken.unlink)
+        job = self.submit("--nodes=1", "--wrap", "echo the job runs; godwit-node addresses; echo status $?")
+        self.cluster.await_end(job)
+        self.assertIn("the job runs", self.cluster.output(job))
+        self.assertIn("no daemon here: godwitd did not start", self.cluster.output(job))
+        self.assertIn("much", self.cluster.output(job))  # What was wrong.
+        self.assertIn("not every node has a daemon\nstatus 1\n", self.cluster.output(job))
+        self.all_nodes_work()
+
+    def test_a_mistake_in_the_sites_file_drains_no_node(self):
+        mistaken = self.directory / "etc/mistaken"
+        mistaken.touch()
+        self.addCleanup(mistaken.unlink)
+        job = self.submit("--nodes=1", "--wrap", "echo the job runs")
+        self.cluster.await_end(job)
+        self.assertIn("the job runs", self.cluster.output(job))
+        self.assertIn("no daemon here: the site has a mistake in", self.cluster.output(job))
+        self.all_nodes_work()
+
+    def test_a_drained_node_is_evacuated(self):
+        nodes, table = {}, self.directory / "nodes"
+        for name in self.cluster.nodes:  # Lasting daemons: not those of jobs.
+            nodes[name] = cli_node.Node(BINARIES, [cli_node.target("fast", "dram"),
+                                                   cli_node.target("keep", "pmem", "4MiB" if name == "n3" else "64MiB")])
+            self.addCleanup(nodes[name].close)
+        table.write_text("".join(f"{name} {node.address}\n" for name, node in nodes.items()))
+        digests = {}
+        for i in range(6):
+            data = random.Random(i).randbytes(MIB)
+            (self.directory / "in").write_bytes(data)
+            self.godwit("region", "import", self.directory / "in", "--name", f"r{i}", "--target", ("fast", "keep")[i % 2], node=nodes["n1"])
+            digests[f"r{i}"] = hashlib.sha256(data).hexdigest()
+        self.godwit("db", "create", "accounts", node=nodes["n1"])
+        self.godwit("db", "put", "accounts", "key", "--value", "value", node=nodes["n1"])
+
+        refused = self.submit(TEMPLATES / "evacuate-node.sbatch", "n1", GODWIT_NODES=str(table))
+        self.cluster.await_end(refused, "FAILED")
+        self.assertIn("n1 is not being drained", self.cluster.output(refused))
+        self.assertEqual(len(self.names(nodes["n1"])), 6)
+
+        self.cluster.run("scontrol", "update", "NodeName=n1", "State=DRAIN", "Reason=test")
+        self.addCleanup(self.all_nodes_work)
+        self.addCleanup(self.cluster.run, "scontrol", "update", "NodeName=n1", "State=RESUME")
+        partly = self.submit(TEMPLATES / "evacuate-node.sbatch", "n1", "n3", GODWIT_NODES=str(table))
+        self.cluster.await_end(partly, "FAILED")
+        self.assertEqual(self.cluster.job(partly)["ExitCode"], "15:0")
+        self.assertIn("left at n1", self.cluster.output(partly))
+        there, left = self.names(nodes["n3"]), self.names(nodes["n1"])
+        self.assertTrue(there and left, self.cluster.output(partly))
+        self.assertEqual(sorted(there + left), sorted(digests))
+
+        job = self.submit(TEMPLATES / "evacuate-node.sbatch", "n1", "n2", GODWIT_NODES=str(table))
+        self.cluster.await_end(job)
+        self.assertIn("n1 is empty", self.cluster.output(job))
+        self.assertEqual(self.names(nodes["n1"]), [])
+        self.assertEqual(self.names(nodes["n1"], "db"), [])
+        self.assertEqual(sorted(self.names(nodes["n2"]) + self.names(nodes["n3"])), sorted(digests))
+        for name in ("n2", "n3"):
+            for region in self.names(nodes[name]):
+                self.assertEqual(hashlib.sha256(self.export(region, nodes[name])).hexdigest(), digests[region])
+        self.assertEqual(self.names(nodes["n3"], "db"), ["accounts"])
+        self.assertEqual(self.godwit("db", "get", "accounts", "key", node=nodes["n3"]).strip(), "value")
+
+
+class TimeLimit(SlurmTest, unittest.TestCase):  # Slurm takes half a minute to look at it, and its time to start a job again.
+    def test_a_job_goes_on_after_its_time_limit(self):
+        points = 16
+        simulation = self.directory / "jobs/simulation"
+        # The first run computes until it is stopped; the second one a bit more.
+        simulation.write_text(f"""#!/bin/sh
+if [ "${{SLURM_RESTART_COUNT:-0}}" = 0 ]; then exec heat3d_mpi "$@" --steps 1000000000; fi
+at=$(sed -n 's/^stopped at step \\([0-9]*\\),.*/\\1/p' {self.directory}/jobs/$SLURM_JOB_ID.out)
+exec heat3d_mpi "$@" --steps $((at + 50))
+""")
+        simulation.chmod(0o755)
+        job = self.submit("--time=1", "--signal=B:USR1@30", TEMPLATES / "checkpoint-before-limit.sbatch", POINTS=str(points),
+                          SIMULATION=str(simulation))
+        self.cluster.await_state(job, "RUNNING")
+        self.assertTrue(slurm.until(lambda: "queued again" in self.cluster.output(job), 60 * slurm.PATIENCE),
+                        self.cluster.output(job) + self.cluster.logs())
+        self.assertEqual(self.names(self.storage), [f"heat-{job}-0.0", f"heat-{job}-0.1"])
+        self.cluster.await_end(job)
+        output = self.cluster.output(job)
+        self.assertIn("run 1 goes on from run 0", output)
+        stopped = int(output.split("stopped at step ")[1].split(",")[0])
+        self.assertGreater(stopped, 0)
+        self.assertIn(f"done at step {stopped + 50}, begun at {stopped}", output)
+        self.assertEqual(self.names(self.storage), [f"heat-{job}-1.0", f"heat-{job}-1.1"])
+        result = b"".join(self.export(f"heat-{job}-1.{rank}")[HEADER_BYTES:] for rank in range(2))
+        undisturbed = self.directory / "undisturbed"
+        self.cluster.run("mpirun", "-n", "1", BINARIES / "heat3d_mpi", "--points", points, "--steps", stopped + 50, "--output", undisturbed)
+        self.assertEqual(result, undisturbed.read_bytes())
+
+
+if __name__ == "__main__":
+    slurm.require()
+    unittest.main(verbosity=2)
