@@ -18,12 +18,9 @@ namespace godwit::fabric {
 
 namespace {
 
-constexpr std::string_view kShmFolder = "/dev/shm/";
-
 constexpr time_t kSweepAgeS = 60;
 
-std::string path_of(const std::string& name) { return std::string(kShmFolder) + name; }
-std::string kept_path_of(const std::string& name) { return path_of(name) + ".kept"; }
+std::string kept_path_of(const std::string& name) { return shm_path(name) + ".kept"; }
 
 struct Table {
   std::shared_mutex mutex;
@@ -69,9 +66,9 @@ std::shared_lock<std::shared_mutex> LocalEndpoints::hold(const std::string& name
   return lock;
 }
 
-bool LocalEndpoints::keep(const std::string& name) { return link(path_of(name).c_str(), kept_path_of(name).c_str()) == 0; }
+bool LocalEndpoints::keep(const std::string& name) { return link(shm_path(name).c_str(), kept_path_of(name).c_str()) == 0; }
 
-void LocalEndpoints::restore(const std::string& name) { rename(kept_path_of(name).c_str(), path_of(name).c_str()); }
+void LocalEndpoints::restore(const std::string& name) { rename(kept_path_of(name).c_str(), shm_path(name).c_str()); }
 
 std::string LocalEndpoints::next_name() {
   static std::atomic<uint64_t> count{0};
@@ -79,7 +76,7 @@ std::string LocalEndpoints::next_name() {
 }
 
 void LocalEndpoints::sweep() {
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(std::string(kShmFolder).c_str()), closedir);
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(shm_path("").c_str()), closedir);
   if (!folder) return;
   const std::string& prefix = own_name_prefix();
   while (const dirent* entry = readdir(folder.get())) {
@@ -88,7 +85,7 @@ void LocalEndpoints::sweep() {
     pid_t pid = 0;
     const auto digits = name.substr(prefix.size());
     if (std::from_chars(digits.data(), digits.data() + digits.size(), pid).ec != std::errc{} || pid <= 0) continue;
-    const std::string path = path_of(std::string(name));
+    const std::string path = shm_path(std::string(name));
     struct stat status {};
     const bool old = stat(path.c_str(), &status) == 0 && time(nullptr) - status.st_ctime > kSweepAgeS;
     if (old && kill(pid, 0) != 0 && errno == ESRCH) unlink(path.c_str());

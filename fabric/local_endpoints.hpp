@@ -10,6 +10,9 @@
 
 namespace godwit::fabric {
 
+// Where libfabric's shm keeps what its endpoints share: a file each, of the endpoint's name.
+inline std::string shm_path(const std::string& name) { return "/dev/shm/" + name; }
+
 // Any thread.
 class LocalEndpoints {
  public:

@@ -25,7 +25,6 @@ namespace {
 constexpr uint32_t kReceives = 32;    // For all connections together.
 constexpr size_t kShmQueueMax = 256;  // Entries: shm's default of 1,024 costs every hub 16 MiB of shared memory.
 constexpr auto kRefusalGrace = std::chrono::milliseconds(20);
-constexpr std::string_view kShmFolder = "/dev/shm/";
 
 bool set_source(fi_info& info, const EndpointName& name) {
   free(info.src_addr);
@@ -261,7 +260,7 @@ EndpointName RdmConnector::name_towards(const EndpointName& to) const {
 bool RdmConnector::exists(const EndpointName& name) {
   if (name.format != FI_ADDR_STR) return true;  // The network knows.
   struct stat ignored {};
-  return stat((std::string(kShmFolder) + location_of(name)).c_str(), &ignored) == 0;
+  return stat(shm_path(location_of(name)).c_str(), &ignored) == 0;
 }
 
 }  // namespace godwit::fabric

@@ -11,12 +11,11 @@
 
 #include "base/fail_point.hpp"
 #include "base/log.hpp"
-#include "base/units.hpp"
+#include "pmem/bounds.hpp"
 
 namespace godwit::pmem {
 namespace {
 
-constexpr size_t kTransferBytes = 1_GiB;  // The kernel moves at most 2 GiB - 4 KiB in one.
 constexpr uint32_t kRetriesMax = 1000;
 
 bool is_transient(int number) { return number == EINTR || number == EAGAIN; }
@@ -101,7 +100,7 @@ Result<> FdQueue::run_at_once(uint32_t slot_index) {
   while (done_.size() == outstanding) {  // on_completion() finishes the slot, or there is more of it to do.
     const Slot& slot = slots_[slot_index];
     std::byte* start = slot.io.memory.data() + slot.done_bytes;
-    size_t length = std::min(slot.io.memory.size() - slot.done_bytes, kTransferBytes);
+    size_t length = std::min(slot.io.memory.size() - slot.done_bytes, kTransferBytesMax);
     if (fail_point("pmem.short_transfer") != 0) length = std::min<size_t>(length, 1000);
     const auto offset = static_cast<off_t>(slot.io.offset_bytes + slot.done_bytes);
     const ssize_t moved = slot.io.direction == Io::Direction::kWrite ? pwrite(slot.fd, start, length, offset)
@@ -120,7 +119,7 @@ Result<> FdQueue::start(uint32_t slot_index) {
     return *broken_;
   }
   std::byte* start = slot.io.memory.data() + slot.done_bytes;
-  size_t length = std::min(slot.io.memory.size() - slot.done_bytes, kTransferBytes);
+  size_t length = std::min(slot.io.memory.size() - slot.done_bytes, kTransferBytesMax);
   if (fail_point("pmem.short_transfer") != 0) length = std::min<size_t>(length, 1000);
   const uint64_t offset = slot.io.offset_bytes + slot.done_bytes;
   if (slot.io.direction == Io::Direction::kWrite)

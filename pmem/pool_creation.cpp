@@ -34,26 +34,20 @@ class Temporary {
 };
 
 // Errors: kIo, with the errno's text.
-Error failed(std::string_view what, const std::string& path) {
-  Error error = error_from_errno(Errc::kIo, fmt::format("{} '{}'", what, path), errno);
-  if (error.code == Errc::kNotFound) error.code = Errc::kIo;  // A missing directory: no region or target is meant.
-  return error;
-}
-
 Result<> fill(int fd, const std::string& path, const PoolHeader& header) {
   const uint64_t file_bytes = kHeaderBytes + header.capacity_bytes;
   // To nothing first: what a crashed creation left must not shine through.
-  if (ftruncate(fd, 0) != 0) return failed("cannot empty", path);
+  if (ftruncate(fd, 0) != 0) return pool_error("cannot empty", path, errno);
   if (ftruncate(fd, static_cast<off_t>(file_bytes)) != 0) {
     if (errno == EFBIG || errno == EINVAL)
       return Error{Errc::kConfig, fmt::format("'{}': its file system holds no file of {} bytes", path, file_bytes)};
-    return failed("cannot size", path);
+    return pool_error("cannot size", path, errno);
   }
   const HeaderBytes bytes = encode(header);
   if (auto written = write_fully(fd, bytes, 0, path); !written) return written;
   const int number = fail_point("pmem.create");
   if (number != 0) errno = number;
-  if (number != 0 || fsync(fd) != 0) return failed("cannot fsync", path);
+  if (number != 0 || fsync(fd) != 0) return pool_error("cannot fsync", path, errno);
   return Done{};
 }
 
@@ -61,8 +55,8 @@ Result<> sync_directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return failed("cannot open", directory);
-  if (fsync(fd.get()) != 0 && errno != EINVAL) return failed("cannot fsync", directory);
+  if (!fd) return pool_error("cannot open", directory, errno);
+  if (fsync(fd.get()) != 0 && errno != EINVAL) return pool_error("cannot fsync", directory, errno);
   return Done{};
 }
 
@@ -88,7 +82,7 @@ Result<> lock_pool(int fd, const std::string& path) {
   while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno == EWOULDBLOCK) return Error{Errc::kBusy, fmt::format("'{}' is open in another process", path)};
-    return failed("cannot lock", path);
+    return pool_error("cannot lock", path, errno);
   }
   return Done{};
 }
@@ -96,7 +90,7 @@ Result<> lock_pool(int fd, const std::string& path) {
 Result<std::optional<UniqueFd>> create_pool_file(const std::string& path, const PoolHeader& header) {
   Temporary temporary(path + ".creating");
   UniqueFd fd(::open(temporary.path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return failed("cannot create", temporary.path());
+  if (!fd) return pool_error("cannot create", temporary.path(), errno);
   if (auto locked = lock_pool(fd.get(), temporary.path()); !locked) return std::move(locked).error();
   // Whoever had the lock before us may have renamed it to `path`: then it is a pool now, and not ours to fill.
   if (!is_same_file(fd.get(), temporary.path())) return std::optional<UniqueFd>{};
@@ -105,7 +99,7 @@ Result<std::optional<UniqueFd>> create_pool_file(const std::string& path, const 
   if (const int number = rename_new(temporary.path(), path); number != 0) {
     if (number == EEXIST) return std::optional<UniqueFd>{};
     errno = number;
-    return failed("cannot rename to", path);
+    return pool_error("cannot rename to", path, errno);
   }
   temporary.disown();
   if (auto synced = sync_directory_of(path); !synced) return std::move(synced).error();

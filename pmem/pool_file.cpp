@@ -12,19 +12,12 @@
 
 #include "base/fail_point.hpp"
 #include "base/units.hpp"
+#include "pmem/bounds.hpp"
 #include "pmem/pool_creation.hpp"
 #include "pmem/shared_space.hpp"
 
 namespace godwit::pmem {
 namespace {
-
-constexpr size_t kTransferBytes = 1_GiB;  // The kernel moves at most 2 GiB - 4 KiB in one call.
-
-Error failed(std::string_view what, const std::string& path, int number) {
-  Error error = error_from_errno(Errc::kIo, fmt::format("{} '{}'", what, path), number);
-  if (error.code == Errc::kNotFound) error.code = Errc::kIo;
-  return error;
-}
 
 // Writes zeros where the file system cannot promise blocks otherwise (NFS before 4.2).
 Result<> write_zeros(int fd, Extent in_file, const std::string& path) {
@@ -34,7 +27,7 @@ Result<> write_zeros(int fd, Extent in_file, const std::string& path) {
     if (auto written = write_fully(fd, chunk, in_file.offset_bytes + done, path); !written) return written;
     done += chunk.size();
   }
-  if (fdatasync(fd) != 0) return failed("cannot fdatasync", path, errno);
+  if (fdatasync(fd) != 0) return pool_error("cannot fdatasync", path, errno);
   return Done{};
 }
 
@@ -49,12 +42,18 @@ uint64_t device_size(const struct stat& status) {
 
 }  // namespace
 
+Error pool_error(std::string_view what, const std::string& path, int number) {
+  Error error = error_from_errno(Errc::kIo, fmt::format("{} '{}'", what, path), number);
+  if (error.code == Errc::kNotFound) error.code = Errc::kIo;
+  return error;
+}
+
 Result<> read_fully(int fd, std::span<std::byte> bytes, uint64_t file_offset_bytes, const std::string& path) {
   for (size_t done = 0; done < bytes.size();) {
-    const size_t wanted = std::min(bytes.size() - done, kTransferBytes);
+    const size_t wanted = std::min(bytes.size() - done, kTransferBytesMax);
     const ssize_t n = pread(fd, bytes.data() + done, wanted, static_cast<off_t>(file_offset_bytes + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed("cannot read", path, errno);
+    if (n < 0) return pool_error("cannot read", path, errno);
     if (n == 0) return Error{Errc::kIo, fmt::format("'{}' ends at byte {}: someone cut it", path, file_offset_bytes + done)};
     done += static_cast<size_t>(n);
   }
@@ -63,10 +62,10 @@ Result<> read_fully(int fd, std::span<std::byte> bytes, uint64_t file_offset_byt
 
 Result<> write_fully(int fd, std::span<const std::byte> bytes, uint64_t file_offset_bytes, const std::string& path) {
   for (size_t done = 0; done < bytes.size();) {
-    const size_t wanted = std::min(bytes.size() - done, kTransferBytes);
+    const size_t wanted = std::min(bytes.size() - done, kTransferBytesMax);
     const ssize_t n = pwrite(fd, bytes.data() + done, wanted, static_cast<off_t>(file_offset_bytes + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed("cannot write", path, errno);
+    if (n < 0) return pool_error("cannot write", path, errno);
     if (n == 0) return Error{Errc::kIo, fmt::format("'{}' takes no more bytes at {}", path, file_offset_bytes + done)};
     done += static_cast<size_t>(n);
   }
@@ -85,7 +84,7 @@ Result<PoolFile> PoolFile::open(const TargetSettings& settings) {
     UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));  // A FIFO must not block us.
     if (fd) return open_existing(std::move(fd), settings);
     if (errno == EISDIR) return Error{Errc::kConfig, fmt::format("'{}' is a directory: a pool is a file", path)};
-    if (errno != ENOENT) return failed("cannot open", path, errno);
+    if (errno != ENOENT) return pool_error("cannot open", path, errno);
     if (settings.capacity_bytes == 0)
       return Error{Errc::kConfig, fmt::format("'{}' does not exist, and its capacity is not set", path)};
     const PoolHeader header{settings.kind, random_id(), round_up_to_page(settings.capacity_bytes)};
@@ -99,14 +98,14 @@ Result<PoolFile> PoolFile::open(const TargetSettings& settings) {
 Result<PoolFile> PoolFile::open_existing(UniqueFd fd, const TargetSettings& settings) {
   const std::string& path = settings.path;
   struct stat status {};
-  if (fstat(fd.get(), &status) != 0) return failed("cannot stat", path, errno);
+  if (fstat(fd.get(), &status) != 0) return pool_error("cannot stat", path, errno);
   if (!S_ISREG(status.st_mode)) return Error{Errc::kConfig, fmt::format("'{}' is not a regular file", path)};
   // Off again: io_uring takes it at its word, and answers EAGAIN for what is not in the page cache.
-  if (fcntl(fd.get(), F_SETFL, 0) != 0) return failed("cannot use", path, errno);
+  if (fcntl(fd.get(), F_SETFL, 0) != 0) return pool_error("cannot use", path, errno);
   if (auto locked = lock_pool(fd.get(), path); !locked) return std::move(locked).error();
 
   const auto corrupt = [&](const std::string& text) { return Error{Errc::kCorrupt, fmt::format("'{}' {}", path, text)}; };
-  if (fstat(fd.get(), &status) != 0) return failed("cannot stat", path, errno);
+  if (fstat(fd.get(), &status) != 0) return pool_error("cannot stat", path, errno);
   const auto file_bytes = static_cast<uint64_t>(status.st_size);
   if (file_bytes < kHeaderBytes) return corrupt(fmt::format("is {} bytes long, too short for a pool", file_bytes));
   HeaderBytes bytes;
@@ -123,9 +122,9 @@ Result<PoolFile> PoolFile::open_existing(UniqueFd fd, const TargetSettings& sett
 Result<PoolFile> PoolFile::open_device(const TargetSettings& settings) {
   const std::string& path = settings.path;
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) return failed("cannot open", path, errno);
+  if (!fd) return pool_error("cannot open", path, errno);
   struct stat status {};
-  if (fstat(fd.get(), &status) != 0) return failed("cannot stat", path, errno);
+  if (fstat(fd.get(), &status) != 0) return pool_error("cannot stat", path, errno);
   const uint64_t device_bytes = S_ISCHR(status.st_mode) ? device_size(status) : 0;
   if (device_bytes <= kHeaderBytes) return Error{Errc::kConfig, fmt::format("'{}' is not a devdax device", path)};
   if (round_up_to_page(settings.capacity_bytes) > device_bytes - kHeaderBytes)
@@ -146,7 +145,7 @@ Result<> PoolFile::guarantee(Extent extent, Contents contents) const {
   }
   if (number == 0) return Done{};
   if (number != EOPNOTSUPP && number != ENOSYS)
-    return failed(fmt::format("cannot allocate {} of", format_size(blocks.length_bytes)), path_, number);
+    return pool_error(fmt::format("cannot allocate {} of", format_size(blocks.length_bytes)), path_, number);
   return contents == Contents::kKept ? Result<>(Done{}) : write_zeros(fd(), blocks, path_);
 }
 
@@ -157,7 +156,7 @@ Result<> PoolFile::punch(Extent extent) const {
                    static_cast<off_t>(blocks.length_bytes)) != 0) {
     if (errno == EINTR) continue;
     if (errno == EOPNOTSUPP || errno == ENOSYS) return Done{};
-    return failed("cannot punch out", path_, errno);
+    return pool_error("cannot punch out", path_, errno);
   }
   return Done{};
 }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "pmem/pool_header.hpp"
 #include "pmem/target.hpp"
@@ -48,6 +49,9 @@ class PoolFile {
   uint64_t device_bytes_;
   std::string path_;
 };
+
+// "WHAT 'PATH': ..." for an errno. A missing directory is kIo: no region or target is meant by it.
+Error pool_error(std::string_view what, const std::string& path, int number);
 
 // Reads or writes all of it at this offset of the file; blocks. Errors: kIo, kNoSpace; a file that ends early is kIo.
 Result<> read_fully(int fd, std::span<std::byte> bytes, uint64_t file_offset_bytes, const std::string& path);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "chmod.hpp"
 #include "file_io.hpp"
 #include "json.hpp"
 #include "session.hpp"
@@ -55,6 +56,7 @@ void print_database(const Session& session, godwit_database* database) {
   table.add({"takes", format_size(static_cast<double>(info.bytes))});
   table.add({"node", info.address});
   table.add({"epoch", fmt::format("{}", info.epoch)});
+  add_owner(table, info);
   print(table.text());
 }
 
@@ -91,6 +93,16 @@ int list(Session& session) {
                info.name});
   print(table.text());
   return 0;
+}
+
+int change_mode(Session& session, const ChangeModeOptions& options) {
+  return change_modes(session, options, [&](const std::string& name, uint32_t mode) {
+    const Database database = open(session, name);
+    check(godwit_database_chmod(database.get(), mode));
+    godwit_database_info info{};
+    check(godwit_database_stat(database.get(), &info));
+    return to_json(info);
+  });
 }
 
 struct PutOptions {
@@ -282,6 +294,7 @@ void add_database_commands(Menu& menu) {
     print_database(session, open(session, *name).get());
     return 0;
   });
+  add_change_mode(menu, group, "DB", "godwit db chmod 660 runs", change_mode);
   add_values(menu, group);
   add_listings(menu, group);
 

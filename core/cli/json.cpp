@@ -29,12 +29,22 @@ Json to_json(const godwit_target_info& info) {
 
 Json to_json(const godwit_region_info& info) {
   return {{"id", to_text(info.id)}, {"name", info.name},       {"size_bytes", info.size_bytes},
-          {"target", info.target},  {"address", info.address}, {"epoch", info.epoch}};
+          {"target", info.target},  {"address", info.address}, {"epoch", info.epoch},
+          {"owner", info.owner},    {"group", info.group},     {"mode", fmt::format("{:04o}", info.mode)}};
 }
 
 Json to_json(const godwit_database_info& info) {
-  return {{"id", to_text(info.id)},  {"name", info.name},   {"backend", info.backend}, {"path", info.path},
-          {"options", info.options}, {"bytes", info.bytes}, {"address", info.address}, {"epoch", info.epoch}};
+  return {{"id", to_text(info.id)},
+          {"name", info.name},
+          {"backend", info.backend},
+          {"path", info.path},
+          {"options", info.options},
+          {"bytes", info.bytes},
+          {"address", info.address},
+          {"epoch", info.epoch},
+          {"owner", info.owner},
+          {"group", info.group},
+          {"mode", fmt::format("{:04o}", info.mode)}};
 }
 
 Json to_json(const godwit_job_info& info) {

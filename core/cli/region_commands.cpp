@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "chmod.hpp"
 #include "json.hpp"
 #include "session.hpp"
 #include "text.hpp"
@@ -20,6 +21,7 @@ void print_region(const Session& session, godwit_region* region) {
   table.add({"target", info.target});
   table.add({"node", info.address});
   table.add({"epoch", fmt::format("{}", info.epoch)});
+  add_owner(table, info);
   print(table.text());
 }
 
@@ -99,6 +101,16 @@ int remove(Session& session, const RemoveOptions& options) {
   return exit_code;
 }
 
+int change_mode(Session& session, const ChangeModeOptions& options) {
+  return change_modes(session, options, [&](const std::string& region, uint32_t mode) {
+    const Region opened = session.open_region(region);
+    check(godwit_region_chmod(opened.get(), mode));
+    godwit_region_info info{};
+    check(godwit_region_stat(opened.get(), &info));
+    return to_json(info);
+  });
+}
+
 void add_create(Menu& menu, CLI::App* group) {
   Session& session = menu.session();
   CLI::App* app = menu.command(group, "create", "Make a region of zero bytes and print its id",
@@ -142,6 +154,7 @@ void add_region_commands(Menu& menu) {
     print_region(session, session.open_region(*name).get());
     return 0;
   });
+  add_change_mode(menu, group, "REGION", "godwit region chmod 640 field", change_mode);
   add_remove(menu, group);
 }
 

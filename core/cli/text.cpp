@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 
@@ -117,6 +118,20 @@ std::string format_size(double bytes) {
   }
   if (unit == 0) return fmt::format("{:.0f} B", bytes);
   return fmt::format("{:.{}f} {}", bytes, bytes < 10 ? 2 : bytes < 100 ? 1 : 0, kNames[unit]);
+}
+
+std::optional<uint32_t> parse_mode(std::string_view text) {
+  uint32_t mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (error != std::errc{} || end != text.data() + text.size() || (mode & ~uint32_t{0666}) != 0) return std::nullopt;
+  return mode;
+}
+
+std::string format_mode(uint32_t mode) {
+  std::string letters = "rw-rw-rw-";
+  for (size_t i = 0; i < letters.size(); ++i)
+    if ((mode >> (8 - i) & 1) == 0) letters[i] = '-';
+  return fmt::format("{:04o} ({})", mode, letters);
 }
 
 std::string format_seconds(double seconds) {

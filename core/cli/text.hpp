@@ -17,6 +17,10 @@ std::string printable(std::string_view text);
 std::optional<uint64_t> parse_size(std::string_view text);
 // "1.50 GiB".
 std::string format_size(double bytes);
+// "640" and "0640" are 0640. Nothing if it is not octal, or has bits that are none of 0666.
+std::optional<uint32_t> parse_mode(std::string_view text);
+// "0640 (rw-r-----)".
+std::string format_mode(uint32_t mode);
 // "0.8 s", "4:05", "1:02:03".
 std::string format_seconds(double seconds);
 

@@ -141,6 +141,13 @@ int godwit_database_destroy(godwit_database* database) {
   });
 }
 
+int godwit_database_chmod(godwit_database* database, uint32_t mode) {
+  return at_c_boundary([&]() -> Result<> {
+    if (database == nullptr) return is_null("database");
+    return database->database.change_mode(mode);
+  });
+}
+
 // ---------------------------------------------------------------- one key
 
 int godwit_database_put(godwit_database* database, const void* key, size_t key_size, const void* value, uint64_t value_size) {

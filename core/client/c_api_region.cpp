@@ -152,6 +152,13 @@ int godwit_region_erase(godwit_region* region) {
   });
 }
 
+int godwit_region_chmod(godwit_region* region, uint32_t mode) {
+  return at_c_boundary([&]() -> Result<> {
+    if (region == nullptr) return is_null("region");
+    return region->region.change_mode(mode);
+  });
+}
+
 int godwit_region_get_id(const godwit_region* region, godwit_region_id* id) {
   return at_c_boundary([&]() -> Result<> {
     if (region == nullptr) return is_null("region");

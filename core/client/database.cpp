@@ -139,14 +139,11 @@ Result<godwit_database_info> Database::stat() {
 }
 
 Result<> Database::destroy() {
-  const Result<Reply> reply = place_.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+  return place_.reach_done(WhenBusy::kFail, [&](const fabric::Address& at) {
     const Lease lane = place_.client().borrow();
     const wire::Id id = protocol::to_wire(id_);
     return lane->ask(at, lane->request(wire::CreateDatabaseDestroyRequest(lane->builder(), &id)), Repeat::kNever);
   });
-  if (!reply) return reply.error();
-  if (reply->body<wire::DoneReply>() == nullptr) return place_.about(reply->to_error(place_.address()));
-  return Done{};
 }
 
 Result<Id> Database::start_migration(const std::string& destination, const godwit_database_migrate_options& options,

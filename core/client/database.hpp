@@ -76,6 +76,7 @@ class Database {
   Result<godwit_database_info> stat();
   // Errors: kBusy, kUnsupported, it is the configuration's.
   Result<> destroy();
+  Result<> change_mode(uint32_t mode) { return place_.change_mode(id_, mode); }
 
   // Starts a job that moves it; where its source is, is put into `source`. Asked for once. Errors: kInvalid, kBusy, kCorrupt.
   Result<Id> start_migration(const std::string& destination, const godwit_database_migrate_options& options,

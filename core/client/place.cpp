@@ -11,8 +11,8 @@ namespace godwit::client {
 namespace {
 
 constexpr int kHopsMax = 16;
-constexpr milliseconds kFirstPause{1};
-constexpr milliseconds kLongestPause{50};
+constexpr milliseconds kFirstBusyPause{1};
+constexpr milliseconds kLongestBusyPause{50};
 // A transfer slower than this is as good as dead.
 constexpr uint64_t kBytesPerMillisecondMin = 10'000;
 
@@ -39,7 +39,7 @@ Error Place::about(Error error) const { return with_context(subject_, std::move(
 Result<Reply> Place::reach(WhenBusy when_busy, const Attempt& attempt) {
   const Clock::time_point start = Clock::now();
   fabric::Address at = address();
-  milliseconds pause = kFirstPause;
+  milliseconds pause = kFirstBusyPause;
   for (int hops = 0;;) {
     Result<Reply> reply = attempt(at);
     if (!reply) return about(std::move(reply).error());
@@ -54,11 +54,26 @@ Result<Reply> Place::reach(WhenBusy when_busy, const Attempt& attempt) {
                Clock::now() - start < client_.settings().operation_timeout) {
       // A migration has stopped the object; it soon serves again, here or elsewhere.
       std::this_thread::sleep_for(pause);
-      pause = std::min(pause * 2, kLongestPause);
+      pause = std::min(pause * 2, kLongestBusyPause);
     } else {
       return about(reply->to_error(at));
     }
   }
+}
+
+Result<> Place::reach_done(WhenBusy when_busy, const Attempt& attempt) {
+  const Result<Reply> reply = reach(when_busy, attempt);
+  if (!reply) return reply.error();
+  if (reply->body<wire::DoneReply>() == nullptr) return about(reply->to_error(address()));
+  return Done{};
+}
+
+Result<> Place::change_mode(const Id& id, uint32_t mode) {
+  return reach_done(WhenBusy::kFail, [&](const fabric::Address& at) {
+    const Lease lane = client_.borrow();
+    const wire::Id on_wire = protocol::to_wire(id);
+    return lane->ask(at, lane->request(wire::CreateChangeModeRequest(lane->builder(), &on_wire, mode)), Repeat::kWhenBroken);
+  });
 }
 
 Result<fabric::Address> Place::follow(const fabric::Address& from, const Reply& moved, int hops) const {

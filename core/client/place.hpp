@@ -42,6 +42,10 @@ class Place {
   // Errors: those of the attempt and of the refusal; kMoved, it is not followed, or too often; the text names the
   // object.
   Result<Reply> reach(WhenBusy when_busy, const Attempt& attempt);
+  // The same for what is answered with DoneReply alone.
+  Result<> reach_done(WhenBusy when_busy, const Attempt& attempt);
+  // Of the region or database `id`, which is here.
+  Result<> change_mode(const Id& id, uint32_t mode);
   Error about(Error error) const;
 
  private:

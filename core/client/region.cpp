@@ -87,12 +87,9 @@ Result<Region> Region::find(Client& client, const fabric::Address& address, cons
 
 Result<> Region::write(uint64_t offset_bytes, std::span<const std::byte> data) {
   const bool is_small = data.size() <= client().settings().inline_bytes;
-  const Result<Reply> reply = place_.reach(WhenBusy::kWait, [&](const fabric::Address& at) {
+  return place_.reach_done(WhenBusy::kWait, [&](const fabric::Address& at) {
     return is_small ? write_inline(at, offset_bytes, data) : write_by_rma(at, offset_bytes, data);
   });
-  if (!reply) return reply.error();
-  if (reply->body<wire::DoneReply>() == nullptr) return place_.about(reply->to_error(place_.address()));
-  return Done{};
 }
 
 Result<Reply> Region::write_inline(const fabric::Address& at, uint64_t offset_bytes, std::span<const std::byte> data) {
@@ -155,16 +152,13 @@ Result<Reply> Region::read_by_rma(const fabric::Address& at, uint64_t offset_byt
 }
 
 Result<> Region::persist(Extent extent) {
-  const Result<Reply> reply = place_.reach(WhenBusy::kWait, [&](const fabric::Address& at) {
+  return place_.reach_done(WhenBusy::kWait, [&](const fabric::Address& at) {
     const Lease lane = client().borrow();
     const wire::Id id = protocol::to_wire(id_);
     const auto body = wire::CreateRegionPersistRequest(lane->builder(), &id, extent.offset_bytes, extent.length_bytes);
     return lane->ask(at, Purpose::kControl, lane->request(body), Repeat::kWhenBroken,
                      transfer_deadline(client(), extent.length_bytes));
   });
-  if (!reply) return reply.error();
-  if (reply->body<wire::DoneReply>() == nullptr) return place_.about(reply->to_error(place_.address()));
-  return Done{};
 }
 
 Result<godwit_region_info> Region::stat() {
@@ -180,14 +174,11 @@ Result<godwit_region_info> Region::stat() {
 }
 
 Result<> Region::erase() {
-  const Result<Reply> reply = place_.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+  return place_.reach_done(WhenBusy::kFail, [&](const fabric::Address& at) {
     const Lease lane = client().borrow();
     const wire::Id id = protocol::to_wire(id_);
     return lane->ask(at, lane->request(wire::CreateRegionEraseRequest(lane->builder(), &id)), Repeat::kNever);
   });
-  if (!reply) return reply.error();
-  if (reply->body<wire::DoneReply>() == nullptr) return place_.about(reply->to_error(place_.address()));
-  return Done{};
 }
 
 }  // namespace godwit::client

@@ -51,6 +51,7 @@ class Region {
   Result<godwit_region_info> stat();
   // Errors: kNotFound, kMoved; kBusy, it is being migrated.
   Result<> erase();
+  Result<> change_mode(uint32_t mode) { return place_.change_mode(id_, mode); }
 
  private:
   Result<Reply> write_inline(const fabric::Address& address, uint64_t offset_bytes, std::span<const std::byte> data);

@@ -31,6 +31,15 @@ double eta_seconds(const wire::JobEntry& entry) {
   return static_cast<double>(entry.bytes_total() - done) / entry.bytes_per_second();
 }
 
+// Info: with owner, group and mode. A daemon that tells nothing knows no users.
+template <class Info>
+void put(Info& info, const wire::Permission* permission) {
+  if (permission == nullptr) return;
+  info.owner = permission->uid();
+  info.group = permission->gid();
+  info.mode = permission->mode();
+}
+
 void* copy_bytes(const void* bytes, size_t used, size_t allocated) {
   void* copy = std::malloc(allocated);
   if (copy != nullptr && used > 0) std::memcpy(copy, bytes, used);
@@ -59,6 +68,7 @@ godwit_region_info to_c(const wire::RegionEntry& entry) {
   put(info.name, entry.name());
   put(info.target, entry.target());
   put(info.address, entry.address());
+  put(info, entry.permission());
   return info;
 }
 
@@ -72,6 +82,7 @@ godwit_database_info to_c(const wire::DatabaseEntry& entry) {
   put(info.path, entry.path());
   put(info.options, entry.options());
   put(info.address, entry.address());
+  put(info, entry.permission());
   return info;
 }
 

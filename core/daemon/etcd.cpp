@@ -16,7 +16,7 @@ using nlohmann::json;
 
 constexpr long kConnectMs = 1'000;
 constexpr long kRequestMs = 2'500;
-constexpr size_t kAnswerBytesMax = 16u << 20;
+constexpr size_t kEtcdAnswerBytesMax = 16u << 20;
 constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 struct CloseCurl {
@@ -28,7 +28,7 @@ struct FreeList {
 
 size_t append(char* bytes, size_t, size_t count, void* to) {
   auto& text = *static_cast<std::string*>(to);
-  if (text.size() + count > kAnswerBytesMax) return 0;
+  if (text.size() + count > kEtcdAnswerBytesMax) return 0;
   text.append(bytes, count);
   return count;
 }

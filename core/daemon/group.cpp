@@ -10,7 +10,7 @@
 namespace godwit::daemon {
 namespace {
 
-constexpr uint32_t kThreads = 4;
+constexpr uint32_t kRoundThreads = 4;
 constexpr size_t kKnownJobsMax = 4'096;
 constexpr size_t kPlacesMax = 64;  // Of one member's answer.
 constexpr size_t kNameBytesMax = 128;
@@ -68,7 +68,7 @@ std::optional<Place> place_from(const wire::PlaceEntry& entry, const std::string
 
 Group::Group(const std::vector<std::string>& members, const std::vector<std::string>& own_addresses, const Id& node,
              engine::Domains& domains, std::function<void()> on_start, std::shared_ptr<Directory> directory)
-    : node_(node), domains_(domains), directory_(std::move(directory)), threads_(kThreads, std::move(on_start)) {
+    : node_(node), domains_(domains), directory_(std::move(directory)), threads_(kRoundThreads, std::move(on_start)) {
   for (const std::string& text : members) {
     const auto address = fabric::parse_address(text);
     if (!address || std::ranges::find(own_addresses, to_string(*address)) != own_addresses.end()) continue;

@@ -26,10 +26,6 @@ flatbuffers::Offset<wire::JobEntry> entry_of(flatbuffers::FlatBufferBuilder& bui
                               status.transfer.window.begin, status.transfer.window.end);
 }
 
-Error unknown_job(const Id& job) {
-  return Error{Errc::kNotFound, fmt::format("no job {} with this node as its source", to_string(job))};
-}
-
 }  // namespace
 
 Requests::Reply Requests::migrate(uint64_t request, const wire::MigrateRequest& migrate) {

@@ -29,7 +29,7 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 // Of the HTTP server, besides the one that accepts. Strangers that open connections and stay silent hold one each, for so long.
-constexpr int kThreads = 2;
+constexpr int kHttpThreads = 2;
 constexpr int kRequestTimeoutMs = 1000;
 // From the node's own port to that of its metrics: far enough from where its neighbours may listen.
 constexpr uint32_t kPortOffset = 2000;
@@ -264,7 +264,7 @@ Result<std::unique_ptr<Metrics>> Metrics::start(Node& node) {
   metrics->collector_ = std::make_shared<Collector>(node);
   try {
     metrics->exposer_ = std::make_unique<prometheus::Exposer>(
-        std::vector<std::string>{"listening_ports", address, "num_threads", std::to_string(kThreads), "request_timeout_ms",
+        std::vector<std::string>{"listening_ports", address, "num_threads", std::to_string(kHttpThreads), "request_timeout_ms",
                                  std::to_string(kRequestTimeoutMs)});
     metrics->exposer_->RegisterCollectable(metrics->collector_);
   } catch (const std::exception& failure) {

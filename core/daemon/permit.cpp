@@ -13,10 +13,6 @@ namespace {
 
 using objects::Want;
 
-Error unknown_job(const Id& job) {
-  return Error{Errc::kNotFound, fmt::format("no job {} with this node as its source", to_string(job))};
-}
-
 // For the daemon's own user, its administrators and other daemons only.
 bool is_privileged(const protocol::Decoded& message) {
   const auto* bandwidth = message.body<wire::BandwidthRequest>();
@@ -28,6 +24,10 @@ bool is_privileged(const protocol::Decoded& message) {
 }
 
 }  // namespace
+
+Error unknown_job(const Id& job) {
+  return Error{Errc::kNotFound, fmt::format("no job {} with this node as its source", to_string(job))};
+}
 
 Result<> Requests::permit_region(const Id& id, const std::string& name, Want want) const {
   if (!id.is_zero()) return objects::check_region(*node_.permissions, caller_, id, want);
@@ -117,11 +117,19 @@ Requests::Reply Requests::submitted(uint64_t request, const Id& own, const Resul
 Requests::Reply Requests::change_mode(uint64_t request, const wire::ChangeModeRequest& wanted) {
   constexpr uint32_t kModeMask = 0666;
   const Id id = protocol::from_wire(wanted.id());
-  const auto region = node_.store->find(id).region;
-  const auto database = node_.databases->find(id).database;
+  auto found_region = node_.store->find(id);
+  auto found_database = node_.databases->find(id);
+  const bool has_moved = !found_region.moved.address.empty() || !found_database.moved.address.empty();
+  const bool is_known = found_region.region || found_database.database || has_moved;
   const bool is_readable = node_.permissions->may(caller_, id, Want::kRead);
-  if ((!region && !database) || (!is_readable && !node_.permissions->is_owner(caller_, id)))
+  if (!is_known || (!is_readable && !node_.permissions->is_owner(caller_, id)))
     return Error{Errc::kNotFound, fmt::format("no region and no database {} here", to_string(id))};
+  const auto& region = found_region.region;
+  const auto& database = found_database.database;
+  if (!region && !database) {
+    moved_ = found_region.moved.address.empty() ? std::move(found_database.moved) : std::move(found_region.moved);
+    return Error{Errc::kMoved, fmt::format("{} has moved to {}", to_string(id), moved_.address)};
+  }
   if (!node_.permissions->is_owner(caller_, id)) return Error{Errc::kDenied, "only its owner may change its mode"};
   if ((wanted.mode() & ~kModeMask) != 0)
     return Error{Errc::kInvalid, fmt::format("mode {:o}; 0 to 666 are possible", wanted.mode())};

@@ -17,8 +17,8 @@ std::vector<std::string> Node::addresses_for(const std::string& destination) con
 namespace {
 
 // A longer answer could not be sent.
-Result<> check_length(const std::string& json) {
-  if (json.size() < 31_MiB) return Done{};
+Result<> check_length(const std::string& answer) {
+  if (answer.size() < 31_MiB) return Done{};
   return Error{Errc::kLimit, "the plan's account is longer than a message may be: make several plans of it"};
 }
 

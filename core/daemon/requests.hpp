@@ -22,6 +22,9 @@ struct Sought {
   objects::Moved moved;
 };
 
+// What everybody hears of a job that is not here, or not his. kNotFound.
+Error unknown_job(const Id& job);
+
 // One thread at a time; holds the buffer of its last answer.
 class Requests {
  public:

@@ -12,7 +12,7 @@
 namespace godwit::daemon {
 namespace {
 
-constexpr uint64_t kAnswerBytesMax = 1u << 20;
+constexpr uint64_t kPeerAnswerBytesMax = 1u << 20;
 constexpr const char* kLate = "it did not answer in time";
 
 using Answers = std::vector<std::optional<Result<fabric::Message>>>;
@@ -123,7 +123,7 @@ class Round {
       return std::move(domain).error();
     }
     fabric::HubSettings settings;
-    settings.message_bytes_max = kAnswerBytesMax;
+    settings.message_bytes_max = kPeerAnswerBytesMax;
     settings.receive_buffers = 4;
     auto hub = fabric::Hub::open(*domain, settings);
     if (!hub) {

@@ -15,7 +15,7 @@ using model::DestinationState;
 namespace {
 
 // Of the lists of files that the journal keeps for one job: some 500,000 files.
-constexpr uint64_t kListingsBytesMax = 64_MiB;
+constexpr uint64_t kKeptListingsBytesMax = 64_MiB;
 
 // For the conversation of the attempt before to see that it is over: it may be telling its source so.
 constexpr milliseconds kLeaveTimeout{20'000};
@@ -190,7 +190,7 @@ Result<std::vector<std::vector<std::byte>>> InboundJob::listings() const {
     auto& listing = listings.emplace_back();
     if (auto noted = sink->note_unfinished(listing); !noted) return std::move(noted).error();
     bytes += listing.size();
-    if (bytes > kListingsBytesMax) return Error{Errc::kLimit, "its lists of files are too long for the journal"};
+    if (bytes > kKeptListingsBytesMax) return Error{Errc::kLimit, "its lists of files are too long for the journal"};
   }
   return listings;
 }

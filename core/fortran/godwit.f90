@@ -81,6 +81,9 @@ module godwit
     character(kind=c_char) :: name(129) = c_null_char
     character(kind=c_char) :: target(65) = c_null_char
     character(kind=c_char) :: address(257) = c_null_char
+    integer(c_int32_t) :: owner = 0
+    integer(c_int32_t) :: group = 0
+    integer(c_int32_t) :: mode = 0
   end type godwit_region_info
 
   type, bind(c) :: godwit_database_info
@@ -92,6 +95,9 @@ module godwit
     character(kind=c_char) :: options(1025) = c_null_char
     integer(c_int64_t) :: bytes = 0
     character(kind=c_char) :: address(257) = c_null_char
+    integer(c_int32_t) :: owner = 0
+    integer(c_int32_t) :: group = 0
+    integer(c_int32_t) :: mode = 0
   end type godwit_database_info
 
   type, bind(c) :: godwit_key_value
@@ -397,6 +403,12 @@ module godwit
       type(c_ptr), value :: region
       integer(c_int) :: outcome
     end function godwit_region_erase
+    function godwit_region_chmod(region, mode) bind(c, name="godwit_region_chmod") result(outcome)
+      import
+      type(c_ptr), value :: region
+      integer(c_int32_t), value :: mode
+      integer(c_int) :: outcome
+    end function godwit_region_chmod
     function godwit_region_get_id(region, id) bind(c, name="godwit_region_get_id") result(outcome)
       import
       type(c_ptr), value :: region
@@ -454,6 +466,12 @@ module godwit
       type(c_ptr), value :: database
       integer(c_int) :: outcome
     end function godwit_database_destroy
+    function godwit_database_chmod(database, mode) bind(c, name="godwit_database_chmod") result(outcome)
+      import
+      type(c_ptr), value :: database
+      integer(c_int32_t), value :: mode
+      integer(c_int) :: outcome
+    end function godwit_database_chmod
     function godwit_database_put(database, key, key_size, value, value_size) bind(c, name="godwit_database_put") result(outcome)
       import
       type(c_ptr), value :: database

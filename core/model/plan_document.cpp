@@ -18,7 +18,7 @@ namespace godwit::model {
 namespace {
 
 constexpr size_t kDepthMax = 8;
-constexpr size_t kNameBytesMax = 64;
+constexpr size_t kPlanNameBytesMax = 64;
 constexpr uint32_t kConcurrentMax = 1000;
 
 // A parser builds what it reads before anybody looks at it: a document that is nothing but brackets would take a hundred times
@@ -234,7 +234,7 @@ Result<ReadStage> read_stage(const json& value, size_t index, const PlanStage& d
   ReadStage read{defaults, {}};
   PlanStage& stage = read.stage;
   stage.name = fmt::format("stage {}", index + 1);
-  for (const auto& done : {members->text("name", stage.name, kNameBytesMax), members->text("to", stage.destination),
+  for (const auto& done : {members->text("name", stage.name, kPlanNameBytesMax), members->text("to", stage.destination),
                            members->text("target", stage.target), members->text("directory", stage.directory),
                            read_strategy(*members, stage.strategy), read_constraints(*members, stage.constraints),
                            read_transfer(*members, stage.transfer), members->flag("copy", stage.copy),
@@ -367,7 +367,7 @@ Result<Plan> parse_plan(std::string_view text, uint32_t objects_max) {
   Plan plan;
   plan.name = "plan";
   PlanStage defaults;
-  for (const auto& done : {members->text("name", plan.name, kNameBytesMax), members->text("to", defaults.destination),
+  for (const auto& done : {members->text("name", plan.name, kPlanNameBytesMax), members->text("to", defaults.destination),
                            members->text("target", defaults.target), members->text("directory", defaults.directory),
                            members->number("concurrent_jobs", plan.concurrent_jobs, kConcurrentMax),
                            read_strategy(*members, defaults.strategy), read_constraints(*members, defaults.constraints),

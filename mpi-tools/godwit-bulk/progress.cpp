@@ -6,10 +6,10 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "common/units.hpp"
+
 namespace godwit::bulk {
 namespace {
-
-constexpr double kGib = 1 << 30;
 
 // mpirun gives its ranks a terminal of its own making, so its own output decides, where it can be seen.
 bool on_terminal() {
@@ -33,7 +33,7 @@ std::string progress_text(const Tally& tally, double seconds) {
 
 std::string size_text(uint64_t bytes) {
   const auto value = static_cast<double>(bytes);
-  if (value >= kGib) return fmt::format("{:.2f} GiB", value / kGib);
+  if (value >= tools::kGib) return fmt::format("{:.2f} GiB", value / tools::kGib);
   if (value >= 0x1p20) return fmt::format("{:.1f} MiB", value / 0x1p20);
   if (value >= 0x1p10) return fmt::format("{:.1f} KiB", value / 0x1p10);
   return fmt::format("{} B", bytes);

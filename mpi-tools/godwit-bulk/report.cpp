@@ -11,6 +11,7 @@
 
 #include "common/machine.hpp"
 #include "common/tool_report.hpp"
+#include "common/units.hpp"
 #include "godwit-bulk/progress.hpp"
 #include "godwit-bulk/run_lines.hpp"
 
@@ -21,7 +22,6 @@ using nlohmann::json;
 
 constexpr size_t kFailuresShown = 20;
 constexpr size_t kLinksShown = 64;
-constexpr double kGib = 1 << 30;
 
 struct Sum {
   uint64_t calls = 0, objects = 0, bytes = 0;
@@ -152,7 +152,8 @@ void print_tally(const Options& options, const Nodes& nodes, const Tally& tally,
     if (tally.earlier) fmt::print("{} objects had arrived before\n", tally.earlier);
     fmt::print("{} of {} objects {}, {} in {:.2f} s: {:.3f} GiB/s, {:.0f} objects/s; {} failed\n", tally.objects,
                tally.objects_total, options.copy ? "copied" : "moved", size_text(tally.bytes), seconds,
-               static_cast<double>(tally.bytes) / kGib / seconds, static_cast<double>(tally.objects) / seconds, tally.failed);
+               static_cast<double>(tally.bytes) / tools::kGib / seconds, static_cast<double>(tally.objects) / seconds,
+               tally.failed);
     std::fflush(stdout);
   }
   for (const std::string& address : tally.given_up)
@@ -189,7 +190,7 @@ bool write_report(const Account& account) {
                     {"bytes", tally.bytes},
                     {"bytes_total", tally.bytes_total},
                     {"seconds", seconds},
-                    {"gib_per_s", static_cast<double>(tally.bytes) / kGib / seconds},
+                    {"gib_per_s", static_cast<double>(tally.bytes) / tools::kGib / seconds},
                     {"table_bytes", table_bytes},
                     {"ranks", ranks_json(tally)},
                     {"sources", nodes_json(nodes.from, tally.sources)},

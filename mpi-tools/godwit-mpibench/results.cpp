@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "common/units.hpp"
+
 namespace godwit::mpibench {
 namespace {
-
-constexpr double kGib = 1 << 30;
 
 double quantile(std::vector<double> values, double part) {
   std::sort(values.begin(), values.end());
@@ -55,7 +55,7 @@ void print_case(const std::vector<Result>& results) {
                size_text(result.size_bytes), result.pairs, result.count, time_text(median),
                result.samples.size() < 20 ? "-" : time_text(quantile(result.samples, 0.99)),
                time_text(*least) + " .. " + time_text(*most), static_cast<double>(result.count) / median,
-               bytes_per_second(result) / kGib,
+               bytes_per_second(result) / tools::kGib,
                ceiling ? fmt::format("{:.3f}", bytes_per_second(result) / bytes_per_second(*ceiling)) : "-");
   }
   std::fflush(stdout);

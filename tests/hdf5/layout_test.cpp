@@ -15,7 +15,7 @@ using namespace godwit::hdf5;
 using godwit::Error;
 using godwit::test::Daemon;
 
-constexpr uint64_t kMiB = uint64_t{1} << 20;
+constexpr uint64_t kMebibyte = uint64_t{1} << 20;
 
 TEST(Hdf5Extents, CoverTheFileWithoutGapOrOverlap) {
   uint64_t end = 0;
@@ -27,14 +27,14 @@ TEST(Hdf5Extents, CoverTheFileWithoutGapOrOverlap) {
     end = range.end_bytes();
   }
   EXPECT_EQ(end, kFileBytesMax);
-  EXPECT_EQ(extent_at(0).size_bytes, kMiB);
-  EXPECT_EQ(extent_at(32).size_bytes, 2 * kMiB);
+  EXPECT_EQ(extent_at(0).size_bytes, kMebibyte);
+  EXPECT_EQ(extent_at(32).size_bytes, 2 * kMebibyte);
 }
 
 Head some_head(uint64_t generation) {
   Head head;
   head.generation = generation;
-  head.file_bytes = 5 * kMiB + generation;
+  head.file_bytes = 5 * kMebibyte + generation;
   head.id = {0x0102030405060708, 0x1112131415161718};
   head.extents[0] = {0x21, 0x22};
   head.extents[kExtentsMax - 1] = {0x31, 0x32};
@@ -61,7 +61,7 @@ TEST(Hdf5Head, TheNewerSlotCounts) {
   EXPECT_EQ(decode(both(some_head(7), some_head(8))).generation, 8u);
   EXPECT_EQ(decode(both(some_head(8), some_head(9))).generation, 9u);
   const Head head = decode(both(some_head(8), some_head(9)));
-  EXPECT_EQ(head.file_bytes, 5 * kMiB + 9);
+  EXPECT_EQ(head.file_bytes, 5 * kMebibyte + 9);
   EXPECT_EQ(head.extents[kExtentsMax - 1].low, 0x32u);
 }
 
@@ -133,14 +133,14 @@ class Hdf5RegionFile : public testing::Test {
 using Bytes = std::vector<unsigned char>;
 
 TEST_F(Hdf5RegionFile, WhatWasCutOffReadsAsZerosWhenTheFileGrowsAgain) {
-  const Bytes ones(3 * kMiB, 1);
+  const Bytes ones(3 * kMebibyte, 1);
   RegionFile file = RegionFile::create(config(), "cut", RegionFile::WhenThere::kFail);
   file.write(0, ones.data(), ones.size());
-  file.truncate(kMiB + 100);  // In the middle of an extent; the third one goes.
-  EXPECT_EQ(read(file, kMiB + 90, 20), (Bytes{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
-  file.truncate(3 * kMiB);
-  EXPECT_EQ(read(file, kMiB + 99, 3), (Bytes{1, 0, 0}));
-  EXPECT_EQ(read(file, 2 * kMiB + 5, 2), (Bytes{0, 0}));
+  file.truncate(kMebibyte + 100);  // In the middle of an extent; the third one goes.
+  EXPECT_EQ(read(file, kMebibyte + 90, 20), (Bytes{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+  file.truncate(3 * kMebibyte);
+  EXPECT_EQ(read(file, kMebibyte + 99, 3), (Bytes{1, 0, 0}));
+  EXPECT_EQ(read(file, 2 * kMebibyte + 5, 2), (Bytes{0, 0}));
   file.truncate(10);
   file.flush();
   RegionFile again = RegionFile::open(config(), "cut");  // Does not know what was there.
@@ -151,24 +151,24 @@ TEST_F(Hdf5RegionFile, WhatWasCutOffReadsAsZerosWhenTheFileGrowsAgain) {
 }
 
 TEST_F(Hdf5RegionFile, WhatWasWrittenIsThereWhenTheProgramDiesBeforeItFlushes) {
-  const Bytes ones(3 * kMiB, 1);
+  const Bytes ones(3 * kMebibyte, 1);
   RegionFile file = RegionFile::create(config(), "dies", RegionFile::WhenThere::kFail);
   file.write(0, ones.data(), 100);
-  file.announce(kMiB + 1000);
+  file.announce(kMebibyte + 1000);
   file.write(50, ones.data(), 100);
   RegionFile announced = RegionFile::open(config(), "dies");
-  EXPECT_GE(announced.size_bytes(), kMiB + 1000);
+  EXPECT_GE(announced.size_bytes(), kMebibyte + 1000);
   EXPECT_EQ(read(announced, 149, 2), (Bytes{1, 0}));
-  file.write(kMiB, ones.data(), 2 * kMiB);
+  file.write(kMebibyte, ones.data(), 2 * kMebibyte);
   RegionFile grown = RegionFile::open(config(), "dies");
-  EXPECT_EQ(read(grown, 3 * kMiB - 1, 2), (Bytes{1, 0}));
+  EXPECT_EQ(read(grown, 3 * kMebibyte - 1, 2), (Bytes{1, 0}));
   file.flush();
-  EXPECT_EQ(RegionFile::open(config(), "dies").size_bytes(), 3 * kMiB);
+  EXPECT_EQ(RegionFile::open(config(), "dies").size_bytes(), 3 * kMebibyte);
   RegionFile::erase(config(), "dies");
 }
 
 TEST_F(Hdf5RegionFile, AnExtentWhoseMakerDiedIsReplacedOrErasedWithTheFile) {
-  const Bytes ones(kMiB, 1);
+  const Bytes ones(kMebibyte, 1);
   const godwit::Client client;
   const godwit::Target target = client.target(daemon_->address(), "keep");
   RegionFile file = RegionFile::create(config(), "orphans", RegionFile::WhenThere::kFail);
@@ -181,14 +181,14 @@ TEST_F(Hdf5RegionFile, AnExtentWhoseMakerDiedIsReplacedOrErasedWithTheFile) {
 }
 
 TEST_F(Hdf5RegionFile, WhatIsCutOffStaysUntilTheHeadIsFlushed) {
-  const Bytes ones(2 * kMiB, 1);
+  const Bytes ones(2 * kMebibyte, 1);
   RegionFile file = RegionFile::create(config(), "crash", RegionFile::WhenThere::kFail);
   file.write(0, ones.data(), ones.size());
   file.flush();
   file.truncate(10);
   RegionFile as_flushed = RegionFile::open(config(), "crash");  // What a crash now would leave.
-  EXPECT_EQ(as_flushed.size_bytes(), 2 * kMiB);
-  EXPECT_EQ(read(as_flushed, 2 * kMiB - 1, 1), Bytes{1});
+  EXPECT_EQ(as_flushed.size_bytes(), 2 * kMebibyte);
+  EXPECT_EQ(read(as_flushed, 2 * kMebibyte - 1, 1), Bytes{1});
   file.flush();
   EXPECT_EQ(godwit::Client().regions(daemon_->address()).size(), 2u);
   RegionFile::erase(config(), "crash");

@@ -8,11 +8,10 @@ namespace {
 using godwit::Errc;
 using godwit::test::Hostile;
 using godwit::test::HostilePeer;
+using godwit::test::kHuge;
 namespace fabric = godwit::fabric;
 namespace protocol = godwit::protocol;
 namespace wire = godwit::wire;
-
-constexpr uint64_t kHuge = uint64_t{1} << 63;
 
 std::vector<std::byte> copy_of(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
 

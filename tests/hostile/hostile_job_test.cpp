@@ -11,11 +11,11 @@ using godwit::Errc;
 using godwit::Id;
 using godwit::test::Hostile;
 using godwit::test::HostilePeer;
+using godwit::test::kHuge;
 namespace fabric = godwit::fabric;
 namespace wire = godwit::wire;
 
 constexpr uint64_t kBlock = 65'536;
-constexpr uint64_t kHuge = uint64_t{1} << 63;
 
 // A source of another daemon; its job has the number `job`.
 class Source : public HostilePeer {

@@ -13,6 +13,8 @@
 
 namespace godwit::test {
 
+constexpr uint64_t kHuge = uint64_t{1} << 63;  // Bytes: more than any offset or length may be.
+
 // A connection that sends what it likes. One thread.
 class HostilePeer {
  public:

@@ -10,10 +10,9 @@ using godwit::Errc;
 using godwit::Id;
 using godwit::test::Hostile;
 using godwit::test::HostilePeer;
+using godwit::test::kHuge;
 namespace fabric = godwit::fabric;
 namespace wire = godwit::wire;
-
-constexpr uint64_t kHuge = uint64_t{1} << 63;
 
 // A source that only asks.
 class Asker : public HostilePeer {

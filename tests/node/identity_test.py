@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -47,10 +48,10 @@ class IdentityTest(unittest.TestCase):
     def log(self, node):
         return (node.path / "log").read_text()
 
-    def godwit(self, node, *arguments, as_uid=None, **environment):
+    def godwit(self, node, *arguments, as_uid=None, as_gid=None, **environment):
         env = {name: value for name, value in os.environ.items() if name not in OURS}
         env.update(environment, GODWIT_NODE=node.address)
-        user = [] if as_uid is None else ["setpriv", f"--reuid={as_uid}", f"--regid={as_uid}", "--clear-groups"]
+        user = [] if as_uid is None else ["setpriv", f"--reuid={as_uid}", f"--regid={as_gid or as_uid}", "--clear-groups"]
         return subprocess.run([*user, BINARIES / "godwit", *arguments], capture_output=True, text=True, env=env, timeout=60 * cli_node.PATIENCE)
 
     def ok(self, node, *arguments, **more):
@@ -257,6 +258,46 @@ class ByMunge(IdentityTest):
         exported.chmod(0o777)
         self.ok(b, "region", "export", "hers", str(exported / "out"), as_uid=one, **self.mine)
         self.assertEqual((exported / "out").read_bytes(), data.read_bytes())
+
+    @unittest.skipUnless(cli_node.can_act_as(12345, BINARIES / "godwit"), "only root can act as another user, if that may run it")
+    def test_a_mode_lets_others_in(self):
+        one, two = 12345, 12346
+        pmem = {"targets": [cli_node.target("fast", "dram"), {"name": "keep", "type": "pmem", "config": {
+            "capacity": "64MiB", "path": str(self.directory / "keep.pool")}}]}
+        b = self.node(self.method)
+        a = self.node(self.method, {**pmem, "group": {"members": [b.address]}})
+        data = self.directory / "data"
+        data.write_text("hers" * 1000)
+        data.chmod(0o644)
+        self.ok(a, "region", "import", str(data), "--target", "keep", "--name", "hers", as_uid=one, **self.mine)
+        self.ok(a, "db", "create", "table", "--backend", "map", as_uid=one, **self.mine)
+        self.ok(a, "db", "put", "table", "key", "--value", "hers", as_uid=one, **self.mine)
+
+        def answer(*arguments, node=a, as_uid=two, as_gid=None):
+            done = self.godwit(node, *arguments, as_uid=as_uid, as_gid=as_gid, **self.mine)
+            return re.search(r"GODWIT_ERR_(\w+)", done.stderr)[1] if done.returncode else "OK"
+
+        read, change = ("region", "read", "hers"), ("region", "chmod", "666", "hers")
+        self.assertEqual([answer(*read), answer(*change), answer("db", "get", "table", "key")], ["NOT_FOUND"] * 3)
+        for mode in ("rw", "777", "1000", "-1", ""):
+            self.assertEqual(answer("region", "chmod", mode, "hers", as_uid=one), "INVALID", mode)
+        # Her group.
+        shown = json.loads(self.ok(a, "region", "chmod", "640", "hers", "--json", as_uid=one, **self.mine))
+        self.assertEqual([(region["owner"], region["group"], region["mode"]) for region in shown], [(one, one, "0640")])
+        self.assertEqual([answer(*read), answer(*read, as_gid=one), answer(*change, as_gid=one)], ["NOT_FOUND", "OK", "DENIED"])
+        # Everybody, over a restart; to write is another matter.
+        self.ok(a, "region", "chmod", "644", "hers", as_uid=one, **self.mine)
+        self.ok(a, "db", "chmod", "644", "table", as_uid=one, **self.mine)
+        self.assertEqual([answer("db", "get", "table", "key"), answer("db", "put", "table", "key", "--value", "his")], ["OK", "DENIED"])
+        a.terminate()
+        a.start()
+        self.assertEqual([answer(*read), answer("region", "rm", "hers"), answer(*change)], ["OK", "DENIED", "DENIED"])
+        # With it to another node, where it is found by the old address.
+        self.ok(a, "migrate", "region", "hers", "--to", b.address, "--target", "fast", as_uid=one, **self.mine)
+        self.assertEqual([answer(*read, node=b), answer(*read), answer(*change)], ["OK", "OK", "DENIED"])
+        self.assertEqual(answer(*change, as_uid=one), "OK")
+        self.assertIn("0666 (rw-rw-rw-)", self.ok(b, "region", "stat", "hers", as_uid=two, **self.mine))
+        self.assertEqual(answer("region", "rm", "hers"), "OK")
 
 
 if __name__ == "__main__":

@@ -136,10 +136,13 @@ class Jobs(SlurmTest, unittest.TestCase):
         self.nothing_is_left()
         self.all_nodes_work()
 
-    def test_two_users_on_a_node_have_daemons_and_files_of_their_own(self):
-        users = [user for user in map(pwd.getpwnam, ("nobody", "daemon", "bin")) if user.pw_uid != os.geteuid()][:2]
+    def two_users(self):
         if not self.user:
             self.skipTest("only root can be two users, where they may read the programs")
+        return [user for user in map(pwd.getpwnam, ("nobody", "daemon", "bin")) if user.pw_uid != os.geteuid()][:2]
+
+    def test_two_users_on_a_node_have_daemons_and_files_of_their_own(self):
+        users = self.two_users()
         go = self.directory / "jobs/go"
         script = f"godwit region create $SLURM_JOB_USER --target fast --size 4KiB && touch there.$SLURM_JOB_USER; " \
                  f"until [ -e {go} ]; do sleep 0.1; done; godwit region ls"
@@ -156,6 +159,31 @@ class Jobs(SlurmTest, unittest.TestCase):
             self.cluster.await_end(job)
             self.assertRegex(self.cluster.output(job), rf"fast .* {user.pw_name}\n")
             self.assertNotIn(other.pw_name, self.cluster.output(job))
+
+    def test_two_users_of_a_lasting_daemon_do_not_see_each_others_regions(self):
+        users, go = self.two_users(), self.directory / "jobs/see"
+        socket = self.directory / "munge/socket"  # The site's, which Slurm has too.
+        node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")], {"identity": {"method": "munge", "munge_socket": str(socket)}})
+        self.addCleanup(node.close)
+        jobs = []
+        for user, other in zip(users, reversed(users)):
+            script = f"export GODWIT_NODE={node.address} GODWIT_MUNGE_SOCKET={socket}\n" \
+                     f"godwit region create of-{user.pw_name} --target fast --size 4KiB && touch made.{user.pw_name}\n" \
+                     f"until [ -e {go} ]; do sleep 0.1; done\n" \
+                     f"godwit region ls; godwit region rm of-{other.pw_name}; echo status $?\n"
+            jobs.append(self.submit("--nodelist=n1", "--wrap", script, user=user))
+        for user in users:
+            self.assertTrue(slurm.until((self.directory / f"jobs/made.{user.pw_name}").exists), self.cluster.logs())
+        go.touch()
+        for job, user, other in zip(jobs, users, reversed(users)):
+            self.cluster.await_end(job)
+            said = self.cluster.output(job)
+            self.assertRegex(said, rf"fast .* of-{user.pw_name}\n")
+            self.assertNotRegex(said, rf"fast .* of-{other.pw_name}\n")
+            self.assertIn("GODWIT_ERR_NOT_FOUND", said)
+        done = subprocess.run([BINARIES / "godwit", "region", "ls", "--json", "--node", node.address], capture_output=True, text=True,
+                              env={**os.environ, "GODWIT_MUNGE_SOCKET": str(socket)}, timeout=60 * slurm.PATIENCE)
+        self.assertEqual(sorted(region["name"] for region in json.loads(done.stdout)), sorted(f"of-{user.pw_name}" for user in users))
 
     def test_a_dead_daemon_leaves_nothing(self):
         job = self.submit("--nodes=1", "--wrap", f"kill -KILL $(pgrep -f '^godwitd .*/'$SLURM_JOB_ID'/godwitd.json'); godwit ping; echo $?")

@@ -139,6 +139,9 @@ typedef struct godwit_region_info {
   char name[129]; /* "" if it has none */
   char target[65];
   char address[257]; /* of the node that owns it */
+  uint32_t owner;    /* user and group it belongs to, by number, and who may read (0444) and write (0222) it, as of a file: */
+  uint32_t group;    /* docs/howto/identity.md */
+  uint32_t mode;
 } godwit_region_info;
 
 /* 32 hexadecimal digits and NUL. */
@@ -168,6 +171,9 @@ GODWIT_API int godwit_region_size(godwit_region* region, uint64_t* size);
 GODWIT_API int godwit_region_stat(godwit_region* region, godwit_region_info* info);
 /* Erases the region; other handles then get NOT_FOUND. Errors: BUSY, it is being migrated. */
 GODWIT_API int godwit_region_erase(godwit_region* region);
+/* Who else may read (0440, 0404) and write (0220, 0202) it; for its owner and administrators. Where its target lasts it is
+ * durable on return. Errors: INVALID, a bit that is none of 0666; DENIED, somebody else owns it; BUSY, it is being migrated. */
+GODWIT_API int godwit_region_chmod(godwit_region* region, uint32_t mode);
 /* The id; no communication. Errors: INVALID. */
 GODWIT_API int godwit_region_get_id(const godwit_region* region, godwit_region_id* id);
 /* All regions of a node, or of one of its targets (NULL: all); *infos is freed with godwit_free(). Errors: NOT_FOUND. */
@@ -201,6 +207,9 @@ typedef struct godwit_database_info {
   char options[1025]; /* JSON; cut where it is longer */
   uint64_t bytes;     /* what it takes in memory or on disk, roughly */
   char address[257];  /* of the node that owns it */
+  uint32_t owner;     /* user and group it belongs to, by number, and who may read (0444) and write (0222) it, as of a file: */
+  uint32_t group;     /* docs/howto/identity.md */
+  uint32_t mode;
 } godwit_database_info;
 
 /* The size of a value that is not there, in the *_multi calls. */
@@ -223,6 +232,9 @@ GODWIT_API int godwit_database_list(godwit_client* client, const char* address, 
 /* Erases the database with all that is in it; other handles then get NOT_FOUND. Errors: BUSY, it is being migrated;
  * UNSUPPORTED, it belongs to the daemon's configuration. */
 GODWIT_API int godwit_database_destroy(godwit_database* database);
+
+/* As godwit_region_chmod(). */
+GODWIT_API int godwit_database_chmod(godwit_database* database, uint32_t mode);
 
 /* Errors: INVALID (an empty key), LIMIT (a key or value that is too long). */
 GODWIT_API int godwit_database_put(godwit_database* database, const void* key, size_t key_size, const void* value,

@@ -176,6 +176,8 @@ class Region {
     detail::check(godwit_region_stat(handle_.get(), &info));
     return info;
   }
+  // Who else may read and write it: bits of 0666, as of a file.
+  void chmod(uint32_t mode) const { detail::check(godwit_region_chmod(handle_.get(), mode)); }
   // Erases the region; the handle stays, and leads nowhere.
   void erase() const { detail::check(godwit_region_erase(handle_.get())); }
   // Waits until the region is there, and returns a handle to it at its new place.

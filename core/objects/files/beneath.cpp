@@ -35,15 +35,11 @@ int call_openat2(int root, const char* path, int flags, Links links, mode_t mode
   }
 }
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-
 // The names in a directory, without "." and "..". Takes the descriptor. Nothing: errno says why.
 bool names_in(UniqueFd fd, std::vector<std::string>& names) {
   const int own = dup(fd.get());
   if (own < 0) return false;
-  std::unique_ptr<DIR, CloseDirectory> directory(fdopendir(own));
+  OpenDirectory directory(fdopendir(own));
   if (!directory) {
     close(own);
     return false;

@@ -1,9 +1,11 @@
 // Beneath: opening what lies below a directory, and nothing else, whatever names, links or races a stranger plants.
 #pragma once
 
+#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 
 #include "base/result.hpp"
@@ -23,6 +25,11 @@ enum class Links : uint8_t { kInside, kNone };
 // `what` is named in the text.
 Result<UniqueFd> open_beneath(int root, const std::string& path, int flags, Links links, const std::string& what,
                               mode_t mode = 0);
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+using OpenDirectory = std::unique_ptr<DIR, CloseDirectory>;
+
 // As the error of `number`, with `what` in front; ELOOP and EXDEV, which openat2 gives for a way outside, are kDenied.
 Error file_error(const std::string& what, int number);
 

@@ -32,10 +32,6 @@ constexpr std::chrono::milliseconds kTimestampStep{10};
 
 FileTime time_of(const timespec& time) { return {time.tv_sec, static_cast<uint32_t>(time.tv_nsec)}; }
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-
 bool matches(const FileRule& rule, const std::string& below_top, const std::string& name) {
   if (rule.pattern.find('/') == std::string::npos) return fnmatch(rule.pattern.c_str(), name.c_str(), 0) == 0;
   const char* pattern = rule.pattern.c_str() + (rule.pattern.starts_with('/') ? 1 : 0);
@@ -79,7 +75,7 @@ class Walker {
     auto fd = open_beneath(directory_, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Links::kNone, shown(directory));
     if (!fd) return std::move(fd).error();
     const int own = dup(fd->get());
-    std::unique_ptr<DIR, CloseDirectory> stream(own < 0 ? nullptr : fdopendir(own));
+    OpenDirectory stream(own < 0 ? nullptr : fdopendir(own));
     if (!stream) return file_error(shown(directory), errno);
     std::vector<std::string> names;
     errno = 0;

@@ -4,10 +4,10 @@
 
 #include <set>
 
+#include "mebibyte.hpp"
+
 namespace godwit::bulk {
 namespace {
-
-constexpr uint64_t kMiB = 1 << 20;
 
 // Regions from one source to three destinations, and two ranks, which these tests play.
 class BulkDispatcher : public ::testing::Test {

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <map>
 
+#include "mebibyte.hpp"
+
 namespace godwit::bulk {
 namespace {
-
-constexpr uint64_t kMiB = 1 << 20;
 
 void add(Items& items, uint16_t source, uint64_t bytes, size_t count = 1, Kind kind = Kind::kRegion) {
   for (size_t i = 0; i < count; ++i) {

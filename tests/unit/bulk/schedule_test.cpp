@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <map>
 
+#include "mebibyte.hpp"
+
 namespace godwit::bulk {
 namespace {
-
-constexpr uint64_t kMiB = 1 << 20;
 
 // Items of 1 MiB that each go in a call of their own, and a schedule of them.
 class BulkSchedule : public ::testing::Test {

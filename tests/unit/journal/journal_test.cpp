@@ -325,13 +325,13 @@ double cpu_ms() {
 
 // They take some 50 ms of CPU a call at most; a search through all of them for each would take seconds.
 TEST_F(JournalTest, TenThousandObjectsAreNotSearchedForEach) {
-  constexpr uint64_t kObjects = 10'000;
+  constexpr uint64_t kMany = 10'000;
   constexpr int kRounds = 3;  // The best counts: other processes take the caches.
-  const OutboundJob out = outbound_of(1, 0, kObjects);
-  const InboundJob in = inbound_of(2, kObjects, kObjects);
-  const auto moved = moved_list(0, kObjects);
-  const auto back = regions_of(0, kObjects, 1);
-  const auto owned = regions_of(kObjects, kObjects, 2);
+  const OutboundJob out = outbound_of(1, 0, kMany);
+  const InboundJob in = inbound_of(2, kMany, kMany);
+  const auto moved = moved_list(0, kMany);
+  const auto back = regions_of(0, kMany, 1);
+  const auto owned = regions_of(kMany, kMany, 2);
   std::map<std::string, double> best_ms;
   const auto measure = [&](const char* what, auto call) {
     const double before_ms = cpu_ms();
@@ -363,8 +363,8 @@ TEST_F(JournalTest, TenThousandObjectsAreNotSearchedForEach) {
     fmt::print("{}: {:.1f} ms of CPU\n", what, ms);
     EXPECT_LT(ms, kIsSanitized ? 6000 : 600) << what;
   }
-  EXPECT_EQ(journal_->regions()->size(), kObjects);
-  EXPECT_EQ(journal_->moved()->size(), kObjects);
+  EXPECT_EQ(journal_->regions()->size(), kMany);
+  EXPECT_EQ(journal_->moved()->size(), kMany);
 }
 
 TEST_F(JournalTest, ThreadsMayCallAtOnce) {

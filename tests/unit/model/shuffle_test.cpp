@@ -8,7 +8,7 @@
 namespace godwit::model {
 namespace {
 
-std::vector<std::byte> random_bytes(size_t count) {
+std::vector<std::byte> noise(size_t count) {
   std::mt19937 random(1);
   std::vector<std::byte> bytes(count);
   for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
@@ -19,7 +19,7 @@ std::vector<std::byte> random_bytes(size_t count) {
 TEST(Shuffle, BringsBytesOfTheSamePlaceTogetherAndBack) {
   for (const uint32_t element : {1u, 2u, 4u, 8u})
     for (size_t bytes = 0; bytes < 600; ++bytes) {
-      const auto from = random_bytes(bytes);
+      const auto from = noise(bytes);
       std::vector<std::byte> expected = from, shuffled(bytes), back(bytes);
       const size_t elements = bytes / element;
       for (size_t i = 0; i < elements; ++i)

@@ -10,10 +10,10 @@
 namespace godwit::pmem {
 namespace {
 
-constexpr uint64_t kCapacity = 1_MiB;
+constexpr uint64_t kTargetBytes = 1_MiB;
 
 TEST_P(EachTargetTest, StartsEmptyAndSaysWhatItIs) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   ASSERT_TRUE(target);
   EXPECT_EQ(target->name(), "t0");
   EXPECT_EQ(target->kind(), kind_of(GetParam()));
@@ -21,13 +21,13 @@ TEST_P(EachTargetTest, StartsEmptyAndSaysWhatItIs) {
   EXPECT_FALSE(target->pool_id().is_zero());
   EXPECT_FALSE(target->granularity().empty());
   const Usage usage = target->usage();
-  EXPECT_EQ(usage.capacity_bytes, kCapacity);
+  EXPECT_EQ(usage.capacity_bytes, kTargetBytes);
   EXPECT_EQ(usage.used_bytes, 0U);
-  EXPECT_EQ(usage.largest_free_bytes, kCapacity);
+  EXPECT_EQ(usage.largest_free_bytes, kTargetBytes);
 }
 
 TEST_P(EachTargetTest, SpaceIsReservedReleasedAndReused) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   const auto a = target->reserve(256_KiB);
   const auto b = target->reserve(256_KiB);
   ASSERT_TRUE(a && b);
@@ -40,15 +40,15 @@ TEST_P(EachTargetTest, SpaceIsReservedReleasedAndReused) {
   EXPECT_EQ(*again, *a) << "best fit";
   target->release(*again);
   target->release(*b);
-  EXPECT_EQ(target->usage().largest_free_bytes, kCapacity);
+  EXPECT_EQ(target->usage().largest_free_bytes, kTargetBytes);
 }
 
 TEST_P(EachTargetTest, AllOfItCanBeReservedAndNotOneByteMore) {
-  const auto target = open_variant(kCapacity);
-  EXPECT_CODE(target->reserve(kCapacity + 1), Errc::kNoSpace);
+  const auto target = open_variant(kTargetBytes);
+  EXPECT_CODE(target->reserve(kTargetBytes + 1), Errc::kNoSpace);
   EXPECT_CODE(target->reserve(uint64_t{1} << 63), Errc::kNoSpace);
   EXPECT_CODE(target->reserve(UINT64_MAX), Errc::kNoSpace);
-  const auto all = target->reserve(kCapacity);
+  const auto all = target->reserve(kTargetBytes);
   ASSERT_TRUE(all) << all.error().text;
   const auto more = target->reserve(1);
   ASSERT_FALSE(more);
@@ -57,13 +57,13 @@ TEST_P(EachTargetTest, AllOfItCanBeReservedAndNotOneByteMore) {
 }
 
 TEST_P(EachTargetTest, ZeroBytesAreAnEmptyExtentEverywhere) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   const auto nothing = target->reserve(0);
   ASSERT_TRUE(nothing);
   EXPECT_EQ(nothing->length_bytes, 0U);
   EXPECT_EQ(target->usage().used_bytes, 0U);
   EXPECT_TRUE(target->write(0, {}));
-  EXPECT_TRUE(target->read(kCapacity, {}));
+  EXPECT_TRUE(target->read(kTargetBytes, {}));
   EXPECT_TRUE(target->zero(*nothing));
   EXPECT_TRUE(target->persist(*nothing));
   EXPECT_TRUE(target->memory(*nothing).empty());
@@ -71,7 +71,7 @@ TEST_P(EachTargetTest, ZeroBytesAreAnEmptyExtentEverywhere) {
 }
 
 TEST_P(EachTargetTest, WhatWasWrittenIsRead) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   const auto extent = target->reserve(300'001);
   const auto bytes = pattern(300'001, 1);
   ASSERT_DONE(target->write(extent->offset_bytes, bytes));
@@ -84,7 +84,7 @@ TEST_P(EachTargetTest, WhatWasWrittenIsRead) {
 }
 
 TEST_P(EachTargetTest, ZeroedBytesReadAsZerosAndTheOthersStay) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   const auto extent = target->reserve(100'000);
   const auto bytes = pattern(100'000, 2);
   ASSERT_DONE(target->write(extent->offset_bytes, bytes));
@@ -97,7 +97,7 @@ TEST_P(EachTargetTest, ZeroedBytesReadAsZerosAndTheOthersStay) {
 }
 
 TEST_P(EachTargetTest, MemoryIsTheBytesThemselvesOrEmptyForFiles) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   const auto extent = target->reserve(64_KiB);
   const auto memory = target->memory(*extent);
   if (kind_of(GetParam()) == Kind::kFile) {
@@ -113,30 +113,30 @@ TEST_P(EachTargetTest, MemoryIsTheBytesThemselvesOrEmptyForFiles) {
 }
 
 TEST_P(EachTargetTest, AccessesOutsideAreRefused) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   std::vector<std::byte> bytes(4096);
-  EXPECT_CODE(target->write(kCapacity - 4095, bytes), Errc::kRange);
-  EXPECT_CODE(target->read(kCapacity - 4095, bytes), Errc::kRange);
+  EXPECT_CODE(target->write(kTargetBytes - 4095, bytes), Errc::kRange);
+  EXPECT_CODE(target->read(kTargetBytes - 4095, bytes), Errc::kRange);
   EXPECT_CODE(target->write(UINT64_MAX - 4095, bytes), Errc::kRange);
-  EXPECT_CODE(target->zero({1, kCapacity}), Errc::kRange);
+  EXPECT_CODE(target->zero({1, kTargetBytes}), Errc::kRange);
   EXPECT_CODE(target->persist({UINT64_MAX, 2}), Errc::kRange);
-  EXPECT_TRUE(target->memory({kCapacity, 1}).empty());
+  EXPECT_TRUE(target->memory({kTargetBytes, 1}).empty());
   EXPECT_TRUE(target->memory({4096, UINT64_MAX}).empty());
 }
 
 TEST_P(EachTargetTest, AClaimOutsideOrTwiceIsCorrupt) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   ASSERT_DONE(target->claim({8192, 100}));
   EXPECT_CODE(target->claim({8192, 100}), Errc::kCorrupt);
   EXPECT_CODE(target->claim({4096, 8192}), Errc::kCorrupt);
-  EXPECT_CODE(target->claim({kCapacity, 1}), Errc::kCorrupt);
+  EXPECT_CODE(target->claim({kTargetBytes, 1}), Errc::kCorrupt);
   EXPECT_CODE(target->claim({4096, UINT64_MAX}), Errc::kCorrupt);
   EXPECT_CODE(target->claim({100, 1}), Errc::kCorrupt);
   EXPECT_EQ(target->usage().used_bytes, 4096U);
 }
 
 TEST_P(EachTargetTest, AReleaseOfWhatIsFreeHarmsNobody) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   const auto a = target->reserve(4096);
   const auto b = target->reserve(4096);
   const auto bytes = pattern(4096, 3);
@@ -144,7 +144,7 @@ TEST_P(EachTargetTest, AReleaseOfWhatIsFreeHarmsNobody) {
   target->release(*a);
   target->release(*a);
   target->release({1, 1});
-  target->release({kCapacity, 4096});
+  target->release({kTargetBytes, 4096});
   EXPECT_EQ(target->usage().used_bytes, 4096U);
   std::vector<std::byte> back(4096);
   ASSERT_DONE(target->read(b->offset_bytes, back));
@@ -163,7 +163,7 @@ TEST_P(EachTargetTest, RegionsSurviveARestartOfWhatSurvives) {
   Extent extent;
   Id id;
   {
-    const auto target = open_variant(kCapacity);
+    const auto target = open_variant(kTargetBytes);
     id = target->pool_id();
     const auto first = target->reserve(8192);
     extent = *target->reserve(bytes.size());
@@ -171,7 +171,7 @@ TEST_P(EachTargetTest, RegionsSurviveARestartOfWhatSurvives) {
     ASSERT_TRUE(target->persist(extent));
     target->release(*first);
   }
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   ASSERT_TRUE(target);
   EXPECT_EQ(target->pool_id(), id);
   ASSERT_DONE(target->claim(extent));
@@ -185,7 +185,7 @@ TEST_P(EachTargetTest, RegionsSurviveARestartOfWhatSurvives) {
 }
 
 TEST_P(EachTargetTest, ThreadsShareItWithoutSharingBytes) {
-  const auto target = open_variant(kCapacity);
+  const auto target = open_variant(kTargetBytes);
   std::vector<std::thread> threads;
   std::atomic<int> wrong = 0;
   for (uint64_t seed = 0; seed < 4; ++seed)
@@ -203,7 +203,7 @@ TEST_P(EachTargetTest, ThreadsShareItWithoutSharingBytes) {
     });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(target->usage().largest_free_bytes, kCapacity);
+  EXPECT_EQ(target->usage().largest_free_bytes, kTargetBytes);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, EachTargetTest,
