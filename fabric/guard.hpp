@@ -15,12 +15,12 @@
 
 namespace godwit::fabric {
 
-// Who is at the other end of a connection.
+// Who is at the other end of a connection. One that nobody has set is nobody's, and may nothing.
 struct Identity {
-  bool is_proved = false;   // False: nobody asked, and the rest means nothing.
+  bool is_unasked = false;  // Nobody wanted to know, and the rest means nothing.
   bool is_trusted = false;  // A daemon of the site, or an administrator.
-  uint32_t uid = 0;
-  uint32_t gid = 0;
+  uint32_t uid = UINT32_MAX;
+  uint32_t gid = UINT32_MAX;
   std::vector<uint32_t> groups{};  // That the user is in besides, as this node knows them.
 };
 

@@ -122,7 +122,7 @@ class Hub {
   void close(ConnectionId connection);
   // For errors and logs: "tcp://10.0.0.2:40123", or what the provider tells.
   std::string peer(ConnectionId connection) const;
-  // Of the peer of an open connection; not proved where nobody asked.
+  // Of the peer of an open connection; of another one nobody's.
   Identity identity(ConnectionId connection) const;
   const Domain& domain() const;
 

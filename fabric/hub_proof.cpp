@@ -17,7 +17,10 @@ void Hub::Impl::now_open(HubHandler& handler, Connection& connection) {
 void Hub::Impl::begin_proof(HubHandler& handler, Connection& connection) {
   const Guard* guard = core_.domain().guard();
   if (!connection.hello.proof) {
-    if (connection.accepted || guard == nullptr || !guard->insists()) return now_open(handler, connection);
+    if (connection.accepted || guard == nullptr || !guard->insists()) {
+      connection.identity.is_unasked = true;
+      return now_open(handler, connection);
+    }
     connection.phase = Connection::Phase::kProving;
     connection.failure = Error{Errc::kDenied, connection.peer + " does not prove who it is, and this side insists on it"};
     return;

@@ -7,7 +7,7 @@
 namespace godwit::engine {
 
 inline objects::Caller caller_of(const fabric::Identity& identity) {
-  return {!identity.is_proved || identity.is_trusted, identity.uid, identity.gid, identity.groups};
+  return {identity.is_unasked || identity.is_trusted, identity.uid, identity.gid, identity.groups};
 }
 
 }  // namespace godwit::engine

@@ -5,6 +5,7 @@
 #include "base/fail_point.hpp"
 #include "base/log.hpp"
 #include "engine/attend.hpp"
+#include "engine/caller.hpp"
 #include "engine/remote_io.hpp"
 
 namespace godwit::engine {
@@ -24,7 +25,7 @@ void say_last(fabric::Channel& channel, std::span<const std::byte> message) {
 // program.
 bool is_daemon(const fabric::Channel& channel) {
   const fabric::Identity identity = channel.identity();
-  if (!identity.is_proved || identity.is_trusted) return true;
+  if (caller_of(identity).may_all) return true;
   log::warn("{} is refused: user {}, group {}, is no daemon of this site, and would act as the source of a job", channel.peer(),
             identity.uid, identity.gid);
   return false;

@@ -40,13 +40,13 @@ Result<Identity> check_credential(const SiteSettings& settings, Method method, s
   if (method == Method::kKey) {
     if (!settings.key || !settings.key->is_seal_of(statement, credential))
       return Error{Errc::kDenied, "it was not made with our key, or for another connection"};
-    return Identity{.is_proved = true, .is_trusted = true, .uid = uid, .gid = gid};
+    return Identity{.is_trusted = true, .uid = uid, .gid = gid};
   }
   const auto made_by = munge_decode(settings.munge_socket, credential, sha256(statement));
   if (!made_by) return made_by.error();
   if (made_by->uid != uid || made_by->gid != gid)
     return Error{Errc::kDenied, fmt::format("the credential is that of user {}, group {}", made_by->uid, made_by->gid)};
-  return Identity{.is_proved = true, .is_trusted = is_trusted(settings, uid), .uid = uid, .gid = gid};
+  return Identity{.is_trusted = is_trusted(settings, uid), .uid = uid, .gid = gid};
 }
 
 // Blocks for the node's directory of users. One that it does not know is in no more groups.

@@ -22,11 +22,11 @@ struct Permission {
   bool operator==(const Permission&) const = default;
 };
 
-// Who asks.
+// Who asks; one that nobody has set may nothing.
 struct Caller {
-  bool may_all = true;  // The daemon's own user, an administrator, another daemon; or nobody has to prove anything.
-  uint32_t uid = 0;
-  uint32_t gid = 0;
+  bool may_all = false;  // The daemon's own user, an administrator, another daemon; or nobody has to prove anything.
+  uint32_t uid = UINT32_MAX;
+  uint32_t gid = UINT32_MAX;
   std::vector<uint32_t> groups = {};  // Besides.
 };
 

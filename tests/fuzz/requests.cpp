@@ -82,7 +82,7 @@ class Daemon {
  private:
   const std::string address_ = "tcp://127.0.0.1:7411";
   Node node_{daemon::Settings{}};
-  daemon::Requests requests_{node_, address_};
+  daemon::Requests requests_{node_, address_, {.may_all = true}};
   std::optional<protocol::Decoded> reply_;
 };
 

@@ -38,7 +38,7 @@ class ByKey : public testing::Test {
 TEST_F(ByKey, BothSidesBelieveEachOther) {
   const Outcomes all = converse(daemon('a'), client('a'), hello_, hello_);
   ASSERT_TRUE(all.agree());
-  EXPECT_TRUE((*all.server)->is_proved);
+  EXPECT_FALSE((*all.server)->is_unasked);
   EXPECT_TRUE((*all.server)->is_trusted);
   EXPECT_EQ((*all.server)->uid, geteuid());
   EXPECT_EQ((*all.server)->gid, getegid());

@@ -24,7 +24,8 @@ class PermissionsTest : public testing::Test {
   bool writes(const Caller& caller) const { return permissions_->may(caller, id_, Want::kWrite); }
 
   const Id id_{1, 2};
-  const Caller owner_{false, 1001, 2001}, colleague_{false, 1002, 2002, {2001}}, stranger_{false, 1003, 2003}, administrator_{};
+  const Caller owner_{false, 1001, 2001}, colleague_{false, 1002, 2002, {2001}}, stranger_{false, 1003, 2003},
+      administrator_{true};
   const test::TemporaryDirectory directory_;
   std::unique_ptr<journal::Journal> journal_;
   std::optional<Permissions> permissions_;
@@ -34,6 +35,12 @@ TEST_F(PermissionsTest, WithoutARecordItIsTheDaemonsOwn) {
   EXPECT_EQ(permissions_->of(id_), (Permission{geteuid(), getegid(), 0600}));
   EXPECT_TRUE(reads(administrator_) && writes(administrator_));
   EXPECT_FALSE(reads(owner_) || writes(owner_));
+}
+
+// Also where the daemon runs as root, whose number is 0.
+TEST_F(PermissionsTest, ACallerThatNobodySetMayNothing) {
+  ASSERT_TRUE(permissions_->set(id_, {0, 0, 0660}, false));
+  EXPECT_FALSE(reads(Caller{}) || writes(Caller{}) || permissions_->is_owner(Caller{}, id_));
 }
 
 TEST_F(PermissionsTest, ANewObjectIsItsOwnersAlone) {
