@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "client/lane.hpp"
 #include "godwit/godwit.h"
 
 namespace godwit::client {

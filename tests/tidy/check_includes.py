@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Enforces the include rules of docs/design: who may see whom, and which folder alone sees which library.
 
-check_includes.py [--headers]   exit status 1 if a rule is broken; --headers: every header must also compile alone.
+check_includes.py [--headers] [--batches]   exit status 1 if a rule is broken; --headers: every header without a source of its
+name, which includes it first, must also compile alone; --batches: so must every source that the build compiles with others.
 Files and functions that have grown long are warned about, never failed.
 """
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -128,6 +131,15 @@ def compile_alone(path, flags, compiler):
     return None if done.returncode == 0 else f"{path.relative_to(ROOT)}: does not compile alone\n{done.stderr}"
 
 
+def leads_its_source(header):
+    """Whether the source of the header's name begins with it: whatever compiles that source shows that the header is whole."""
+    source = header.with_suffix(".cpp")
+    if not source.exists():
+        return False
+    first = next((line for line in source.read_text().splitlines() if INCLUDE.match(line)), "")
+    return first.endswith(f'{header.name}"')
+
+
 def check_headers(problems, build, compiler):
     generated = build / "core/protocol/generated"
     packages = ["libfabric", "libpmem2", "liburing", "hwloc", "sqlite3", "libxxhash", "hdf5"]
@@ -137,15 +149,41 @@ def check_headers(problems, build, compiler):
     if not generated.is_dir():
         problems.append(f"{generated} is missing: build the target godwit_wire first")
         return
-    headers = [path for path in sources() if path.suffix == ".hpp" and "mpi-tools" not in path.parts]
+    headers = [path for path in sources() if path.suffix == ".hpp" and "mpi-tools" not in path.parts and not leads_its_source(path)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(lambda path: compile_alone(path, flags, compiler), headers)
         problems.extend(result for result in results if result)
 
 
+def batched_sources(build):
+    """(source, command, directory) for each source that the build compiles in a batch with others; the command is the batch's."""
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        batch = pathlib.Path(entry["file"])
+        if batch.parent.name != "Unity":
+            continue
+        for name in re.findall(r'^#include "(.+)"$', batch.read_text(), re.MULTILINE):
+            command = shlex.split(entry["command"])
+            del command[command.index("-o"):command.index("-o") + 2]
+            command[command.index(str(batch))] = name
+            yield name, [part for part in command if not part.endswith("ccache")], entry["directory"]
+
+
+def check_batches(problems, build):
+    """That no source lives on what its neighbours in a batch include. The standard library's precompiled header may stay."""
+    def alone(source):
+        name, command, directory = source
+        done = subprocess.run([*command, "-fsyntax-only"], cwd=directory, capture_output=True, text=True)
+        return None if done.returncode == 0 else f"{pathlib.Path(name).relative_to(ROOT)}: does not compile alone\n{done.stderr}"
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(alone, batched_sources(build)))
+    problems.extend(result for result in results if result)
+    print(f"{len(results)} sources of batches")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--headers", action="store_true", help="compile every header alone")
+    parser.add_argument("--headers", action="store_true", help="compile alone every header that no source begins with")
+    parser.add_argument("--batches", action="store_true", help="compile every source of a batch alone")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/clang", help="a build directory")
     parser.add_argument("--compiler", default="clang++")
     arguments = parser.parse_args()
@@ -154,6 +192,8 @@ def main():
         check_file(path, problems, warnings)
     if arguments.headers:
         check_headers(problems, arguments.build.resolve(), arguments.compiler)
+    if arguments.batches:
+        check_batches(problems, arguments.build.resolve())
     for warning in warnings:
         print("warning:", warning)
     for problem in problems:
