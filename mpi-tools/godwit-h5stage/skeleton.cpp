@@ -28,14 +28,16 @@ void check_file(const std::string& file) {
   if (H5Fis_hdf5(file.c_str()) <= 0) throw Failure(GODWIT_ERR_CORRUPT, file + " is no HDF5 file");
 }
 
-// How the root group is, which a file's creation properties say.
-void like_root(hid_t from, hid_t how) {
-  const Hid root = owned(H5Gopen2(from, "/", H5P_DEFAULT), GODWIT_ERR_IO, "the root group");
-  const Hid is = owned(H5Gget_create_plist(root), GODWIT_ERR_IO, "the root group");
-  unsigned order = 0, most = 0, least = 0;
-  if (H5Pget_link_creation_order(is, &order) >= 0) H5Pset_link_creation_order(how, order);
-  if (H5Pget_attr_creation_order(is, &order) >= 0) H5Pset_attr_creation_order(how, order);
-  if (H5Pget_link_phase_change(is, &most, &least) >= 0) H5Pset_link_phase_change(how, most, least);
+// One by one: the properties that HDF5 gives of a group have its links' number and heap in them, too, and a group that is made
+// with them takes those for its own.
+void copy_group_properties(hid_t group, hid_t how) {
+  const Hid is = owned(H5Gget_create_plist(group), GODWIT_ERR_IO, "a group");
+  unsigned one = 0, other = 0;
+  if (H5Pget_link_creation_order(is, &one) >= 0) H5Pset_link_creation_order(how, one);
+  if (H5Pget_attr_creation_order(is, &one) >= 0) H5Pset_attr_creation_order(how, one);
+  if (H5Pget_link_phase_change(is, &one, &other) >= 0) H5Pset_link_phase_change(how, one, other);
+  if (H5Pget_attr_phase_change(is, &one, &other) >= 0) H5Pset_attr_phase_change(how, one, other);
+  if (H5Pget_est_link_info(is, &one, &other) >= 0) H5Pset_est_link_info(how, one, other);
 }
 
 Hid open_in_memory(const std::string& name, hid_t from) {
@@ -46,7 +48,8 @@ Hid open_in_memory(const std::string& name, hid_t from) {
   if (info.super.version >= 2)
     H5Pset_libver_bounds(access, info.super.version == 2 ? H5F_LIBVER_V18 : H5F_LIBVER_V110, H5F_LIBVER_LATEST);
   const Hid how = owned(H5Fget_create_plist(from), GODWIT_ERR_IO, name);
-  like_root(from, how);
+  // The root group's are the file's.
+  copy_group_properties(owned(H5Gopen2(from, "/", H5P_DEFAULT), GODWIT_ERR_IO, name), how);
   return owned(H5Fcreate("skeleton", H5F_ACC_TRUNC, how, access), GODWIT_ERR_IO, "the skeleton of " + name);
 }
 
@@ -182,7 +185,8 @@ class Maker {
   }
 
   void make_group(hid_t from, hid_t to_group, const LinkTo& link, hid_t how_linked, const std::string& path) {
-    const Hid how = owned(H5Gget_create_plist(from), GODWIT_ERR_IO, path);
+    const Hid how = owned(H5Pcreate(H5P_GROUP_CREATE), GODWIT_ERR_INTERNAL, path);
+    copy_group_properties(from, how);
     const Hid twin = owned(H5Gcreate2(to_group, link.name.c_str(), how_linked, how, H5P_DEFAULT), GODWIT_ERR_IO, path);
     note(from, twin, path);
     make_links(from, twin, path);

@@ -223,6 +223,21 @@ class Work {
   std::vector<std::byte> buffer_;
 };
 
+// Makes the head. If nobody knows whether it was made, it is erased.
+void show(const Nodes& nodes, const Place& place, const std::string& name, const std::string& head) {
+  try {
+    nodes.client().target(place.address, place.target).create(head.data(), head.size(), name);
+  } catch (const godwit::Error& error) {
+    if (error.code() != GODWIT_ERR_TIMEOUT && error.code() != GODWIT_ERR_PEER_LOST) throw;
+    try {
+      nodes.client().region(place.address, name).erase();
+    } catch (const godwit::Error&) {
+      throw error;  // It is not there, or the node does not answer still: its parts will be missing.
+    }
+    throw;
+  }
+}
+
 void tell_what_is_left(const std::string& name, size_t regions) {
   fmt::print(stderr, "godwit-h5stage: {} regions of '{}' could not be erased; `godwit-h5stage rm` will, or `in --force`\n",
              regions, name);
@@ -247,7 +262,7 @@ Result stage_in(const Options& options, const Team& team) {
     if (options.verify) work.verify();
     team.at_first([&] {
       const std::string head = encode_head(to_text(stage), beginning.skeleton);
-      nodes.client().target(beginning.head.address, beginning.head.target).create(head.data(), head.size(), head_name(name));
+      show(nodes, beginning.head, head_name(name), head);
     });
   } catch (const Failure&) {
     if (const size_t left = work.made().erase(); left > 0) tell_what_is_left(name, left);

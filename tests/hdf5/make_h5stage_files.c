@@ -1,5 +1,6 @@
 /* make_h5stage_files KIND FILE: HDF5 files for the tests of godwit-h5stage. KIND is `all`, every kind of object and dataset
- * that travels; `large`, one contiguous dataset of 48 MiB and one compressed of 24; or one that is refused, which is its name
+ * that travels; `large`, one contiguous dataset of 48 MiB and one compressed of 24; `five`, one of
+ * 4 KiB and one of 5 MiB; or one that is refused, which is its name
  * in refusals[]. */
 #include <hdf5.h>
 #include <stdint.h>
@@ -201,6 +202,14 @@ static void make_large(hid_t file) {
   H5Sclose(space), H5Sclose(flat_space), H5Pclose(how);
 }
 
+static void make_five(hid_t file) {
+  const hsize_t size = 5 << 20, little = 4 << 10;
+  const hid_t space = H5Screate_simple(1, &size, NULL), little_space = H5Screate_simple(1, &little, NULL);
+  H5Dclose(write_set(file, "little", H5T_STD_U8LE, little_space, H5P_DEFAULT));
+  H5Dclose(write_set(file, "more", H5T_STD_U8LE, space, H5P_DEFAULT));
+  H5Sclose(space), H5Sclose(little_space);
+}
+
 static void refuse_set(hid_t file, const char* name, hid_t type, hid_t how) {
   const hsize_t size = 4;
   const hid_t space = H5Screate_simple(1, &size, NULL);
@@ -233,6 +242,7 @@ int main(int count, char** words) {
   const hid_t file = must(H5Fcreate(words[2], H5F_ACC_TRUNC, how, H5P_DEFAULT), words[2]);
   if (strcmp(words[1], "all") == 0) make_all(file);
   if (strcmp(words[1], "large") == 0) make_large(file);
+  if (strcmp(words[1], "five") == 0) make_five(file);
   for (size_t i = 0; i < COUNT(refusals); ++i)
     if (strcmp(words[1], refusals[i]) == 0) make_refused(file, words[1]);
   if (H5Fclose(file) < 0) return 1;
