@@ -64,7 +64,7 @@ std::vector<Held> Nodes::held(const std::string& stage) const {
 }
 
 void erase_stage(const Nodes& nodes, std::vector<Held> regions) {
-  std::ranges::stable_partition(regions, [](const Held& one) { return one.is_head; });
+  std::stable_partition(regions.begin(), regions.end(), [](const Held& one) { return one.is_head; });
   for (const Held& one : regions) try {
       nodes.client().region(one.address, one.info.id).erase();
     } catch (const godwit::Error& error) {

@@ -28,6 +28,15 @@ void check_file(const std::string& file) {
   if (H5Fis_hdf5(file.c_str()) <= 0) throw Failure(GODWIT_ERR_CORRUPT, file + " is no HDF5 file");
 }
 
+Hid open_to_read(const std::string& file) {
+  Hid opened(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT));
+  if (opened >= 0) return opened;
+  const std::string reason = hdf5_reason();
+  const bool is_locked = reason.find("unable to lock file") != std::string::npos;
+  throw Failure(is_locked ? GODWIT_ERR_BUSY : GODWIT_ERR_CORRUPT,
+                fmt::format("cannot open {}{}: {}", file, is_locked ? ", which somebody is writing" : "", reason));
+}
+
 // One by one: the properties that HDF5 gives of a group have its links' number and heap in them, too, and a group that is made
 // with them takes those for its own.
 void copy_group_properties(hid_t group, hid_t how) {
@@ -225,8 +234,7 @@ std::string image_of(hid_t skeleton) {
 
 Skeleton make_skeleton(const Source& source) {
   check_file(source.file);
-  const Hid from =
-      owned(H5Fopen(source.file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), GODWIT_ERR_CORRUPT, "cannot open " + source.file);
+  const Hid from = open_to_read(source.file);
   const Hid to = open_in_memory(source.file, from);
   Skeleton skeleton;
   skeleton.datasets = Maker(source, from, to).make();

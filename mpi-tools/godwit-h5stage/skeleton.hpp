@@ -20,7 +20,8 @@ struct Skeleton {
 };
 
 // Of what `source` names. One process; needs memory for the image. Throws Failure: IO, the file cannot be opened or read;
-// CORRUPT, it is no HDF5 file, or not a whole one; NOT_FOUND, a dataset that is not in it; UNSUPPORTED, what cannot travel.
+// CORRUPT, it is no HDF5 file, or not a whole one; BUSY, somebody has it open for writing; NOT_FOUND, a dataset that is not in
+// it; UNSUPPORTED, what cannot travel.
 Skeleton make_skeleton(const Source& source);
 
 }  // namespace godwit::h5stage

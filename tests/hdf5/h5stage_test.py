@@ -217,6 +217,13 @@ class H5stageTest(unittest.TestCase):
             self.stage(0, "in", text, *self.keep, expect=11, told="Permission denied")
         self.assertEqual(self.all_regions(), [])
 
+    def test_a_file_that_somebody_writes_is_told(self):
+        path = self.directory / "open.h5"
+        with subprocess.Popen([BINARIES / "make_hdf5", path, "hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+            writer.stdout.readline()
+            self.stage(0, "in", path, *self.keep, expect=7, told="which somebody is writing")
+            writer.stdin.close()
+
     def test_a_damaged_chunk_leaves_nothing(self):
         bad = self.directory / "bad.h5"
         content = bytearray(self.large.read_bytes())
