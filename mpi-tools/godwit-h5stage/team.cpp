@@ -4,18 +4,22 @@
 #include <mpi.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <godwit/godwit.hpp>
 #include <limits>
 #include <new>
 #include <optional>
+#include <thread>
 
 #include "godwit-h5stage/failure.hpp"
 
 namespace godwit::h5stage {
 namespace {
 
+constexpr int kLooks = 50;  // Before one sleeps between them.
+constexpr auto kLook = std::chrono::microseconds(200);
 constexpr size_t kAtOnceMax = size_t{1} << 24;  // Numbers of one reduction.
 
 std::optional<Failure> failure_of(const std::function<void()>& part) {
@@ -30,6 +34,15 @@ std::optional<Failure> failure_of(const std::function<void()>& part) {
     return Failure(GODWIT_ERR_MEMORY, "there is no memory; a smaller --buffer takes less");
   } catch (const std::exception& error) {
     return Failure(GODWIT_ERR_INTERNAL, error.what());
+  }
+}
+
+// Without taking the processor from the ranks that work, where there are more ranks than processors.
+void await(MPI_Request& request) {
+  for (int looks = 0, done = 0;; ++looks) {
+    MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+    if (done) return;
+    if (looks > kLooks) std::this_thread::sleep_for(kLook);
   }
 }
 
@@ -54,7 +67,9 @@ void Team::together(const std::function<void()>& part) const {
   const std::optional<Failure> failure = failure_of(part);
   const int ours = failure ? rank_ : size_;
   int lowest = 0;
-  MPI_Allreduce(&ours, &lowest, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+  MPI_Request request;
+  MPI_Iallreduce(&ours, &lowest, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD, &request);
+  await(request);
   if (lowest == size_) return;
   int error = failure ? failure->error() : 0;
   MPI_Bcast(&error, 1, MPI_INT, lowest, MPI_COMM_WORLD);

@@ -173,7 +173,7 @@ class H5stageTest(unittest.TestCase):
 
     def test_stages_are_listed_and_erased(self):
         self.bring(self.all)
-        self.bring(self.all, "--name", "other")
+        self.stage(0, "in", self.all, *self.keep, "--name", "other")
         self.assertEqual([(one["name"], one["is_finished"]) for one in self.stages()], [("all", True), ("other", True)])
         self.stage(0, "rm", "all", "--from", self.addresses)
         self.assertEqual([one["name"] for one in self.stages()], ["other"])
@@ -307,9 +307,10 @@ class H5stageTest(unittest.TestCase):
         slow = ("in", self.large, *self.keep, "--buffer", "4KiB")
         for rank in (2, 0):
             self.run_until(self.made(1), self.kill_rank(rank), *slow, *(["--force"] if rank == 0 else []))
-            self.assertEqual([(one["name"], one["is_finished"]) for one in self.stages()], [("large", False)])
-            self.stage(0, "out", "large", self.directory / "x.h5", "--from", self.addresses, expect=3, told="unfinished")
-            self.stage(0, "in", self.large, *self.keep, expect=4, told=("unfinished stage 'large'", "--force"))
+            self.assertNotIn("large.h5stage", self.all_regions())
+        self.assertEqual([(one["name"], one["is_finished"]) for one in self.stages()], [("large", False)])
+        self.stage(0, "out", "large", self.directory / "x.h5", "--from", self.addresses, expect=3, told="unfinished")
+        self.stage(0, "in", self.large, *self.keep, expect=4, told=("unfinished stage 'large'", "--force"))
         self.bring(self.large, "--force")
         self.assert_alike(self.large, self.take("large"))
 

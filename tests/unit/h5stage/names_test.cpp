@@ -26,8 +26,8 @@ TEST(Names, OfRegionsTellTheirStage) {
 }
 
 TEST(Names, OfOtherRegionsTellNone) {
-  for (const char* name : {"", "run7", ".h5stage", "run7.h5stages", "run7.h5stage.", "run7.h5stage.12", "run7.h5stage.00001x",
-                           "run7.h5stage000012"})
+  for (const char* name : {"", "run7", ".h5stage", "run7.h5stages", "run7.h5stage.", "run7.h5stage.12", "run7.h5stage.12345",
+                           "run7.h5stage.00001x", "run7.h5stage000012"})
     EXPECT_FALSE(stage_of_region(name)) << name;
 }
 

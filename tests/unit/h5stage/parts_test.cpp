@@ -36,6 +36,11 @@ TEST(Parts, NoneIsLargerThanAllowed) {
   EXPECT_EQ(cut_parts(pieces(4), 1, 3).size(), 4u) << "a piece that is larger is a part";
 }
 
+TEST(Parts, OfSmallPiecesBesideALargeOneAreNotLargerEither) {
+  const Pieces chunks(Shape{{11, 11}, {10, 10}, 1, true}, 1);  // 100, 10, 10 and 1.
+  EXPECT_EQ(pieces_of(cut_parts(chunks, 1, 15)), (std::vector<size_t>{1, 1, 2}));
+}
+
 TEST(Parts, GoWhereTheLargestShareIsFree) {
   const std::vector<Place> places{{"a", "t", 100}, {"b", "t", 300}};
   EXPECT_EQ(place_parts({50, 50, 50, 50, 50, 50, 50, 50}, places), (std::vector<size_t>{0, 1, 1, 1, 0, 1, 1, 1}));

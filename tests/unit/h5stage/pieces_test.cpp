@@ -79,6 +79,10 @@ TEST(Pieces, AFilteredChunkThatIsTooLargeStaysWhole) {
   EXPECT_EQ(Pieces(Shape{{100, 100}, {10, 30}, 1, false}, 299).box(0).count, (Counts{2, 100}));
 }
 
+TEST(Pieces, AChunkThatJustFitsStaysWhole) {
+  EXPECT_EQ(Pieces(Shape{{100, 100}, {10, 30}, 1, false}, 300).box(0).count, (Counts{10, 30}));
+}
+
 TEST(Pieces, AChunkMayBeLargerThanTheDataset) {
   const Pieces pieces(Shape{{7}, {64}, 8, true}, 16);
   EXPECT_EQ(pieces.size(), 1u);

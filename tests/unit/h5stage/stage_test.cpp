@@ -79,6 +79,16 @@ TEST(Head, EveryDamageIsSeen) {
   expect_failure(GODWIT_ERR_CORRUPT, "is none", [] { decode_head("another region, that was called so by somebody"); });
 }
 
+TEST(Head, WithSizesThatDoNotFitIsRefusedThoughItsDigestIsRight) {
+  for (const size_t at : {size_t{16}, size_t{24}}) {
+    std::string bytes = encode_head("text", "skeleton");
+    bytes[at] = static_cast<char>(bytes[at] + 1);
+    const uint64_t digest = digest_of(bytes.data(), bytes.size() - 8);
+    for (size_t byte = 0; byte < 8; ++byte) bytes[bytes.size() - 8 + byte] = static_cast<char>(digest >> (8 * byte) & 0xff);
+    expect_failure(GODWIT_ERR_CORRUPT, "sizes do not fit", [&] { decode_head(bytes); });
+  }
+}
+
 TEST(Head, OfALaterFormatIsTold) {
   std::string later = encode_head("", "");
   later[8] = 2;
