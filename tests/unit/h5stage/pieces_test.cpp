@@ -48,7 +48,7 @@ TEST(Pieces, ADatasetThatFitsIsOne) {
 }
 
 TEST(Pieces, SplitAlongTheSlowestDimension) {
-  const Pieces pieces(Shape{{10, 20}, {}, 4, false}, 3 * 80);
+  const Pieces pieces(Shape{{10, 20}, {}, 4, false}, 240);
   EXPECT_EQ(pieces.size(), 4u);
   EXPECT_EQ(pieces.box(1).start, (Counts{3, 0}));
   EXPECT_EQ(pieces.box(1).count, (Counts{3, 20}));
@@ -65,7 +65,7 @@ TEST(Pieces, ARowThatIsTooLargeIsSplitToo) {
 }
 
 TEST(Pieces, OfWholeChunks) {
-  const Pieces pieces(Shape{{100, 100}, {10, 30}, 1, true}, 10 * 60);
+  const Pieces pieces(Shape{{100, 100}, {10, 30}, 1, true}, 600);
   EXPECT_EQ(pieces.size(), 10u * 2);
   EXPECT_EQ(pieces.box(0).count, (Counts{10, 60}));
   EXPECT_EQ(pieces.box(1).start, (Counts{0, 60}));
