@@ -60,7 +60,7 @@ OWNED = {
     "slurm/": {"slurm"},
     "curl/": {"core/daemon"},
     "mpi.h": {"mpi-tools", "docs"},
-    "hdf5.h": {"core/hdf5", "core/include"},
+    "hdf5.h": {"core/hdf5", "core/include", "mpi-tools"},
     "flatbuffers/": {"core/protocol"},
     "wire_generated.h": {"core/protocol"},
     "fileset_generated.h": {"core/protocol"},
@@ -142,7 +142,7 @@ def leads_its_source(header):
 
 def check_headers(problems, build, compiler):
     generated = build / "core/protocol/generated"
-    packages = ["libfabric", "libpmem2", "liburing", "hwloc", "sqlite3", "libxxhash", "hdf5"]
+    packages = ["libfabric", "libpmem2", "liburing", "hwloc", "sqlite3", "libxxhash", "hdf5-serial"]
     flags = subprocess.run(["pkg-config", "--cflags", *packages], capture_output=True, text=True, check=True).stdout.split()
     flags += [f"-I{ROOT}", f"-I{ROOT}/core", f"-I{ROOT}/core/include", f"-I{ROOT}/tests", f"-I{ROOT}/mpi-tools", f"-I{generated}",
               '-DGODWIT_VERSION_TEXT="0"']

@@ -1,0 +1,99 @@
+#include "godwit-h5stage/options.hpp"
+
+#include <godwit/godwit.h>
+
+#include <CLI/CLI.hpp>
+#include <sstream>
+
+namespace godwit::h5stage {
+namespace {
+
+constexpr int kUsage = 2;
+constexpr uint64_t kBufferMin = uint64_t{4} << 10, kBufferMax = uint64_t{1} << 30;  // One MPI call counts bytes in an int.
+constexpr uint64_t kPartMax = uint64_t{1} << 50;
+
+void add_nodes(CLI::App& app, const char* name, const char* help, Options& options) {
+  app.add_option(name, options.nodes, help)->required()->delimiter(',')->expected(1, -1);
+}
+
+void add_report(CLI::App& app, Options& options) {
+  app.add_option("--report", options.report_file,
+                 "write what was moved, and how fast, to this file, as JSON: see godwit-report");
+}
+
+void declare_in(CLI::App& app, Options& options) {
+  app.add_option("source", options.source,
+                 "FILE.h5, or FILE.h5:DATASET,... for these datasets and groups alone (\\, is a comma in a name)")
+      ->required();
+  add_nodes(app, "--to", "addresses of the daemons that take the data, in commas", options);
+  app.add_option("--target", options.target, "name of the target at each node; needed where a node has several");
+  app.add_option("--name", options.stage, "the stage's name; by default the file's, without its ending");
+  app.add_option("--buffer", options.buffer_bytes, "bytes that a rank reads and writes at once, one larger chunk excepted")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(kBufferMin, kBufferMax))
+      ->capture_default_str();
+  app.add_option("--part", options.part_bytes, "bytes of a region, at most")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(kBufferMin, kPartMax))
+      ->capture_default_str();
+  app.add_flag("--verify", options.verify, "read everything back from the nodes before the stage is shown");
+  app.add_flag("--force", options.force, "erase what there is of a stage of that name, whole or not, first");
+  add_report(app, options);
+}
+
+void declare_out(CLI::App& app, Options& options) {
+  app.add_option("stage", options.stage, "the stage's name")->required();
+  app.add_option("file", options.file, "the HDF5 file to make")->required();
+  add_nodes(app, "--from", "addresses of the daemons that have the data, in commas", options);
+  app.add_flag("--force", options.force, "replace the file if it is there");
+  add_report(app, options);
+}
+
+struct Commands {
+  CLI::App *in, *out, *remove, *list;
+};
+
+Commands declare(CLI::App& app, Options& options) {
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  mpirun -n 4 godwit-h5stage in run7.h5 --to tcp://n1:7411,tcp://n2:7411 --target keep\n"
+      "  mpirun -n 4 godwit-h5stage in run7.h5:/fields/t,/mesh --to tcp://n1:7411 --name t-and-mesh\n"
+      "  mpirun -n 4 godwit-h5stage out run7 restored.h5 --from tcp://n1:7411,tcp://n2:7411\n"
+      "  godwit-h5stage rm run7 --from tcp://n1:7411,tcp://n2:7411\n"
+      "\nThe exit code is that of the first error; 2 also for a mistake in the command line.");
+  app.set_version_flag("--version", std::string("godwit-h5stage ") + godwit_version());
+  const Commands commands{app.add_subcommand("in", "an HDF5 file's datasets into regions"),
+                          app.add_subcommand("out", "a stage back into an HDF5 file"),
+                          app.add_subcommand("rm", "erase a stage, also one that was never finished"),
+                          app.add_subcommand("list", "which stages there are")};
+  declare_in(*commands.in, options);
+  declare_out(*commands.out, options);
+  commands.remove->add_option("stage", options.stage, "the stage's name")->required();
+  add_nodes(*commands.remove, "--from", "addresses of the daemons that have it, in commas", options);
+  add_nodes(*commands.list, "--from", "addresses of the daemons to ask, in commas", options);
+  commands.list->add_flag("--json", options.json, "a JSON array, for programs");
+  return commands;
+}
+
+}  // namespace
+
+Parsed parse_options(int argc, char** argv, bool is_speaker) {
+  CLI::App app{"godwit-h5stage: HDF5 files into regions of Godwit's nodes and back, by any number of MPI ranks"};
+  Options options;
+  const Commands commands = declare(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream text;
+    const int code = app.exit(error, text, text) == 0 ? 0 : kUsage;
+    if (is_speaker) std::fputs(text.str().c_str(), code == 0 ? stdout : stderr);
+    return Parsed{std::nullopt, code};
+  }
+  if (commands.out->parsed()) options.verb = Verb::kOut;
+  if (commands.remove->parsed()) options.verb = Verb::kRemove;
+  if (commands.list->parsed()) options.verb = Verb::kList;
+  return Parsed{std::move(options), 0};
+}
+
+}  // namespace godwit::h5stage

@@ -1,0 +1,89 @@
+#include "godwit-h5stage/output_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <godwit/godwit.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "common/tool_report.hpp"
+#include "godwit-h5stage/failure.hpp"
+
+namespace godwit::h5stage {
+namespace {
+
+constexpr mode_t kMode = 0666;  // Less the umask.
+
+[[noreturn]] void fail(const std::string& file) {
+  const int error = errno;
+  throw Failure(error == ENOSPC || error == EDQUOT ? GODWIT_ERR_NO_SPACE : GODWIT_ERR_IO,
+                fmt::format("cannot write {}: {}", file, std::strerror(error)));
+}
+
+void check_absent(const std::string& file) {
+  struct stat there {};
+  if (lstat(file.c_str(), &there) == 0)
+    throw Failure(GODWIT_ERR_EXISTS, fmt::format("{} is there already; --force replaces it", file));
+}
+
+void write_all(int descriptor, std::string_view bytes, const std::string& file) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) fail(file);
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+}  // namespace
+
+std::string temporary_name(const std::string& file) {
+  const std::filesystem::path path(file);
+  return (path.parent_path() / fmt::format(".{}.h5stage-part", path.filename().string())).string();
+}
+
+OutputFile::OutputFile(std::string file, std::string_view begin, bool replace)
+    : file_(std::move(file)), temporary_(temporary_name(file_)), replace_(replace) {
+  if (!replace_) check_absent(file_);
+  descriptor_ = open(temporary_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kMode);
+  if (descriptor_ < 0) fail(temporary_);
+  try {
+    lock();
+    if (ftruncate(descriptor_, 0) != 0) fail(temporary_);
+    write_all(descriptor_, begin, temporary_);
+  } catch (const Failure& failure) {
+    if (failure.error() != GODWIT_ERR_BUSY) unlink(temporary_.c_str());
+    close(descriptor_);
+    throw;
+  }
+}
+
+// Also against a run that gave the file its name after we had opened it.
+void OutputFile::lock() const {
+  struct stat ours {
+  }, named{};
+  const bool is_ours = flock(descriptor_, LOCK_EX | LOCK_NB) == 0 && fstat(descriptor_, &ours) == 0 &&
+                       stat(temporary_.c_str(), &named) == 0 && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+  if (!is_ours) throw Failure(GODWIT_ERR_BUSY, fmt::format("another run is writing {} ({})", file_, temporary_));
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ < 0) return;
+  unlink(temporary_.c_str());
+  close(descriptor_);
+}
+
+void OutputFile::publish() {
+  if (fsync(descriptor_) != 0) fail(temporary_);
+  if (!replace_) check_absent(file_);
+  if (!tools::replace_file(temporary_, file_)) fail(file_);
+  close(std::exchange(descriptor_, -1));
+}
+
+}  // namespace godwit::h5stage

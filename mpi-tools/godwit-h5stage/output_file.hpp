@@ -1,0 +1,35 @@
+// OutputFile: a file that is there under its name when it is whole, and not before.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace godwit::h5stage {
+
+// The name that the file has while it is written: beside it, always the same, so that the next run finds what a killed one
+// left.
+std::string temporary_name(const std::string& file);
+
+// Of one process. Others may write to the temporary file meanwhile.
+class OutputFile {
+ public:
+  // Begins it with these bytes; what an earlier run left is replaced. Throws Failure: EXISTS, the file is there, and `replace`
+  // is false; BUSY, another run writes it; IO, NO_SPACE.
+  OutputFile(std::string file, std::string_view begin, bool replace);
+  // Removes the temporary file, unless it was published.
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  // Makes it durable, and gives it its name. Throws Failure: EXISTS, somebody else has made one, and `replace` was false; IO.
+  void publish();
+
+ private:
+  void lock() const;
+
+  const std::string file_, temporary_;
+  const bool replace_;
+  int descriptor_ = -1;
+};
+
+}  // namespace godwit::h5stage

@@ -1,0 +1,277 @@
+#include "godwit-h5stage/stage_in.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+
+#include "godwit-h5stage/failure.hpp"
+#include "godwit-h5stage/names.hpp"
+#include "godwit-h5stage/nodes.hpp"
+#include "godwit-h5stage/parts.hpp"
+#include "godwit-h5stage/skeleton.hpp"
+#include "godwit-h5stage/source.hpp"
+#include "godwit-h5stage/stage.hpp"
+#include "godwit-h5stage/transfer.hpp"
+
+namespace godwit::h5stage {
+namespace {
+
+constexpr size_t kRounds = 8;  // Pieces that a rank moves before it asks whether others have failed.
+
+// What rank 0 finds out, before anything is made.
+struct Beginning {
+  Stage stage;
+  std::string name;
+  std::string skeleton;
+  std::vector<std::string> targets;  // Of each part, in order.
+  Place head;
+};
+
+bool exists(const std::string& file) {
+  std::error_code error;
+  return std::filesystem::exists(file, error);
+}
+
+// There is no stage of that name any more, nor parts of one. Throws Failure: EXISTS, there is, and nobody said --force.
+void make_way(const Nodes& nodes, const std::string& name, bool force) {
+  const std::vector<Held> held = nodes.held(name);
+  if (held.empty()) return;
+  if (force) return erase_stage(nodes, held);
+  const bool is_whole = std::ranges::any_of(held, [](const Held& one) { return one.is_head; });
+  throw Failure(
+      GODWIT_ERR_EXISTS,
+      is_whole ? fmt::format("stage '{}' is there already; --force replaces it, --name gives another name", name)
+               : fmt::format("there are {} regions of an unfinished stage '{}': a run was killed, or another one is making it "
+                             "now; --force erases them first",
+                             held.size(), name));
+}
+
+// Parts without ids, and room for digests.
+Stage plan(const Options& options, const std::string& name, const Source& source, const std::vector<FullDataset>& datasets,
+           size_t places) {
+  Stage stage{source.file, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))), options.buffer_bytes, {}};
+  size_t number = 0;
+  for (const FullDataset& full : datasets) {
+    const Pieces pieces(full.shape, options.buffer_bytes);
+    StoredDataset dataset{full.path, full.shape, {}, std::vector<uint64_t>(pieces.size())};
+    for (const Part& part : cut_parts(pieces, places, options.part_bytes))
+      dataset.parts.push_back({part.first, part.pieces, part.bytes, "", part_name(name, number++), ""});
+    stage.datasets.push_back(std::move(dataset));
+  }
+  return stage;
+}
+
+// More than the head will have, with ids and digests.
+uint64_t head_bytes_most(const Stage& stage, size_t skeleton_bytes) {
+  uint64_t digests = 0;
+  for (const StoredDataset& dataset : stage.datasets) digests += dataset.digests.size();
+  return to_text(stage).size() + skeleton_bytes + 20 * digests + 40 * stage.parts() + 4096;
+}
+
+Beginning begin(const Options& options, const Nodes& nodes) {
+  Beginning beginning;
+  const Source source = parse_source(options.source, exists);
+  beginning.name = options.stage.empty() ? stage_name_of(source.file) : options.stage;
+  check_stage_name(beginning.name);
+  Skeleton skeleton = make_skeleton(source);
+  nodes.places(options.target);  // Mistakes in it are told before anything is erased.
+  make_way(nodes, beginning.name, options.force);
+  const std::vector<Place> places = nodes.places(options.target);
+  beginning.stage = plan(options, beginning.name, source, skeleton.datasets, places.size());
+  std::vector<uint64_t> sizes;
+  for (const StoredDataset& dataset : beginning.stage.datasets)
+    for (const StoredPart& part : dataset.parts) sizes.push_back(part.bytes);
+  sizes.push_back(head_bytes_most(beginning.stage, skeleton.image.size()));
+  const std::vector<size_t> chosen = place_parts(sizes, places);
+  size_t next = 0;
+  for (StoredDataset& dataset : beginning.stage.datasets)
+    for (StoredPart& part : dataset.parts) {
+      part.address = places[chosen[next]].address;
+      beginning.targets.push_back(places[chosen[next++]].target);
+    }
+  beginning.head = places[chosen[next]];
+  beginning.skeleton = std::move(skeleton.image);
+  return beginning;
+}
+
+std::string lines_of(const std::vector<std::string>& texts) {
+  std::string lines;
+  for (const std::string& text : texts) lines += text + '\n';
+  return lines;
+}
+
+std::vector<std::string> texts_of(const std::string& lines) {
+  std::vector<std::string> texts;
+  for (size_t begin = 0, end = 0; (end = lines.find('\n', begin)) != std::string::npos; begin = end + 1)
+    texts.push_back(lines.substr(begin, end - begin));
+  return texts;
+}
+
+// One rank's share of making a stage.
+class Work {
+ public:
+  Work(const Team& team, Nodes& nodes, std::string file, Stage& stage)
+      : team_(team), nodes_(nodes), file_(std::move(file)), stage_(stage) {}
+
+  Made& made() { return made_; }
+
+  // Makes the regions, and fills in their ids.
+  void make_regions(const std::vector<std::string>& targets) {
+    std::vector<uint64_t> ids(2 * stage_.parts());
+    team_.together([&] {
+      for_our_parts([&](size_t number, StoredPart& part) {
+        godwit::Region region = nodes_.client().target(part.address, targets[number]).create(part.bytes, part.name);
+        const godwit::RegionId id = region.id();
+        made_.add(part.address, std::move(region));
+        ids[2 * number] = id.high;
+        ids[2 * number + 1] = id.low;
+      });
+    });
+    team_.sum(ids);
+    size_t number = 0;
+    for (StoredDataset& dataset : stage_.datasets)
+      for (StoredPart& part : dataset.parts) {
+        part.id = godwit::to_string(godwit::RegionId{ids[2 * number], ids[2 * number + 1]});
+        ++number;
+      }
+  }
+
+  // Brings the data, and fills in the digests.
+  void bring() {
+    Hid file;
+    team_.together([&] { file = open_by_all(file_, H5F_ACC_RDONLY); });
+    std::unique_ptr<OpenDataset> open;
+    const StoredDataset* opened = nullptr;
+    for_all_pieces([&](StoredDataset& dataset, const Pieces& pieces, size_t piece, const Spot& spot) {
+      if (opened != &dataset) {
+        opened = nullptr;
+        open = std::make_unique<OpenDataset>(file, dataset.path, dataset.shape);
+        opened = &dataset;
+      }
+      buffer_.resize(std::max<size_t>(buffer_.size(), spot.bytes));
+      open->read(pieces.box(piece), buffer_.data());
+      dataset.digests[piece] = digest_of(buffer_.data(), spot.bytes);
+      region_.of(dataset.parts[spot.part]).write(spot.offset, buffer_.data(), spot.bytes);
+    });
+    team_.together([&] { for_our_parts([&](size_t, StoredPart& part) { region_.of(part).persist(0, part.bytes); }); });
+    for (StoredDataset& dataset : stage_.datasets) team_.sum(dataset.digests);
+    open.reset();
+  }
+
+  // Another rank than the one that wrote a piece reads it, where there are several.
+  void verify() {
+    for_all_pieces(
+        [&](StoredDataset& dataset, const Pieces&, size_t piece, const Spot& spot) {
+          buffer_.resize(std::max<size_t>(buffer_.size(), spot.bytes));
+          const StoredPart& part = dataset.parts[spot.part];
+          region_.of(part).read(spot.offset, buffer_.data(), spot.bytes);
+          if (digest_of(buffer_.data(), spot.bytes) != dataset.digests[piece])
+            throw Failure(GODWIT_ERR_DIGEST, fmt::format("{} at {} holds other bytes of dataset {} than were written",
+                                                         part.name, part.address, dataset.path));
+        },
+        1);
+  }
+
+ private:
+  void for_our_parts(const std::function<void(size_t, StoredPart&)>& handle) {
+    size_t number = 0;
+    for (StoredDataset& dataset : stage_.datasets)
+      for (StoredPart& part : dataset.parts) {
+        if (number % team_.size() == team_.rank()) handle(number, part);
+        ++number;
+      }
+  }
+
+  // Our share of all pieces of all datasets, with a look at the others now and then.
+  void for_all_pieces(const std::function<void(StoredDataset&, const Pieces&, size_t, const Spot&)>& handle, size_t shift = 0) {
+    size_t dataset = 0, before = 0;
+    std::optional<Pieces> pieces;
+    std::vector<Spot> spots;
+    const size_t total = total_pieces();
+    for (size_t round = 0; round * team_.size() < total; round += kRounds)
+      team_.together([&] {
+        for (size_t in = round; in < round + kRounds; ++in) {
+          const size_t next = in * team_.size() + (team_.rank() + shift) % team_.size();
+          if (next >= total) return;
+          while (next - before >= stage_.datasets[dataset].digests.size()) {
+            before += stage_.datasets[dataset++].digests.size();
+            pieces.reset();
+          }
+          StoredDataset& one = stage_.datasets[dataset];
+          if (!pieces) spots = spots_of(one, pieces.emplace(one.shape, stage_.piece_bytes));
+          handle(one, *pieces, next - before, spots[next - before]);
+        }
+      });
+  }
+
+  size_t total_pieces() const {
+    size_t total = 0;
+    for (const StoredDataset& dataset : stage_.datasets) total += dataset.digests.size();
+    return total;
+  }
+
+  const Team& team_;
+  Nodes& nodes_;
+  const std::string file_;
+  Stage& stage_;
+  Made made_;
+  PartRegion region_{nodes_.client()};
+  std::vector<std::byte> buffer_;
+};
+
+// Makes the head. If nobody knows whether it was made, it is erased.
+void show(const Nodes& nodes, const Place& place, const std::string& name, const std::string& head) {
+  try {
+    nodes.client().target(place.address, place.target).create(head.data(), head.size(), name);
+  } catch (const godwit::Error& error) {
+    if (error.code() != GODWIT_ERR_TIMEOUT && error.code() != GODWIT_ERR_PEER_LOST) throw;
+    try {
+      nodes.client().region(place.address, name).erase();
+    } catch (const godwit::Error&) {
+      throw error;  // It is not there, or the node does not answer still: its parts will be missing.
+    }
+    throw;
+  }
+}
+
+void tell_what_is_left(const std::string& name, size_t regions) {
+  fmt::print(stderr, "godwit-h5stage: {} regions of '{}' could not be erased; `godwit-h5stage rm` will, or `in --force`\n",
+             regions, name);
+}
+
+}  // namespace
+
+Result stage_in(const Options& options, const Team& team) {
+  const auto begun = std::chrono::steady_clock::now();
+  Nodes nodes(options.nodes);
+  Beginning beginning;
+  team.at_first([&] { beginning = begin(options, nodes); });
+  const std::string name = team.told(beginning.name);
+  const std::string text = team.told(team.is_first() ? to_text(beginning.stage) : "");
+  const std::vector<std::string> targets = texts_of(team.told(lines_of(beginning.targets)));
+  Stage stage;
+  team.together([&] { stage = from_text(text); });
+  Work work(team, nodes, stage.file, stage);
+  try {
+    work.make_regions(targets);
+    work.bring();
+    if (options.verify) work.verify();
+    team.at_first([&] {
+      const std::string head = encode_head(to_text(stage), beginning.skeleton);
+      show(nodes, beginning.head, head_name(name), head);
+    });
+  } catch (const Failure&) {
+    if (const size_t left = work.made().erase(); left > 0) tell_what_is_left(name, left);
+    throw;
+  }
+  Result result{name, stage.file, stage.bytes(), beginning.skeleton.size(), stage.datasets.size(), stage.parts() + 1, 0, 0};
+  for (const StoredDataset& dataset : stage.datasets) result.pieces += dataset.digests.size();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  return result;
+}
+
+}  // namespace godwit::h5stage

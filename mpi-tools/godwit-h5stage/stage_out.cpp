@@ -1,0 +1,146 @@
+#include "godwit-h5stage/stage_out.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "godwit-h5stage/failure.hpp"
+#include "godwit-h5stage/nodes.hpp"
+#include "godwit-h5stage/output_file.hpp"
+#include "godwit-h5stage/transfer.hpp"
+
+namespace godwit::h5stage {
+namespace {
+
+constexpr size_t kRounds = 8;  // Pieces that a rank writes by itself before it asks whether others have failed.
+
+// What rank 0 finds out and begins.
+struct Beginning {
+  Stage stage;
+  std::unique_ptr<OutputFile> file;
+  uint64_t skeleton_bytes = 0;
+};
+
+std::string read_head(const Nodes& nodes, const std::vector<Held>& held, const std::string& name) {
+  const auto head = std::ranges::find_if(held, [](const Held& one) { return one.is_head; });
+  if (head == held.end())
+    throw Failure(GODWIT_ERR_NOT_FOUND, held.empty()
+                                            ? fmt::format("there is no stage '{}' at these nodes", name)
+                                            : fmt::format("stage '{}' is unfinished, or its head is at another node", name));
+  const godwit::Region region = nodes.client().region(head->address, head->info.id);
+  std::string bytes(region.size(), '\0');
+  region.read(0, bytes.data(), bytes.size());
+  return bytes;
+}
+
+Beginning begin(const Options& options, const Nodes& nodes) {
+  Beginning beginning;
+  const std::vector<Held> held = nodes.held(options.stage);
+  const std::string bytes = read_head(nodes, held, options.stage);
+  const Head head = decode_head(bytes);
+  beginning.stage = from_text(head.text);
+  beginning.skeleton_bytes = head.skeleton.size();
+  find_parts(nodes, held, beginning.stage);
+  beginning.file = std::make_unique<OutputFile>(options.file, head.skeleton, options.force);
+  return beginning;
+}
+
+// One rank's share of filling the file.
+class Work {
+ public:
+  Work(const Team& team, Nodes& nodes, std::string file, const Stage& stage)
+      : team_(team), file_(std::move(file)), stage_(stage), region_(nodes.client()) {}
+
+  void fill() {
+    Hid file;
+    team_.together([&] { file = open_by_all(file_, H5F_ACC_RDWR); });
+    for (const StoredDataset& dataset : stage_.datasets) {
+      const Pieces pieces(dataset.shape, stage_.piece_bytes);
+      std::unique_ptr<OpenDataset> open;
+      team_.together([&] { open = std::make_unique<OpenDataset>(file, dataset.path, dataset.shape); });
+      if (dataset.shape.is_filtered) {
+        fill_by_all(dataset, pieces, *open);
+      } else {
+        fill_alone(dataset, pieces, *open);
+      }
+    }
+    team_.together([&] {
+      require(H5Fflush(file, H5F_SCOPE_GLOBAL), GODWIT_ERR_IO, "writing " + file_);
+      require(file.close(), GODWIT_ERR_IO, "closing " + file_);
+    });
+  }
+
+ private:
+  void fetch(const StoredDataset& dataset, size_t piece, const Spot& spot) {
+    buffer_.resize(std::max<size_t>(buffer_.size(), spot.bytes));
+    const StoredPart& part = dataset.parts[spot.part];
+    region_.of(part).read(spot.offset, buffer_.data(), spot.bytes);
+    if (digest_of(buffer_.data(), spot.bytes) != dataset.digests[piece])
+      throw Failure(GODWIT_ERR_DIGEST, fmt::format("{} at {} holds other bytes of dataset {} than were staged", part.name,
+                                                   part.address, dataset.path));
+  }
+
+  void fill_alone(const StoredDataset& dataset, const Pieces& pieces, const OpenDataset& open) {
+    const std::vector<Spot> spots = spots_of(dataset, pieces);
+    for (size_t round = 0; round * team_.size() < pieces.size(); round += kRounds)
+      team_.together([&] {
+        for (size_t in = round; in < round + kRounds; ++in) {
+          const size_t piece = in * team_.size() + team_.rank();
+          if (piece >= pieces.size()) return;
+          fetch(dataset, piece, spots[piece]);
+          open.write(pieces.box(piece), buffer_.data());
+        }
+      });
+  }
+
+  // Each chunk is written once, by one rank, while all are there.
+  void fill_by_all(const StoredDataset& dataset, const Pieces& pieces, const OpenDataset& open) {
+    const std::vector<Spot> spots = spots_of(dataset, pieces);
+    buffer_.resize(std::max<size_t>(buffer_.size(), 1));
+    for (size_t round = 0; round * team_.size() < pieces.size(); ++round) {
+      const size_t piece = round * team_.size() + team_.rank();
+      const bool is_ours = piece < pieces.size();
+      team_.together([&] {
+        if (is_ours) fetch(dataset, piece, spots[piece]);
+      });
+      try {
+        open.write_by_all(is_ours ? std::optional(pieces.box(piece)) : std::nullopt, buffer_.data());
+      } catch (const Failure& failure) {
+        // The others may wait for this rank inside HDF5 for ever.
+        unlink(file_.c_str());
+        end_all(failure.error(), failure.what());
+      }
+    }
+  }
+
+  const Team& team_;
+  const std::string file_;
+  const Stage& stage_;
+  PartRegion region_;
+  std::vector<std::byte> buffer_;
+};
+
+}  // namespace
+
+Result stage_out(const Options& options, const Team& team) {
+  const auto begun = std::chrono::steady_clock::now();
+  Nodes nodes(options.nodes);
+  Beginning beginning;
+  team.at_first([&] { beginning = begin(options, nodes); });
+  const std::string text = team.told(team.is_first() ? to_text(beginning.stage) : "");
+  Stage stage;
+  team.together([&] { stage = from_text(text); });
+  Work(team, nodes, temporary_name(options.file), stage).fill();
+  team.at_first([&] { beginning.file->publish(); });
+  Result result{
+      options.stage, options.file, stage.bytes(), beginning.skeleton_bytes, stage.datasets.size(), stage.parts() + 1, 0, 0};
+  for (const StoredDataset& dataset : stage.datasets) result.pieces += dataset.digests.size();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  return result;
+}
+
+}  // namespace godwit::h5stage
