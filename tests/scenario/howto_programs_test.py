@@ -43,7 +43,7 @@ class HowtoProgramsTest(unittest.TestCase):
 
     def test_hdf5(self):
         (self.scratch / "program.c").write_text(self.program_in("hdf5.md", "c"))
-        hdf5 = subprocess.run(["pkg-config", "--cflags", "--libs", "hdf5"], capture_output=True, text=True, check=True).stdout.split()
+        hdf5 = subprocess.run(["pkg-config", "--cflags", "--libs", "hdf5-serial"], capture_output=True, text=True, check=True).stdout.split()
         self.run_there("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/core/include", "program.c", "-o", "program",
                        *LIBRARIES, "-lgodwit_hdf5", "-lgodwit", *hdf5)
         self.run_there("./program")
