@@ -47,17 +47,23 @@ void copy_compact_data(hid_t from, hid_t to, hid_t type, hid_t space, const std:
   require(H5Dwrite(to, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), GODWIT_ERR_IO, "copying dataset " + path);
 }
 
-std::optional<Shape> shape_of(hid_t from, hid_t type, hid_t space, hid_t how) {
+// Nothing: no data were ever written to it. That HDF5 cannot tell is an error, and not the same.
+std::optional<Shape> shape_of(hid_t from, hid_t type, hid_t space, hid_t how, const std::string& path) {
+  const std::string what = "reading dataset " + path;
+  const hssize_t points = H5Sget_simple_extent_npoints(space);
+  require(points < 0 ? -1 : 0, GODWIT_ERR_IO, what);
+  if (points == 0) return std::nullopt;
   H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
-  const bool has_data = H5Sget_simple_extent_npoints(space) > 0 && H5Dget_space_status(from, &status) >= 0 &&
-                        status != H5D_SPACE_STATUS_NOT_ALLOCATED;
-  if (!has_data) return std::nullopt;
+  require(H5Dget_space_status(from, &status), GODWIT_ERR_IO, what);
+  if (status == H5D_SPACE_STATUS_NOT_ALLOCATED) return std::nullopt;
   Shape shape;
-  std::vector<hsize_t> counts(static_cast<size_t>(H5Sget_simple_extent_ndims(space)));
-  H5Sget_simple_extent_dims(space, counts.data(), nullptr);
+  const int rank = H5Sget_simple_extent_ndims(space);
+  require(rank, GODWIT_ERR_IO, what);
+  std::vector<hsize_t> counts(static_cast<size_t>(rank));
+  require(H5Sget_simple_extent_dims(space, counts.data(), nullptr), GODWIT_ERR_IO, what);
   shape.dims.assign(counts.begin(), counts.end());
   if (H5Pget_layout(how) == H5D_CHUNKED) {
-    H5Pget_chunk(how, static_cast<int>(counts.size()), counts.data());
+    require(H5Pget_chunk(how, rank, counts.data()), GODWIT_ERR_IO, what);
     shape.chunk.assign(counts.begin(), counts.end());
   }
   shape.element_bytes = H5Tget_size(type);
@@ -86,7 +92,7 @@ EmptyTwin make_twin(hid_t from, hid_t group, const std::string& name, hid_t how_
   if (layout == H5D_COMPACT) {
     copy_compact_data(from, twin.dataset, type, space, path);
   } else {
-    twin.shape = shape_of(from, type, space, how);
+    twin.shape = shape_of(from, type, space, how, path);
   }
   return twin;
 }

@@ -4,6 +4,7 @@
 #include <godwit/godwit.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "godwit-h5stage/failure.hpp"
 
@@ -27,6 +28,11 @@ void check_stage_name(std::string_view name) {
   if (name.size() > kNameMax) refuse(fmt::format("has more than {} bytes", kNameMax));
   if (std::ranges::any_of(name, [](char letter) { return (letter >= 0 && letter < ' ') || letter == 0x7f; }))
     refuse("has a control character");
+  try {
+    (void)nlohmann::json(name).dump();
+  } catch (const nlohmann::json::exception&) {
+    throw Failure(GODWIT_ERR_INVALID, "a stage's name is UTF-8; give another with --name");
+  }
   if (name.find(kMark) != std::string_view::npos) refuse(fmt::format("has '{}' in it", kMark));
 }
 

@@ -73,15 +73,20 @@ void erase_stage(const Nodes& nodes, std::vector<Held> regions) {
 }
 
 void find_parts(const Nodes& nodes, const std::vector<Held>& held, Stage& stage) {
-  std::unordered_map<std::string, const Held*> by_name;
-  for (const Held& one : held) by_name[one.info.name] = &one;
+  std::unordered_map<std::string, const Held*> by_id, by_name;
+  for (const Held& one : held) {
+    by_id[godwit::to_string(one.info.id)] = &one;
+    by_name[one.info.name] = &one;
+  }
   for (StoredDataset& dataset : stage.datasets)
     for (StoredPart& part : dataset.parts) {
       uint64_t size = 0;
-      if (const auto found = by_name.find(part.name); found != by_name.end()) {
-        part.address = found->second->address;
-        part.id = godwit::to_string(found->second->info.id);
-        size = found->second->info.size_bytes;
+      const auto same = by_id.find(part.id), copy = by_name.find(part.name);
+      const Held* const found = same != by_id.end() ? same->second : copy != by_name.end() ? copy->second : nullptr;
+      if (found != nullptr) {
+        part.address = found->address;
+        part.id = godwit::to_string(found->info.id);
+        size = found->info.size_bytes;
       } else {
         try {
           size = nodes.client().region(part.address, part.id).size();

@@ -42,8 +42,8 @@ class Nodes {
 // is gone already is no error.
 void erase_stage(const Nodes& nodes, std::vector<Held> regions);
 
-// Where each part is now, by its name or else by its id, into `stage`. Throws Failure: NOT_FOUND or CORRUPT, one is missing or
-// has another size.
+// Where each part is now, by its id, or else by its name (a copy), into `stage`. Throws Failure: NOT_FOUND or CORRUPT, one is
+// missing or has another size.
 void find_parts(const Nodes& nodes, const std::vector<Held>& held, Stage& stage);
 
 // Regions that this rank has made for a stage that is not finished.

@@ -26,10 +26,11 @@ constexpr mode_t kMode = 0666;  // Less the umask.
                 fmt::format("cannot write {}: {}", file, std::strerror(error)));
 }
 
-void check_absent(const std::string& file) {
+void check_absent(const std::string& file, bool may_replace = false) {
   struct stat there {};
-  if (lstat(file.c_str(), &there) == 0)
-    throw Failure(GODWIT_ERR_EXISTS, fmt::format("{} is there already; --force replaces it", file));
+  const bool is_there = lstat(file.c_str(), &there) == 0;
+  if (is_there && S_ISDIR(there.st_mode)) throw Failure(GODWIT_ERR_EXISTS, file + " is a directory");
+  if (is_there && !may_replace) throw Failure(GODWIT_ERR_EXISTS, fmt::format("{} is there already; --force replaces it", file));
 }
 
 void write_all(int descriptor, std::string_view bytes, const std::string& file) {
@@ -50,9 +51,15 @@ std::string temporary_name(const std::string& file) {
 
 OutputFile::OutputFile(std::string file, std::string_view begin, bool replace)
     : file_(std::move(file)), temporary_(temporary_name(file_)), replace_(replace) {
-  if (!replace_) check_absent(file_);
+  check_absent(file_, replace_);
   descriptor_ = open(temporary_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kMode);
   if (descriptor_ < 0) fail(temporary_);
+  struct stat begun {};
+  // Somebody may have prepared it, to have what comes, or to have one of our files cut.
+  if (fstat(descriptor_, &begun) != 0 || !S_ISREG(begun.st_mode) || begun.st_uid != geteuid() || begun.st_nlink != 1) {
+    close(descriptor_);
+    throw Failure(GODWIT_ERR_DENIED, fmt::format("{} is there, and is no file that an earlier run has left", temporary_));
+  }
   try {
     lock();
     if (ftruncate(descriptor_, 0) != 0) fail(temporary_);
@@ -68,8 +75,10 @@ OutputFile::OutputFile(std::string file, std::string_view begin, bool replace)
 void OutputFile::lock() const {
   struct stat ours {
   }, named{};
-  const bool is_ours = flock(descriptor_, LOCK_EX | LOCK_NB) == 0 && fstat(descriptor_, &ours) == 0 &&
-                       stat(temporary_.c_str(), &named) == 0 && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+  // A file system without locks keeps nobody from writing: two runs at once are told by their digests at the latest.
+  const bool is_locked = flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+  const bool is_ours = is_locked && fstat(descriptor_, &ours) == 0 && stat(temporary_.c_str(), &named) == 0 &&
+                       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
   if (!is_ours) throw Failure(GODWIT_ERR_BUSY, fmt::format("another run is writing {} ({})", file_, temporary_));
 }
 
@@ -81,8 +90,14 @@ OutputFile::~OutputFile() {
 
 void OutputFile::publish() {
   if (fsync(descriptor_) != 0) fail(temporary_);
-  if (!replace_) check_absent(file_);
+  // A name of its own first, where somebody else's must not be taken from him; both names are one file then.
+  if (!replace_ && link(temporary_.c_str(), file_.c_str()) != 0) {
+    if (errno == EEXIST) check_absent(file_);
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) fail(file_);
+    check_absent(file_);  // No hard links here.
+  }
   if (!tools::replace_file(temporary_, file_)) fail(file_);
+  unlink(temporary_.c_str());  // Two names of one file are not replaced by each other.
   close(std::exchange(descriptor_, -1));
 }
 

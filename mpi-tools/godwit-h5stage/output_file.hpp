@@ -14,7 +14,8 @@ std::string temporary_name(const std::string& file);
 class OutputFile {
  public:
   // Begins it with these bytes; what an earlier run left is replaced. Throws Failure: EXISTS, the file is there, and `replace`
-  // is false; BUSY, another run writes it; IO, NO_SPACE.
+  // is false, or it is a directory; BUSY, another run writes it; DENIED, what is there under the temporary name is not an
+  // earlier run's; IO, NO_SPACE.
   OutputFile(std::string file, std::string_view begin, bool replace);
   // Removes the temporary file, unless it was published.
   ~OutputFile();

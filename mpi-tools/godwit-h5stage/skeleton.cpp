@@ -6,9 +6,11 @@
 #include <hdf5.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <unordered_set>
 
 #include "godwit-h5stage/attributes.hpp"
 #include "godwit-h5stage/dataset.hpp"
@@ -158,6 +160,7 @@ class Maker {
   void make_object(hid_t from_group, hid_t to_group, const LinkTo& link, const std::string& path, Take take) {
     const Hid how = like_link(link);
     if (const haddr_t twin = twins_.of(link.info.u.address); twin != HADDR_UNDEF && !is_type_to_link(from_group, link)) {
+      refuse_part(link.info.u.address, path);
       const Hid object = owned(H5Oopen_by_addr(to_, twin), GODWIT_ERR_IO, path);
       require(H5Olink(object, to_group, link.name.c_str(), how, H5P_DEFAULT), GODWIT_ERR_IO, path);
       mark_found(path);
@@ -165,7 +168,10 @@ class Maker {
     }
     const Hid from = owned(H5Oopen(from_group, link.name.c_str(), H5P_DEFAULT), GODWIT_ERR_IO, path);
     switch (H5Iget_type(from)) {
-      case H5I_GROUP: make_group(from, to_group, link, how, path); return;
+      case H5I_GROUP:
+        if (take == Take::kPassage) passages_.insert(link.info.u.address);
+        make_group(from, to_group, link, how, path);
+        return;
       case H5I_DATASET: {
         if (take == Take::kPassage) return;
         EmptyTwin twin = make_twin(from, to_group, link.name, how, path, twins_);
@@ -182,6 +188,17 @@ class Maker {
       }
       default: throw Failure(GODWIT_ERR_UNSUPPORTED, fmt::format("{} is of a kind that this program does not know", path));
     }
+  }
+
+  // Of a group under its second name: what is wanted of it must have come under its first.
+  void refuse_part(haddr_t group, const std::string& path) const {
+    const bool is_wanted = std::ranges::any_of(
+        source_.paths, [&](const std::string& wanted) { return wanted == path || wanted.starts_with(path + "/"); });
+    if (is_wanted && (passages_.contains(group) || named_by(source_, path) == source_.paths.size()))
+      throw Failure(
+          GODWIT_ERR_UNSUPPORTED,
+          fmt::format("{} of {} is a group that is also taken under another name; name what you want of it by one of them",
+                      path, source_.file));
   }
 
   // A committed type that a dataset had brought, and that no link leads to yet: its attributes are still to come.
@@ -205,6 +222,7 @@ class Maker {
   const hid_t from_, to_;
   Twins twins_;
   std::vector<Noted> noted_;
+  std::unordered_set<haddr_t> passages_;  // Groups that came with a part of what is in them.
   std::vector<bool> found_ = std::vector<bool>(source_.paths.size());
   std::vector<FullDataset> datasets_;
 };

@@ -1,8 +1,10 @@
 #include "godwit-h5stage/stage_in.hpp"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
@@ -25,7 +27,7 @@ constexpr size_t kRounds = 8;  // Pieces that a rank moves before it asks whethe
 // What rank 0 finds out, before anything is made.
 struct Beginning {
   Stage stage;
-  std::string name;
+  std::string name, file;
   std::string skeleton;
   std::vector<std::string> targets;  // Of each part, in order.
   Place head;
@@ -36,11 +38,10 @@ bool exists(const std::string& file) {
   return std::filesystem::exists(file, error);
 }
 
-// There is no stage of that name any more, nor parts of one. Throws Failure: EXISTS, there is, and nobody said --force.
-void make_way(const Nodes& nodes, const std::string& name, bool force) {
-  const std::vector<Held> held = nodes.held(name);
-  if (held.empty()) return;
-  if (force) return erase_stage(nodes, held);
+// What there is of a stage of that name. Throws Failure: EXISTS, there is something, and nobody said --force.
+std::vector<Held> to_be_replaced(const Nodes& nodes, const std::string& name, bool force) {
+  std::vector<Held> held = nodes.held(name);
+  if (held.empty() || force) return held;
   const bool is_whole = std::ranges::any_of(held, [](const Held& one) { return one.is_head; });
   throw Failure(
       GODWIT_ERR_EXISTS,
@@ -48,6 +49,15 @@ void make_way(const Nodes& nodes, const std::string& name, bool force) {
                : fmt::format("there are {} regions of an unfinished stage '{}': a run was killed, or another one is making it "
                              "now; --force erases them first",
                              held.size(), name));
+}
+
+// The places, as they will be when these regions are gone.
+std::vector<Place> places_without(const Nodes& nodes, const std::string& target, const std::vector<Held>& gone) {
+  std::vector<Place> places = nodes.places(target);
+  for (const Held& one : gone)
+    for (Place& place : places)
+      if (place.address == one.address && place.target == one.info.target) place.free_bytes += one.info.size_bytes;
+  return places;
 }
 
 // Parts without ids, and room for digests.
@@ -78,9 +88,8 @@ Beginning begin(const Options& options, const Nodes& nodes) {
   beginning.name = options.stage.empty() ? stage_name_of(source.file) : options.stage;
   check_stage_name(beginning.name);
   Skeleton skeleton = make_skeleton(source);
-  nodes.places(options.target);  // Mistakes in it are told before anything is erased.
-  make_way(nodes, beginning.name, options.force);
-  const std::vector<Place> places = nodes.places(options.target);
+  const std::vector<Held> old = to_be_replaced(nodes, beginning.name, options.force);
+  const std::vector<Place> places = places_without(nodes, options.target, old);
   beginning.stage = plan(options, beginning.name, source, skeleton.datasets, places.size());
   std::vector<uint64_t> sizes;
   for (const StoredDataset& dataset : beginning.stage.datasets)
@@ -94,6 +103,8 @@ Beginning begin(const Options& options, const Nodes& nodes) {
       beginning.targets.push_back(places[chosen[next++]].target);
     }
   beginning.head = places[chosen[next]];
+  beginning.file = source.file;
+  erase_stage(nodes, old);  // All that can be known before it is known to be right.
   beginning.skeleton = std::move(skeleton.image);
   return beginning;
 }
@@ -251,12 +262,14 @@ Result stage_in(const Options& options, const Team& team) {
   Beginning beginning;
   team.at_first([&] { beginning = begin(options, nodes); });
   const std::string name = team.told(beginning.name);
+  const std::string file = team.told(beginning.file);  // The stage has it for people: as text.
   const std::string text = team.told(team.is_first() ? to_text(beginning.stage) : "");
   const std::vector<std::string> targets = texts_of(team.told(lines_of(beginning.targets)));
   Stage stage;
   team.together([&] { stage = from_text(text); });
-  Work work(team, nodes, stage.file, stage);
+  Work work(team, nodes, file, stage);
   try {
+    team.together([&] { check_reach(file, O_RDONLY); });
     work.make_regions(targets);
     work.bring();
     if (options.verify) work.verify();

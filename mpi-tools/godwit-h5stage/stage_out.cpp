@@ -1,5 +1,6 @@
 #include "godwit-h5stage/stage_out.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -26,7 +27,11 @@ struct Beginning {
 };
 
 std::string read_head(const Nodes& nodes, const std::vector<Held>& held, const std::string& name) {
-  const auto head = std::ranges::find_if(held, [](const Held& one) { return one.is_head; });
+  const auto is_head = [](const Held& one) { return one.is_head; };
+  const auto head = std::ranges::find_if(held, is_head);
+  if (std::ranges::count_if(held, is_head) > 1)
+    throw Failure(GODWIT_ERR_EXISTS,
+                  fmt::format("there are several stages '{}' at these nodes; say with --from which is meant", name));
   if (head == held.end())
     throw Failure(GODWIT_ERR_NOT_FOUND, held.empty()
                                             ? fmt::format("there is no stage '{}' at these nodes", name)
@@ -57,6 +62,7 @@ class Work {
 
   void fill() {
     Hid file;
+    team_.together([&] { check_reach(file_, O_RDWR); });
     team_.together([&] { file = open_by_all(file_, H5F_ACC_RDWR); });
     for (const StoredDataset& dataset : stage_.datasets) {
       const Pieces pieces(dataset.shape, stage_.piece_bytes);
@@ -68,10 +74,9 @@ class Work {
         fill_alone(dataset, pieces, *open);
       }
     }
-    team_.together([&] {
-      require(H5Fflush(file, H5F_SCOPE_GLOBAL), GODWIT_ERR_IO, "writing " + file_);
-      require(file.close(), GODWIT_ERR_IO, "closing " + file_);
-    });
+    // One by one: a rank that could not flush must close, too, as the others wait for it there.
+    team_.together([&] { require(H5Fflush(file, H5F_SCOPE_GLOBAL), GODWIT_ERR_IO, "writing " + file_); });
+    team_.together([&] { require(file.close(), GODWIT_ERR_IO, "closing " + file_); });
   }
 
  private:

@@ -1,7 +1,12 @@
 #include "godwit-h5stage/transfer.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <mpi.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "godwit-h5stage/failure.hpp"
 
@@ -15,7 +20,23 @@ void select(hid_t space, const Box& box, const std::string& path) {
           "dataset " + path);
 }
 
+// Opens it without following a link into another file.
+Hid open_here(hid_t file, const std::string& path) {
+  const Hid access = owned(H5Pcreate(H5P_LINK_ACCESS), GODWIT_ERR_INTERNAL, path);
+  const auto refuse = [](const char*, const char*, const char*, const char*, unsigned*, hid_t, void*) { return herr_t{-1}; };
+  require(H5Pset_elink_cb(access, refuse, nullptr), GODWIT_ERR_INTERNAL, path);
+  Hid object = owned(H5Oopen(file, path.c_str(), access), GODWIT_ERR_IO, "cannot open dataset " + path);
+  if (H5Iget_type(object) != H5I_DATASET) throw Failure(GODWIT_ERR_CORRUPT, path + " is no dataset");
+  return object;
+}
+
 }  // namespace
+
+void check_reach(const std::string& file, int flags) {
+  const int opened = open(file.c_str(), flags | O_CLOEXEC);
+  if (opened < 0) throw Failure(GODWIT_ERR_IO, fmt::format("{}: {} (every rank must reach it)", file, std::strerror(errno)));
+  close(opened);
+}
 
 Hid open_by_all(const std::string& file, unsigned flags) {
   const Hid access = owned(H5Pcreate(H5P_FILE_ACCESS), GODWIT_ERR_INTERNAL, file);
@@ -25,7 +46,7 @@ Hid open_by_all(const std::string& file, unsigned flags) {
 
 OpenDataset::OpenDataset(hid_t file, const std::string& path, const Shape& shape)
     : path_(path),
-      dataset_(owned(H5Dopen2(file, path.c_str(), H5P_DEFAULT), GODWIT_ERR_IO, "cannot open dataset " + path)),
+      dataset_(open_here(file, path)),
       type_(owned(H5Dget_type(dataset_), GODWIT_ERR_IO, "dataset " + path)),
       space_(owned(H5Dget_space(dataset_), GODWIT_ERR_IO, "dataset " + path)) {
   std::vector<hsize_t> dims(shape.dims.size());
@@ -34,6 +55,9 @@ OpenDataset::OpenDataset(hid_t file, const std::string& path, const Shape& shape
                         std::vector<uint64_t>(dims.begin(), dims.end()) == shape.dims &&
                         H5Tget_size(type_) == shape.element_bytes;
   if (!is_alike) throw Failure(GODWIT_ERR_CORRUPT, fmt::format("dataset {} has changed its shape", path));
+  const Hid how = owned(H5Dget_create_plist(dataset_), GODWIT_ERR_IO, "dataset " + path);
+  if (H5Pget_layout(how) == H5D_VIRTUAL || H5Pget_external_count(how) != 0)
+    throw Failure(GODWIT_ERR_CORRUPT, fmt::format("dataset {} has its data in another file", path));
 }
 
 Hid OpenDataset::memory_of(const Box& box) const {

@@ -16,13 +16,18 @@
 
 namespace godwit::h5stage {
 
+// Whether this rank can open it (`flags` of open(2)): one that cannot would keep the others waiting inside HDF5. Throws
+// Failure: IO.
+void check_reach(const std::string& file, int flags);
+
 // All ranks at once. Throws Failure: IO, or CORRUPT for a file that is not whole.
 Hid open_by_all(const std::string& file, unsigned flags);
 
 // A dataset of a file that all ranks have open. Of a file that may be written it is made and destroyed by all ranks at once.
 class OpenDataset {
  public:
-  // Throws Failure: IO, it cannot be opened; CORRUPT, it is not shaped as `shape` says.
+  // Throws Failure: IO, it cannot be opened; CORRUPT, it is not shaped as `shape` says, or its data is in another file: whoever
+  // made the stage must not choose where this user writes.
   OpenDataset(hid_t file, const std::string& path, const Shape& shape);
 
   // The elements of the box, as they are in the file, one after the other. Throws Failure: IO.

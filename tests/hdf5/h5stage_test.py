@@ -230,15 +230,30 @@ class H5stageTest(unittest.TestCase):
         for at in range(300_000, 1_500_000, 50_000):  # Amid the compressed chunks, or in the middle of numbers.
             content[-at] ^= 0xff
         bad.write_bytes(content)
-        at = content.find(b"\x78\x01")  # A chunk's begin: zlib, level 1.
-        content[at:at + 2] = b"\0\0"
-        bad.write_bytes(content)
         self.stage(3, "in", f"{bad}:/packed", *self.keep, expect=11, told="reading dataset /packed")
         self.assertEqual(self.all_regions(), [])
+
+    def test_a_damaged_index_is_no_dataset_without_data(self):
+        bad = self.directory / "bad.h5"
+        content = self.large.read_bytes()
+        self.assertIn(b"TREE\x01", content)  # Nodes of the B-trees of chunks.
+        bad.write_bytes(content.replace(b"TREE\x01", b"tree\x01"))
+        self.stage(2, "in", f"{bad}:/packed", *self.keep, expect=11, told="/packed")
+        self.assertEqual(self.all_regions(), [])
+
+    def test_a_group_of_two_names_is_not_taken_in_part(self):
+        twice = make("twice", self.directory / "twice.h5")
+        for paths in ("/a/x,/b", "/a/x,/b/y", "/a,/b/y"):
+            self.stage(0, "in", f"{twice}:{paths}", *self.keep, expect=2, told="another name")
+        self.bring(f"{twice}:/a,/b")
+        self.assert_alike(twice, self.take("twice"))
 
     def test_what_is_there_is_not_replaced_unless_told(self):
         self.bring(self.all)
         self.stage(0, "in", self.all, *self.keep, expect=4, told="stage 'all' is there already")
+        self.stage(0, "in", self.large, "--to", self.addresses, "--target", "small", "--name", "all", "--force", expect=5, told="no room")
+        self.assert_alike(self.all, self.take("all"))
+        (self.directory / "all.out.h5").unlink()
         self.bring(self.large, "--name", "all", "--force")
         back = self.take("all")
         self.assert_alike(self.large, back)
@@ -255,6 +270,17 @@ class H5stageTest(unittest.TestCase):
         self.stage(2, "in", self.all, "--to", "tcp://127.0.0.1:1", "--target", "keep", expect=8, told="127.0.0.1:1")
         done = subprocess.run(self.command(0, "in", self.all), capture_output=True, text=True, env=MPI, timeout=SECONDS)
         self.assertEqual((done.returncode, "--to is required" in done.stderr), (2, True), done.stderr)
+
+    def test_only_a_file_that_a_run_has_left_is_written_over(self):
+        self.bring(self.all)
+        mine = self.directory / "mine"
+        mine.write_text("precious")
+        path = self.directory / "out.h5"
+        (self.directory / ".out.h5.h5stage-part").hardlink_to(mine)
+        self.stage(0, "out", "all", path, "--from", self.addresses, expect=17, told="no file that an earlier run has left")
+        self.assertEqual((mine.read_text(), path.exists()), ("precious", False))
+        path.mkdir()
+        self.stage(0, "out", "all", path, "--from", self.addresses, "--force", expect=4, told="is a directory")
 
     # ---- what fails on the way
 
@@ -326,7 +352,8 @@ class H5stageTest(unittest.TestCase):
     def test_a_node_that_dies_ends_the_run_and_leaves_nothing_elsewhere(self):
         def kill_node(_):
             self.nodes[0].kill()
-        code, errors = self.run_until(self.made(1), kill_node, "in", self.large, *self.keep, "--buffer", "4KiB")
+        both = lambda: all(self.regions(node) for node in self.nodes)
+        code, errors = self.run_until(both, kill_node, "in", self.large, *self.keep, "--buffer", "4KiB")
         self.assertEqual(code, 8, errors)
         self.assertIn("could not be erased", errors)
         self.assertEqual(self.regions(self.nodes[1]), [])

@@ -210,6 +210,17 @@ static void make_five(hid_t file) {
   H5Sclose(space), H5Sclose(little_space);
 }
 
+// One group, /a and /b, of two datasets.
+static void make_twice(hid_t file) {
+  const hsize_t size = 64;
+  const hid_t space = H5Screate_simple(1, &size, NULL);
+  const hid_t group = must(H5Gcreate2(file, "a", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), "a");
+  H5Dclose(write_set(group, "x", H5T_STD_U8LE, space, H5P_DEFAULT));
+  H5Dclose(write_set(group, "y", H5T_STD_U8LE, space, H5P_DEFAULT));
+  H5Lcreate_hard(file, "a", file, "b", H5P_DEFAULT, H5P_DEFAULT);
+  H5Gclose(group), H5Sclose(space);
+}
+
 static void refuse_set(hid_t file, const char* name, hid_t type, hid_t how) {
   const hsize_t size = 4;
   const hid_t space = H5Screate_simple(1, &size, NULL);
@@ -243,6 +254,7 @@ int main(int count, char** words) {
   if (strcmp(words[1], "all") == 0) make_all(file);
   if (strcmp(words[1], "large") == 0) make_large(file);
   if (strcmp(words[1], "five") == 0) make_five(file);
+  if (strcmp(words[1], "twice") == 0) make_twice(file);
   for (size_t i = 0; i < COUNT(refusals); ++i)
     if (strcmp(words[1], refusals[i]) == 0) make_refused(file, words[1]);
   if (H5Fclose(file) < 0) return 1;
