@@ -22,7 +22,7 @@ struct Options {
   bool copy = false;
   uint32_t in_flight = 2;        // Calls of one rank at once.
   uint32_t per_node = 8;         // Calls at once that have one node as their source, or as their destination.
-  uint32_t batch = 1000;         // Small objects in one call, at most.
+  uint32_t batch = 4000;         // Small objects in one call, at most.
   uint32_t retries = 2;          // Of an object, elsewhere.
   uint64_t bandwidth = 0;        // Of the whole run, in bytes a second; 0: no limit.
   uint32_t stall_seconds = 600;  // A rank whose migrations stand still for so long gives them up.

@@ -27,7 +27,7 @@ struct Batch {
 
 struct PlanSettings {
   uint32_t ranks = 1;
-  uint32_t batch_items_max = 1000;
+  uint32_t batch_items_max = 4000;
   uint64_t batch_bytes_max = 64u << 20;  // What is larger goes alone.
 };
 
