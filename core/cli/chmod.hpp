@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "json.hpp"
+#include "each.hpp"
 #include "session.hpp"
 #include "text.hpp"
 
@@ -19,23 +19,13 @@ struct ChangeModeOptions {
   std::vector<std::string> objects;
 };
 
-// `change(object, mode)`: changes one, and returns what it then is. One that cannot be changed does not keep the others. The
-// exit code is the first failure's. Throws Failure (INVALID): no such mode.
+// `change(object, mode)`: changes one, and returns what it then is. Otherwise as for_each_object(). Throws Failure (INVALID):
+// no such mode.
 template <class Change>
-int change_modes(Session& session, const ChangeModeOptions& options, Change change) {
+int change_modes(const Session& session, const ChangeModeOptions& options, Change change) {
   const auto mode = parse_mode(options.mode);
   if (!mode) throw Failure(GODWIT_ERR_INVALID, fmt::format("'{}' is no mode: octal digits, 0 to 666", printable(options.mode)));
-  int exit_code = 0;
-  Json list = Json::array();
-  for (const std::string& object : options.objects) {
-    const int one = session.run([&] {
-      list.push_back(change(object, *mode));
-      return 0;
-    });
-    if (exit_code == 0) exit_code = one;
-  }
-  if (session.json) print_json(list);
-  return exit_code;
+  return for_each_object(session, options.objects, [&](const std::string& object) { return change(object, *mode); });
 }
 
 template <class Run>  // int(Session&, const ChangeModeOptions&)

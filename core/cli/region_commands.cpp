@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "chmod.hpp"
+#include "each.hpp"
 #include "json.hpp"
 #include "session.hpp"
 #include "text.hpp"
@@ -86,19 +87,9 @@ Json remove_one(Session& session, const std::string& id_or_name, bool dry_run) {
   return json;
 }
 
-// A region that cannot be erased does not keep the others. The exit code is the first failure's.
 int remove(Session& session, const RemoveOptions& options) {
-  int exit_code = 0;
-  Json list = Json::array();
-  for (const std::string& name : options.regions) {
-    const int one = session.run([&] {
-      list.push_back(remove_one(session, name, options.dry_run));
-      return 0;
-    });
-    if (exit_code == 0) exit_code = one;
-  }
-  if (session.json) print_json(list);
-  return exit_code;
+  return for_each_object(session, options.regions,
+                         [&](const std::string& region) { return remove_one(session, region, options.dry_run); });
 }
 
 int change_mode(Session& session, const ChangeModeOptions& options) {

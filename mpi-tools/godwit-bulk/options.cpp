@@ -3,12 +3,11 @@
 #include <godwit/godwit.h>
 
 #include <CLI/CLI.hpp>
-#include <sstream>
+
+#include "common/usage.hpp"
 
 namespace godwit::bulk {
 namespace {
-
-constexpr int kUsage = 2;
 
 // What is not an option's value as it stands.
 struct Raw {
@@ -108,10 +107,7 @@ Parsed parse_options(int argc, char** argv, bool is_speaker) {
     app.parse(argc, argv);
     check(options, raw);
   } catch (const CLI::ParseError& error) {
-    std::ostringstream text;
-    const int code = app.exit(error, text, text) == 0 ? 0 : kUsage;
-    if (is_speaker) std::fputs(text.str().c_str(), code == 0 ? stdout : stderr);
-    return Parsed{std::nullopt, code};
+    return Parsed{std::nullopt, tools::tell_usage(app, error, is_speaker)};
   }
   return Parsed{std::move(options), 0};
 }

@@ -3,12 +3,12 @@
 #include <godwit/godwit.h>
 
 #include <CLI/CLI.hpp>
-#include <sstream>
+
+#include "common/usage.hpp"
 
 namespace godwit::h5stage {
 namespace {
 
-constexpr int kUsage = 2;
 constexpr uint64_t kBufferMin = uint64_t{4} << 10, kBufferMax = uint64_t{1} << 30;  // One MPI call counts bytes in an int.
 constexpr uint64_t kPartMax = uint64_t{1} << 50;
 
@@ -37,7 +37,7 @@ void declare_in(CLI::App& app, Options& options) {
       ->check(CLI::Range(kBufferMin, kPartMax))
       ->capture_default_str();
   app.add_flag("--verify", options.verify, "read everything back from the nodes before the stage is shown");
-  app.add_flag("--force", options.force, "erase what there is of a stage of that name, whole or not, first");
+  app.add_flag("--force", options.force, "replace what there is of a stage of that name, whole or not");
   add_report(app, options);
 }
 
@@ -85,10 +85,7 @@ Parsed parse_options(int argc, char** argv, bool is_speaker) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    std::ostringstream text;
-    const int code = app.exit(error, text, text) == 0 ? 0 : kUsage;
-    if (is_speaker) std::fputs(text.str().c_str(), code == 0 ? stdout : stderr);
-    return Parsed{std::nullopt, code};
+    return Parsed{std::nullopt, tools::tell_usage(app, error, is_speaker)};
   }
   if (commands.out->parsed()) options.verb = Verb::kOut;
   if (commands.remove->parsed()) options.verb = Verb::kRemove;

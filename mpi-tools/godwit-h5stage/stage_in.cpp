@@ -22,8 +22,6 @@
 namespace godwit::h5stage {
 namespace {
 
-constexpr size_t kRounds = 8;  // Pieces that a rank moves before it asks whether others have failed.
-
 // What rank 0 finds out, before anything is made.
 struct Beginning {
   Stage stage;

@@ -17,8 +17,6 @@
 namespace godwit::h5stage {
 namespace {
 
-constexpr size_t kRounds = 8;  // Pieces that a rank writes by itself before it asks whether others have failed.
-
 // What rank 0 finds out and begins.
 struct Beginning {
   Stage stage;

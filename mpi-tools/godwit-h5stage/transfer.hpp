@@ -16,6 +16,8 @@
 
 namespace godwit::h5stage {
 
+constexpr size_t kRounds = 8;  // Pieces that a rank moves by itself before it asks whether others have failed.
+
 // Whether this rank can open it (`flags` of open(2)): one that cannot would keep the others waiting inside HDF5. Throws
 // Failure: IO.
 void check_reach(const std::string& file, int flags);

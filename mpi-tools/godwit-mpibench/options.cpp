@@ -4,12 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <sstream>
+
+#include "common/usage.hpp"
 
 namespace godwit::mpibench {
 namespace {
 
-constexpr int kUsage = 2;
 constexpr uint64_t kBytesMax = uint64_t{1} << 30;  // One MPI call counts bytes in an int.
 
 void declare(CLI::App& app, Options& options) {
@@ -69,10 +69,7 @@ Parsed parse_options(int argc, char** argv, bool is_speaker) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    std::ostringstream text;
-    const int code = app.exit(error, text, text) == 0 ? 0 : kUsage;
-    if (is_speaker) std::fputs(text.str().c_str(), code == 0 ? stdout : stderr);
-    return Parsed{std::nullopt, code};
+    return Parsed{std::nullopt, tools::tell_usage(app, error, is_speaker)};
   }
   return Parsed{std::move(options), 0};
 }

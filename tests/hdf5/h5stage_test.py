@@ -263,6 +263,15 @@ class H5stageTest(unittest.TestCase):
         self.assertEqual([path.name for path in self.directory.iterdir()], [back.name])
         self.stage(0, "out", "all", self.directory / "no" / "such.h5", "--from", self.addresses, expect=11, told="No such file")
 
+    def test_stages_of_one_name_at_two_nodes_are_not_mixed(self):
+        for node, file in zip(self.nodes, (self.all, self.large)):
+            self.stage(0, "in", file, "--to", node.address, "--target", "keep", "--name", "one")
+        self.stage(0, "out", "one", self.directory / "x.h5", "--from", self.addresses, expect=4, told="several stages 'one'")
+        for node, file in zip(self.nodes, (self.all, self.large)):
+            back = self.directory / f"{node.process.pid}.h5"
+            self.stage(0, "out", "one", back, "--from", node.address)
+            self.assert_alike(file, back)
+
     def test_names_and_targets_that_are_wrong_are_told(self):
         self.stage(0, "in", self.all, "--to", self.addresses, expect=2, told=("several targets", "keep, small"))
         self.stage(0, "in", self.all, "--to", self.addresses, "--target", "nosuch", expect=3, told="nosuch")

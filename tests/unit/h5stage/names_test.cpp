@@ -13,6 +13,12 @@ TEST(Names, OfAFileAreWithoutDirectoriesAndEnding) {
   EXPECT_EQ(stage_name_of(".h5"), ".h5");
 }
 
+// The head is JSON, which is UTF-8.
+TEST(Names, OfOtherCharactersAreRefused) {
+  check_stage_name("r\xc3\xa9sultat");
+  expect_failure(GODWIT_ERR_INVALID, "UTF-8", [] { check_stage_name("r\xe9sultat"); });
+}
+
 TEST(Names, OfRegionsTellTheirStage) {
   EXPECT_EQ(head_name("run7"), "run7.h5stage");
   EXPECT_EQ(part_name("run7", 12), "run7.h5stage.000012");
