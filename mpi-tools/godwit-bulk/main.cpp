@@ -11,6 +11,7 @@
 #include <memory>
 #include <thread>
 
+#include "common/await.hpp"
 #include "godwit-bulk/mpi_link.hpp"
 #include "godwit-bulk/options.hpp"
 #include "godwit-bulk/progress.hpp"
@@ -27,7 +28,7 @@ constexpr int kGo = -1;  // Rank 0 has a plan; anything else: end with this exit
 
 // All ranks learn what rank 0 decided.
 int agree(int value) {
-  MPI_Bcast(&value, 1, MPI_INT, 0, MPI_COMM_WORLD);
+  godwit::tools::quiet_bcast(&value, 1, MPI_INT, 0);
   return value;
 }
 
@@ -162,7 +163,7 @@ int main(int argc, char** argv) {
     give_up(error.what());
   }
   std::fflush(stdout);
-  MPI_Barrier(MPI_COMM_WORLD);  // Rank 0 has said everything before a launcher sees an exit code.
+  godwit::tools::quiet_barrier();  // Rank 0 has said everything before a launcher sees an exit code.
   MPI_Finalize();
   return code;
 }

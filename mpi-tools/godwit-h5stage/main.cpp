@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 
+#include "common/await.hpp"
 #include "common/tool_report.hpp"
 #include "godwit-h5stage/failure.hpp"
 #include "godwit-h5stage/hid.hpp"
@@ -123,7 +124,7 @@ int main(int argc, char** argv) {
     end_all(GODWIT_ERR_INTERNAL, error.what());
   }
   std::fflush(stdout);
-  MPI_Barrier(MPI_COMM_WORLD);  // Rank 0 has said everything before a launcher sees an exit code.
+  godwit::tools::quiet_barrier();  // Rank 0 has said everything before a launcher sees an exit code.
   MPI_Finalize();
   return code;
 }

@@ -4,22 +4,19 @@
 #include <mpi.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <godwit/godwit.hpp>
 #include <limits>
 #include <new>
 #include <optional>
-#include <thread>
 
+#include "common/await.hpp"
 #include "godwit-h5stage/failure.hpp"
 
 namespace godwit::h5stage {
 namespace {
 
-constexpr int kLooks = 50;  // Before one sleeps between them.
-constexpr auto kLook = std::chrono::microseconds(200);
 constexpr size_t kAtOnceMax = size_t{1} << 24;  // Numbers of one reduction.
 
 std::optional<Failure> failure_of(const std::function<void()>& part) {
@@ -37,22 +34,13 @@ std::optional<Failure> failure_of(const std::function<void()>& part) {
   }
 }
 
-// Without taking the processor from the ranks that work, where there are more ranks than processors.
-void await(MPI_Request& request) {
-  for (int looks = 0, done = 0;; ++looks) {
-    MPI_Test(&request, &done, MPI_STATUS_IGNORE);
-    if (done) return;
-    if (looks > kLooks) std::this_thread::sleep_for(kLook);
-  }
-}
-
 std::string told_by(int rank, std::string text) {
   uint64_t length = text.size();
-  MPI_Bcast(&length, 1, MPI_UINT64_T, rank, MPI_COMM_WORLD);
+  tools::quiet_bcast(&length, 1, MPI_UINT64_T, rank);
   if (length > static_cast<uint64_t>(std::numeric_limits<int>::max()))
     throw Failure(GODWIT_ERR_LIMIT, "the description of the stage has more than 2 GiB");
   text.resize(length);
-  MPI_Bcast(text.data(), static_cast<int>(length), MPI_BYTE, rank, MPI_COMM_WORLD);
+  tools::quiet_bcast(text.data(), static_cast<int>(length), MPI_BYTE, rank);
   return text;
 }
 
@@ -69,10 +57,10 @@ void Team::together(const std::function<void()>& part) const {
   int lowest = 0;
   MPI_Request request;
   MPI_Iallreduce(&ours, &lowest, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD, &request);
-  await(request);
+  tools::await(request);
   if (lowest == size_) return;
   int error = failure ? failure->error() : 0;
-  MPI_Bcast(&error, 1, MPI_INT, lowest, MPI_COMM_WORLD);
+  tools::quiet_bcast(&error, 1, MPI_INT, lowest);
   throw Failure(error, told_by(lowest, failure ? failure->what() : ""));
 }
 
@@ -85,9 +73,12 @@ void Team::at_first(const std::function<void()>& part) const {
 std::string Team::told(std::string text) const { return told_by(0, std::move(text)); }
 
 void Team::sum(std::vector<uint64_t>& numbers) const {
-  for (size_t begin = 0; begin < numbers.size(); begin += kAtOnceMax)
-    MPI_Allreduce(MPI_IN_PLACE, numbers.data() + begin, static_cast<int>(std::min(kAtOnceMax, numbers.size() - begin)),
-                  MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
+  for (size_t begin = 0; begin < numbers.size(); begin += kAtOnceMax) {
+    MPI_Request request;
+    MPI_Iallreduce(MPI_IN_PLACE, numbers.data() + begin, static_cast<int>(std::min(kAtOnceMax, numbers.size() - begin)),
+                   MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD, &request);
+    tools::await(request);
+  }
 }
 
 void end_all(int error, const std::string& why) {

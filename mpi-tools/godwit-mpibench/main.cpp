@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <godwit/godwit.hpp>
 
+#include "common/await.hpp"
 #include "common/daemons.hpp"
 #include "common/machine.hpp"
 #include "common/tool_report.hpp"
@@ -44,9 +45,9 @@ bool are_on_one_host(int ranks) {
 // What rank 0 has.
 std::string told(std::string text) {
   auto length = static_cast<int>(text.size());
-  MPI_Bcast(&length, 1, MPI_INT, 0, MPI_COMM_WORLD);
+  godwit::tools::quiet_bcast(&length, 1, MPI_INT, 0);
   text.resize(static_cast<size_t>(length));
-  MPI_Bcast(text.data(), length, MPI_BYTE, 0, MPI_COMM_WORLD);
+  godwit::tools::quiet_bcast(text.data(), length, MPI_BYTE, 0);
   return text;
 }
 
@@ -173,7 +174,7 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     give_up(error.what(), kFailed);
   }
-  MPI_Barrier(MPI_COMM_WORLD);
+  godwit::tools::quiet_barrier();
   MPI_Finalize();
   return code;
 }

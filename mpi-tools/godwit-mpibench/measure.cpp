@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "common/await.hpp"
+
 namespace godwit::mpibench {
 namespace {
 
@@ -102,7 +104,7 @@ std::vector<Result> measure(const Case& which, const Ways& ways, uint32_t repeat
       }
     for (const auto& way : ways) way->finish(team);
   }
-  quiet_barrier();
+  tools::quiet_barrier();
   return results;
 }
 

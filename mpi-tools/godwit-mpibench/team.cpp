@@ -1,22 +1,13 @@
 #include "godwit-mpibench/team.hpp"
 
-#include <chrono>
 #include <exception>
-#include <thread>
+
+#include "common/await.hpp"
 
 namespace godwit::mpibench {
 namespace {
 
-constexpr auto kLook = std::chrono::microseconds(500);
 constexpr int kFinished = 1;
-
-void await(MPI_Request& request) {
-  for (int done = 0;;) {
-    MPI_Test(&request, &done, MPI_STATUS_IGNORE);
-    if (done) return;
-    std::this_thread::sleep_for(kLook);
-  }
-}
 
 }  // namespace
 
@@ -36,7 +27,7 @@ double Team::greatest(double value) const {
   double most = value;
   MPI_Request request;
   MPI_Iallreduce(&value, &most, 1, MPI_DOUBLE, MPI_MAX, members_, &request);
-  await(request);
+  tools::await(request);
   return most;
 }
 
@@ -47,13 +38,7 @@ void Team::finished() const {
   }
   MPI_Request request;
   MPI_Irecv(nullptr, 0, MPI_BYTE, partner(), kFinished, MPI_COMM_WORLD, &request);
-  await(request);
-}
-
-void quiet_barrier() {
-  MPI_Request request;
-  MPI_Ibarrier(MPI_COMM_WORLD, &request);
-  await(request);
+  tools::await(request);
 }
 
 }  // namespace godwit::mpibench

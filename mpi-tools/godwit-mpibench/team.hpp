@@ -37,7 +37,4 @@ class Team {
   MPI_Comm members_ = MPI_COMM_NULL;
 };
 
-// Of all ranks; sleeps between looks.
-void quiet_barrier();
-
 }  // namespace godwit::mpibench
