@@ -62,7 +62,7 @@ bool DatabaseFiles::can_stay(uint32_t entry) const {
          status.st_nlink == 1 && status.st_uid == geteuid() && wanted.data_bytes() == wanted.size_bytes;
 }
 
-Result<std::vector<Extent>> DatabaseFiles::find() {
+Result<std::vector<Extent>> DatabaseFiles::find(bool by_others) {
   auto there = names();
   if (!there) return std::move(there).error();
   std::unordered_map<std::string, uint32_t> named;
@@ -86,6 +86,7 @@ Result<std::vector<Extent>> DatabaseFiles::find() {
     }
     const uint64_t size_bytes = files.entries[i].size_bytes;
     if (ftruncate(fd->get(), static_cast<off_t>(size_bytes)) != 0) return file_error(describe(i), errno);
+    if (by_others) (void)posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);  // What is not written back yet stays.
     append_data_runs(fd->get(), size_bytes, offset_bytes, runs);
   }
   return runs;

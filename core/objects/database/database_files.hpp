@@ -25,8 +25,9 @@ class DatabaseFiles final : public VolumeFiles {
 
   // The directory is that of an earlier attempt: those of its files that `files` name stay, and get the size that they are to
   // have; all else in it goes. The runs that hold something, in the data of all `files` one after the other: sorted, none
-  // beside another. What they hold may be anything. Blocks for the disk. Errors: kDenied, kNoSpace, kIo.
-  Result<std::vector<Extent>> find();
+  // beside another. What they hold may be anything. `by_others`: another process wrote them; then they are read from the
+  // medium, which may have lost what that one was told of. Blocks for the disk. Errors: kDenied, kNoSpace, kIo.
+  Result<std::vector<Extent>> find(bool by_others);
 
   std::string describe(uint32_t entry) const override;
   Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction direction) override;

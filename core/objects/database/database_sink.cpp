@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <unordered_map>
+#include <utility>
 
 #include "base/log.hpp"
 #include "objects/database/database_files.hpp"
@@ -91,11 +92,11 @@ Result<std::vector<Extent>> DatabaseSink::begin_again(model::Fileset files) {
   database_->close();
   is_open_ = false;
   volume_.reset();
-  files_.reset();
+  const bool was_restarted = !std::exchange(files_, nullptr);
   auto fd = open_directory();
   if (!fd) return std::move(fd).error();
   files_ = std::make_shared<DatabaseFiles>(std::move(*fd), directory_, std::move(files));
-  auto found = files_->find();
+  auto found = files_->find(was_restarted);
   if (!found) return found;
   if (auto made = make_volume(std::vector<bool>(files_->files.entries.size(), true)); !made) return std::move(made).error();
   // A file that is here is open only while it is used: nobody knows when it is whole.
