@@ -112,10 +112,13 @@ Result<> Daemon::open_storage() {
   auto jobs = node.journal->inbound();
   if (!jobs) return std::move(jobs).error();
   std::set<std::pair<Id, uint64_t>> awaited;
-  for (const journal::InboundJob& job : *jobs)
+  const bool goes_on = node.settings.engine.resume_timeout.count() > 0;
+  for (const journal::InboundJob& job : *jobs) {
+    const bool is_awaited =
+        job.state == journal::InboundState::kPrepared || (job.state == journal::InboundState::kReceiving && goes_on);
     for (const journal::JobObject& object : job.objects)
-      if (object.kind == objects::ObjectKind::kDatabase && job.state == journal::InboundState::kPrepared)
-        awaited.emplace(object.destination_id, object.epoch + 1);
+      if (object.kind == objects::ObjectKind::kDatabase && is_awaited) awaited.emplace(object.destination_id, object.epoch + 1);
+  }
   return node.databases->load(node.settings.databases, awaited, node.settings.engine.scratch);
 }
 

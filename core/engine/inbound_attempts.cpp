@@ -75,8 +75,10 @@ Result<bool> InboundJob::resume(const wire::OfferRequest& offer) {
 bool InboundJob::is_offered_again_locked(const wire::OfferRequest& offer) const {
   if (!is_resumable() || sinks_.size() != record_.objects.size() || offer.objects()->size() != sinks_.size()) return false;
   if (offer.target()->str() != record_.target) return false;
-  if (!arrived_.digests.empty() && arrived_.block_bytes != offer.block_bytes()) return false;
-  const bool has_listings = !is_of_regions();  // They say all of it; a tree of files has another id each time it is opened.
+  const bool is_found_anew = is_of_databases();  // Whatever their files are now, and however they are cut.
+  if (!is_found_anew && !arrived_.digests.empty() && arrived_.block_bytes != offer.block_bytes()) return false;
+  // They say all of it; a tree of files has another id each time it is opened.
+  const bool has_listings = is_of(objects::ObjectKind::kFileset);
   if (has_listings && (listings_ == Digest{} || listings_of(offer) != listings_)) return false;
   for (uint32_t i = 0; i < sinks_.size(); ++i) {
     const wire::ObjectOffer& object = *offer.objects()->Get(i);
@@ -84,13 +86,15 @@ bool InboundJob::is_offered_again_locked(const wire::OfferRequest& offer) const 
     if (sinks_[i] == nullptr || object.kind() != static_cast<uint8_t>(known.kind)) return false;
     if (has_listings) continue;
     if (object.id() == nullptr || protocol::from_wire(object.id()) != known.id) return false;
-    if (object.size_bytes() != known.size_bytes || (!offer.copy() && object.epoch() != known.epoch)) return false;
+    if (!is_found_anew && object.size_bytes() != known.size_bytes) return false;
+    if (!offer.copy() && object.epoch() != known.epoch) return false;
   }
   return true;
 }
 
 // Says to each what is here of it.
 Result<> InboundJob::begin_attempt_locked() {
+  if (is_of_databases()) return Done{};  // They are told when the list of their files is here.
   std::vector<std::vector<Extent>> landed(sinks_.size());
   if (!arrived_.digests.empty()) {
     const auto plan = model::plan_blocks(sizes(), arrived_.block_bytes);
@@ -146,6 +150,7 @@ Result<> InboundJob::checkpoint(bool patiently) {
 
 // Needs no lock, but that the sinks stay: one is under way at a time, and only it uses noted_.
 Result<> InboundJob::note_arrived(const Arrived& here) {
+  if (is_of_databases()) return note_receiving();
   if (here.digests.empty()) return Done{};
   const auto plan = model::plan_blocks(sizes(), here.block_bytes);
   if (plan.size() != here.digests.size()) return Done{};
@@ -181,10 +186,21 @@ Result<> InboundJob::note_arrived(const Arrived& here) {
   return Done{};
 }
 
+// What has arrived of databases is what is found of their files: a restart has to know that they are awaited.
+Result<> InboundJob::note_receiving() {
+  if (has_record_) return Done{};
+  journal::InboundJob receiving = record_;
+  receiving.state = journal::InboundState::kReceiving;
+  journalled_ = true;
+  if (auto written = journal_.checkpoint_inbound(receiving, {}); !written) return written;
+  has_record_ = true;
+  return Done{};
+}
+
 // By object; none: a restart needs none. Errors: kUnsupported, kLimit: it cannot go on after one.
 Result<std::vector<std::vector<std::byte>>> InboundJob::listings() const {
   std::vector<std::vector<std::byte>> listings;
-  if (is_of_regions()) return listings;
+  if (is_of(objects::ObjectKind::kRegion)) return listings;
   uint64_t bytes = 0;
   for (const auto& sink : sinks_) {
     auto& listing = listings.emplace_back();

@@ -50,6 +50,7 @@ InboundJob::InboundJob(journal::Journal& journal, journal::InboundJob record, st
       attached_(offer != nullptr),
       arrived_(std::move(arrived)),
       journalled_(offer == nullptr),
+      has_record_(offer == nullptr),
       noted_(arrived_.digests),
       attempt_(offer == nullptr ? 0 : attempt_of(*offer)),
       seen_state_(machine.state),
@@ -206,14 +207,11 @@ void InboundJob::source_lost() {
   (void)feed_locked(DestinationEvent::kSourceLost);  // Nobody is there to be answered.
 }
 
-// The objects of one job are of one kind. A database's files are others each time they are looked at.
-bool InboundJob::is_resumable() const {
-  return settings_.resume_timeout.count() > 0 && !record_.objects.empty() &&
-         record_.objects.front().kind != objects::ObjectKind::kDatabase;
-}
+bool InboundJob::is_resumable() const { return settings_.resume_timeout.count() > 0 && !record_.objects.empty(); }
 
-bool InboundJob::is_of_regions() const {
-  return !record_.objects.empty() && record_.objects.front().kind == objects::ObjectKind::kRegion;
+// The objects of one job are of one kind.
+bool InboundJob::is_of(objects::ObjectKind kind) const {
+  return !record_.objects.empty() && record_.objects.front().kind == kind;
 }
 
 bool InboundJob::can_resume_locked() const { return is_resumable() && machine_.state == DestinationState::kReceiving; }

@@ -97,6 +97,8 @@ class InboundJob {
   // here is of no use to it, and the space is free again. Errors: kExists, it is not the newest attempt, or the job has come
   // too far; kBusy, the one before does not end; kIo, kNoSpace: the journal's, also if it cannot forget what is of no use.
   Result<bool> resume(const wire::OfferRequest& offer);
+  // Its files are others in each attempt: begin_pass() with their new list follows a resume(), in the place of resumed().
+  bool is_of_databases() const { return is_of(objects::ObjectKind::kDatabase); }
   // The attempt that counts; conversations of others end.
   uint64_t attempt() const { return attempt_; }
   // Of the attempt that resume() has let in: the objects, in the order of the offer, and what is here of them. The
@@ -139,11 +141,12 @@ class InboundJob {
   void await_checkpoint(std::unique_lock<std::mutex>& lock);
   bool is_resumable() const;
   bool can_resume_locked() const;
-  bool is_of_regions() const;
+  bool is_of(objects::ObjectKind kind) const;
   bool can_outlive_restart() const;
   Result<> begin_attempt_locked();
   bool is_offered_again_locked(const wire::OfferRequest& offer) const;
   Result<> note_arrived(const Arrived& here);
+  Result<> note_receiving();
   Result<std::vector<std::vector<std::byte>>> listings() const;
   Extent extent_of(const model::Piece& piece) const;
   std::vector<uint64_t> sizes() const;
@@ -170,6 +173,7 @@ class InboundJob {
   Arrived arrived_;               // While no transfer is.
   bool checkpointing_ = false;
   std::atomic<bool> journalled_;  // The journal may have a record of the job.
+  bool has_record_;               // Of databases: the journal knows that the job is receiving, or knew.
   std::vector<Digest> noted_;     // As the journal has them, by block; empty: it has none, nor the listings.
   Clock::time_point silent_since_ = Clock::now();
 

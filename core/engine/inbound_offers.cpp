@@ -138,6 +138,12 @@ Result<std::span<const std::byte>> InboundTable::answer_resumed(fabric::Channel&
                                                                 protocol::Encoder& encoder,
                                                                 const std::shared_ptr<InboundJob>& job) {
   const auto& offer = *message.body<wire::OfferRequest>();
+  if (job->is_of_databases()) {
+    log::info("{}: goes on, attempt {}", job->describe(), offer.attempt());
+    auto answer = begin_pass(channel, message, encoder, job, PassKind::kFirstOfAnotherAttempt);
+    if (!answer) job->left(attempt_of(offer), is_interruption(answer.error()));
+    return answer;
+  }
   auto going_on = job->resumed();
   if (!going_on) return std::move(going_on).error();
   InboundJob::Resumed& resumed = *going_on;
@@ -170,17 +176,45 @@ Result<std::span<const std::byte>> InboundTable::next_pass(fabric::Channel& chan
     return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
   if (auto joined = job->join_streams(Deadline::after(settings_.connect_timeout)); !joined) return std::move(joined).error();
   if (auto same = while_attending(channel, [&] { return job->end_pass(); }); !same) return std::move(same).error();
+  return begin_pass(channel, message, encoder, job, PassKind::kLater);
+}
+
+namespace {
+
+// Blocks all of whose bytes lie in what was found of their objects.
+Arrived arrived_in(const std::vector<std::vector<Extent>>& found, const std::vector<uint64_t>& sizes, uint64_t block_bytes) {
+  const auto plan = model::plan_blocks(sizes, block_bytes);
+  const auto is_found = [&found](const model::Piece& piece) {
+    const std::vector<Extent>& runs = found[piece.object];
+    const auto after = std::ranges::upper_bound(runs, piece.extent.offset_bytes, {}, &Extent::offset_bytes);
+    return after != runs.begin() && std::prev(after)->offset_bytes + std::prev(after)->length_bytes >=
+                                        piece.extent.offset_bytes + piece.extent.length_bytes;
+  };
+  Arrived arrived{block_bytes};
+  for (uint32_t block = 0; block < plan.size(); ++block)
+    arrived.found.push_back(std::ranges::all_of(plan.pieces(block), is_found));
+  return arrived;
+}
+
+}  // namespace
+
+Result<std::span<const std::byte>> InboundTable::begin_pass(fabric::Channel& channel, const protocol::Decoded& message,
+                                                            protocol::Encoder& encoder, const std::shared_ptr<InboundJob>& job,
+                                                            PassKind kind) {
+  const auto& offer = *message.body<wire::OfferRequest>();
   Reservation reserved;
   std::vector<objects::Sink*> sinks;
   auto begun = job->begin_pass([&](const InboundJob::Sinks& all) -> Result<> {
-    auto reservation = reserve_pass(all, channel, offer, settings_);
+    auto reservation = reserve_pass(all, channel, offer, settings_, kind);
     if (!reservation) return std::move(reservation).error();
     reserved = std::move(*reservation);
     for (const auto& sink : all) sinks.push_back(sink.get());
     return Done{};
   });
   if (!begun) return std::move(begun).error();
-  receive(channel, offer, *job, std::move(sinks), reserved.sizes, {});
+  Arrived arrived;
+  if (kind == PassKind::kFirstOfAnotherAttempt) arrived = arrived_in(reserved.found, reserved.sizes, offer.block_bytes());
+  receive(channel, offer, *job, std::move(sinks), reserved.sizes, std::move(arrived));
   return answer_offer(message.request(), reserved, new_tokens(job, offer.streams()), encoder);
 }
 

@@ -83,9 +83,10 @@ Result<> InboundTable::recover_one(journal::InboundJob& record) {
 Result<std::vector<std::unique_ptr<objects::Sink>>> InboundTable::recover_sinks(
     const journal::InboundJob& record, std::span<const std::vector<std::byte>> listings) {
   const bool owner = record.state == journal::InboundState::kOwner;
+  const bool is_promised = record.state != journal::InboundState::kReceiving;
   std::vector<std::unique_ptr<objects::Sink>> sinks;
   if (!record.objects.empty() && record.objects.front().kind == objects::ObjectKind::kFileset) {
-    if (record.state == journal::InboundState::kReceiving) return filesets_.find_unfinished(record, listings);
+    if (!is_promised) return filesets_.find_unfinished(record, listings);
     auto recovered = filesets_.expect_again(record);
     if (!recovered || !owner) return recovered;
     for (const auto& sink : *recovered) sink->adopt();
@@ -93,12 +94,21 @@ Result<std::vector<std::unique_ptr<objects::Sink>>> InboundTable::recover_sinks(
   }
   if (owner) return sinks;
   if (!record.objects.empty() && record.objects.front().kind == objects::ObjectKind::kDatabase) {
+    auto there = Result<>(Done{});
     for (const journal::JobObject& object : record.objects) {
       auto database = databases_.expect_again(object.destination_id, object.epoch + 1);
-      if (!database) return std::move(database).error();
-      sinks.push_back(std::make_unique<objects::DatabaseSink>(databases_, std::move(*database)));
+      if (!database && is_promised) return std::move(database).error();
+      if (!database) {
+        there = std::move(database).error();
+        continue;
+      }
+      auto sink = std::make_unique<objects::DatabaseSink>(databases_, std::move(*database));
+      if (!is_promised && there) there = sink->check_directory();
+      sinks.push_back(std::move(sink));
     }
-    return sinks;
+    if (there) return sinks;
+    for (const auto& sink : sinks) sink->drop();
+    return std::move(there).error();
   }
   auto target = store_.target(record.target);
   if (!target || (*target)->pool_id() != record.pool)

@@ -243,7 +243,7 @@ Result<> InboundTable::hear_offer(fabric::Channel& channel, const protocol::Deco
   auto reply = is_first ? offered(channel, message, encoder, job) : next_pass(channel, message, encoder, job);
   if (!reply && is_first) return channel.send(encoder.error(message.request(), reply.error()));
   if (!reply) {
-    job->source_lost();  // What has arrived goes, before the source hears of it.
+    if (!is_interruption(reply.error())) job->source_lost();  // What has arrived goes, before the source hears of it.
     say_last(channel, encoder.error(message.request(), reply.error()));
     return std::move(reply).error();
   }

@@ -63,6 +63,10 @@ class InboundTable {
   // Errors: as offered(); the job has failed then.
   Result<std::span<const std::byte>> next_pass(fabric::Channel& channel, const protocol::Decoded& message,
                                                protocol::Encoder& encoder, const std::shared_ptr<InboundJob>& job);
+  // What the job receives now. Errors: as InboundJob::begin_pass().
+  Result<std::span<const std::byte>> begin_pass(fabric::Channel& channel, const protocol::Decoded& message,
+                                                protocol::Encoder& encoder, const std::shared_ptr<InboundJob>& job,
+                                                PassKind kind);
   std::vector<wire::Id> new_tokens(const std::shared_ptr<InboundJob>& job, uint32_t streams);
   Result<> keep_permissions(const wire::OfferRequest& offer, const Reservation& reserved);
   Result<Reservation> reserve(fabric::Channel& channel, const wire::OfferRequest& offer, const Id& id);

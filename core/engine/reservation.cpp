@@ -234,7 +234,7 @@ Result<Reservation> reserve_databases(objects::DatabaseStore& databases, objects
 }
 
 Result<Reservation> reserve_pass(const std::vector<std::unique_ptr<objects::Sink>>& sinks, fabric::Channel& channel,
-                                 const wire::OfferRequest& offer, const EngineSettings& settings) {
+                                 const wire::OfferRequest& offer, const EngineSettings& settings, PassKind kind) {
   if (offer.objects()->size() != sinks.size()) return Error{Errc::kProtocol, "a pass over other objects than the job's"};
   auto listings = pull_listings(channel, offer, settings);
   if (!listings) return std::move(listings).error();
@@ -246,8 +246,13 @@ Result<Reservation> reserve_pass(const std::vector<std::unique_ptr<objects::Sink
     auto files = protocol::decode_fileset(rest.first(object.listing_bytes()));
     if (!files) return std::move(files).error();
     rest = rest.subspan(object.listing_bytes());
-    if (auto begun = sinks[i]->begin_pass(std::move(*files), protocol::from_bits(object.kept())); !begun)
+    if (kind == PassKind::kFirstOfAnotherAttempt) {
+      auto found = sinks[i]->begin_again(std::move(*files));
+      if (!found) return std::move(found).error();
+      reserved.found.push_back(std::move(*found));
+    } else if (auto begun = sinks[i]->begin_pass(std::move(*files), protocol::from_bits(object.kept())); !begun) {
       return std::move(begun).error();
+    }
     reserved.answers.emplace_back(protocol::to_wire(protocol::from_wire(object.id())), 0);
     reserved.sizes.push_back(sinks[i]->storage().extent.length_bytes);
   }

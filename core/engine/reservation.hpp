@@ -23,6 +23,7 @@ struct Reservation {
   std::vector<uint64_t> sizes = {};  // Of the sinks, in bytes.
   std::vector<wire::ObjectAnswer> answers = {};
   std::vector<std::pair<uint32_t, std::vector<bool>>> wanted = {};  // Of filesets, by object: entries whose data have to come.
+  std::vector<std::vector<Extent>> found = {};                      // Of databases that go on, by object: Sink::begin_again().
   std::string first_error = {};
 };
 
@@ -40,9 +41,10 @@ Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Ch
 Result<Reservation> reserve_databases(objects::DatabaseStore& databases, objects::FilesetStore& filesets,
                                       fabric::Channel& channel, const wire::OfferRequest& offer, const Id& job,
                                       const EngineSettings& settings);
-// A later pass over the objects of `sinks`. The reservation has answers and sizes only. Errors: as reserve_filesets(), and
-// those of Sink::begin_pass().
+enum class PassKind : uint8_t { kLater, kFirstOfAnotherAttempt };
+// A pass over the objects of `sinks`, which are here. The reservation has answers, sizes and what was found only. Errors: as
+// reserve_filesets(), and those of Sink::begin_pass() or begin_again().
 Result<Reservation> reserve_pass(const std::vector<std::unique_ptr<objects::Sink>>& sinks, fabric::Channel& channel,
-                                 const wire::OfferRequest& offer, const EngineSettings& settings);
+                                 const wire::OfferRequest& offer, const EngineSettings& settings, PassKind kind);
 
 }  // namespace godwit::engine

@@ -21,7 +21,7 @@ Arrived SinkTransfer::arrived() const {
   for (uint32_t block = 0; block < plan.size(); ++block) {
     const BlockState state = blocks[block];
     if (state == BlockState::kLanded) here.digests[block] = digests[block];
-    if (state == BlockState::kHeld) here.digests[block] = held.digests[block];
+    if (state == BlockState::kHeld && block < held.digests.size()) here.digests[block] = held.digests[block];
   }
   return here;
 }
@@ -121,8 +121,10 @@ Result<> SinkStream::note_announced(const wire::BlocksReady& ready) {
 
 // Whether a block of an earlier attempt is what the source has now. One that cannot be read back is sent again.
 bool SinkStream::is_held(uint32_t block, const Digest& digest) {
-  if (transfer_.held.digests[block] != digest) return false;
-  if (!transfer_.held.from_journal) return true;
+  const Arrived& held = transfer_.held;
+  const bool was_found = block < held.found.size() && held.found[block];
+  if (!was_found && held.digests[block] != digest) return false;
+  if (!was_found && !held.from_journal) return true;
   if (!reader_) reader_ = std::make_unique<BlockReader>(transfer_);
   const auto found = reader_->digest(block);
   if (!found && !std::exchange(has_told_of_loss_, true))

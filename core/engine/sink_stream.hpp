@@ -29,6 +29,7 @@ struct Arrived {
   uint64_t block_bytes = 0;          // Of their plan.
   std::vector<Digest> digests = {};  // By block; zero: it is not here. Empty: none is.
   bool from_journal = false;         // The daemon was restarted since: each is read back before it counts.
+  std::vector<bool> found = {};      // By block: something is at its place, which may be it, and is read back. Empty: none.
 };
 
 // What the streams of an inbound job share.
@@ -47,6 +48,8 @@ struct SinkTransfer {
         digests(plan.size()) {
     for (uint32_t block = 0; block < held.digests.size() && block < plan.size(); ++block)
       if (held.digests[block] != Digest{}) blocks[block] = BlockState::kHeld;
+    for (uint32_t block = 0; block < held.found.size() && block < plan.size(); ++block)
+      if (held.found[block]) blocks[block] = BlockState::kHeld;
   }
 
   const std::shared_ptr<fabric::Domain> domain;
@@ -61,14 +64,14 @@ struct SinkTransfer {
 
   enum class BlockState : uint8_t {
     kAbsent,
-    kHeld,  // Landed in an earlier attempt; whether the source still has the same is not known yet.
+    kHeld,  // Landed, or perhaps, in an earlier attempt; whether the source has the same is not known yet.
     kUnderWay,
     kLanded,
   };
   std::vector<std::atomic<BlockState>> blocks;
   std::vector<Digest> digests;  // Of blocks that have landed; each is written by the stream that landed it.
   bool all_landed() const;
-  // What is here now. Any thread.
+  // What is here now, as far as its digest is known. Any thread.
   Arrived arrived() const;
 };
 

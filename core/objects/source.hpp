@@ -92,6 +92,12 @@ class Sink {
   virtual Result<> begin_pass(model::Fileset, const std::vector<bool>&) {
     return Error{Errc::kUnsupported, describe() + " takes one pass only"};
   }
+  // The first pass of another attempt of its job, over `files`, which may be others than before. Runs of storage() that may be
+  // here from the earlier ones, sorted, none beside another: they are to be read back before they count. Blocks. Errors:
+  // kUnsupported; kProtocol; kDenied; kNoSpace; kIo.
+  virtual Result<std::vector<Extent>> begin_again(model::Fileset) {
+    return Error{Errc::kUnsupported, describe() + " is the same in all attempts"};
+  }
   // Another attempt of its job: of storage(), which nobody uses now, only the runs `landed` are here. Blocks. Errors: kIo,
   // kNoSpace; kChanged, it has to begin anew.
   virtual Result<> begin_attempt(std::span<const Extent>) { return Done{}; }

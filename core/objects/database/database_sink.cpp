@@ -6,62 +6,26 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <unordered_map>
+#include <utility>
 
 #include "base/log.hpp"
+#include "objects/database/database_files.hpp"
 #include "objects/database/files.hpp"
 
 namespace godwit::objects {
 
-// Its files in one directory, which is ours alone.
-class DatabaseFiles final : public VolumeFiles {
- public:
-  DatabaseFiles(UniqueFd directory, std::string path, model::Fileset its_files)
-      : files(std::move(its_files)), directory_(std::move(directory)), path_(std::move(path)) {}
+namespace {
 
-  const model::Fileset files;
+// Errors: kProtocol, no list of a database's files.
+Result<> check_is_flat(const model::Fileset& files, const std::string& what) {
+  for (size_t i = 0; i < files.entries.size(); ++i)
+    if (files.entries[i].kind != (i == 0 ? model::FileKind::kDirectory : model::FileKind::kRegular))
+      return Error{Errc::kProtocol, what + ": what comes is no database: it has more than files in one directory"};
+  return Done{};
+}
 
-  std::string describe(uint32_t entry) const override {
-    return fmt::format("'{}/{}'", path_, log::printable(files.entries[entry].name));
-  }
-  Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction direction) override {
-    if (direction == pmem::Io::Direction::kWrite) return create(entry);
-    auto fd = look(entry);
-    // What is read back comes from the medium, where there is one: it is durable by then, so that its pages can go.
-    if (fd) (void)posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);
-    return fd;
-  }
-  Result<> finished(uint32_t, int, pmem::Io::Direction) override { return Done{}; }
-
-  Result<UniqueFd> create(uint32_t entry) const {
-    auto fd = open_beneath(directory_.get(), files.entries[entry].name, O_RDWR | O_CREAT | O_EXCL, Links::kNone,
-                           describe(entry), S_IRUSR | S_IWUSR);
-    if (fd && ftruncate(fd->get(), static_cast<off_t>(files.entries[entry].size_bytes)) != 0)
-      return file_error(describe(entry), errno);
-    return fd;
-  }
-  Result<UniqueFd> look(uint32_t entry) const {
-    return open_beneath(directory_.get(), files.entries[entry].name, O_RDONLY, Links::kNone, describe(entry));
-  }
-  Result<> remove(uint32_t entry) const {
-    if (unlinkat(directory_.get(), files.entries[entry].name.c_str(), 0) == 0 || errno == ENOENT) return Done{};
-    return file_error(describe(entry), errno);
-  }
-  Result<> make_durable() const {
-    for (uint32_t i = 1; i < files.entries.size(); ++i) {
-      auto fd = look(i);
-      if (!fd) return std::move(fd).error();
-      if (fsync(fd->get()) != 0) return Error{Errc::kIo, file_error(describe(i), errno).text};
-    }
-    if (fsync(directory_.get()) != 0) return Error{Errc::kIo, file_error(path_, errno).text};
-    return Done{};
-  }
-
- private:
-  const UniqueFd directory_;
-  const std::string path_;
-};
+}  // namespace
 
 Result<std::unique_ptr<DatabaseSink>> DatabaseSink::make(DatabaseStore& store, const Id& job, DatabaseIdentity identity,
                                                          const std::string& root, const std::string& scratch) {
@@ -84,12 +48,23 @@ DatabaseSink::~DatabaseSink() {
   if (auto removed = remove_tree(directory_); !removed) log::error("{}: {}", describe(), removed.error().text);
 }
 
-Result<> DatabaseSink::begin_pass(model::Fileset files, const std::vector<bool>& kept) {
-  for (size_t i = 0; i < files.entries.size(); ++i)
-    if (files.entries[i].kind != (i == 0 ? model::FileKind::kDirectory : model::FileKind::kRegular))
-      return Error{Errc::kProtocol, describe() + ": what comes is no database: it has more than files in one directory"};
+Result<> DatabaseSink::check_directory() const {
+  struct stat status {};
+  if (lstat(directory_.c_str(), &status) != 0) return file_error(directory_, errno);
+  if (S_ISDIR(status.st_mode) && status.st_uid == geteuid() && (status.st_mode & 0077) == 0) return Done{};
+  return Error{Errc::kDenied, fmt::format("'{}' is not ours alone", directory_)};
+}
+
+Result<UniqueFd> DatabaseSink::open_directory() const {
   UniqueFd fd(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return file_error(directory_, errno);
+  return fd;
+}
+
+Result<> DatabaseSink::begin_pass(model::Fileset files, const std::vector<bool>& kept) {
+  if (auto flat = check_is_flat(files, describe()); !flat) return flat;
+  auto fd = open_directory();
+  if (!fd) return std::move(fd).error();
   std::unordered_map<std::string, uint32_t> here;
   if (files_) {
     if (auto durable = files_->make_durable(); !durable) return durable;
@@ -107,10 +82,30 @@ Result<> DatabaseSink::begin_pass(model::Fileset files, const std::vector<bool>&
   for (const auto& [name, index] : here)
     if (auto removed = files_->remove(index); !removed) return removed;
   volume_.reset();
-  files_ = std::make_shared<DatabaseFiles>(std::move(fd), directory_, std::move(files));
-  for (uint32_t i = 1; i < files_->files.entries.size(); ++i)
-    if (comes[i] && files_->files.entries[i].data.empty())
-      if (auto made = files_->create(i); !made) return std::move(made).error();
+  files_ = std::make_shared<DatabaseFiles>(std::move(*fd), directory_, std::move(files));
+  return make_volume(comes);
+}
+
+// What the database's library has made of files that had arrived already goes, too.
+Result<std::vector<Extent>> DatabaseSink::begin_again(model::Fileset files) {
+  if (auto flat = check_is_flat(files, describe()); !flat) return std::move(flat).error();
+  database_->close();
+  is_open_ = false;
+  volume_.reset();
+  const bool was_restarted = !std::exchange(files_, nullptr);
+  auto fd = open_directory();
+  if (!fd) return std::move(fd).error();
+  files_ = std::make_shared<DatabaseFiles>(std::move(*fd), directory_, std::move(files));
+  auto found = files_->find(was_restarted);
+  if (!found) return found;
+  if (auto made = make_volume(std::vector<bool>(files_->files.entries.size(), true)); !made) return std::move(made).error();
+  // A file that is here is open only while it is used: nobody knows when it is whole.
+  if (auto begun = volume_->begin_again(extent_, *found); !begun) return std::move(begun).error();
+  return found;
+}
+
+Result<> DatabaseSink::make_volume(const std::vector<bool>& comes) {
+  if (auto made = files_->make_empty(comes); !made) return made;
   volume_ = std::make_shared<FileVolume>(
       pmem::FdQueue::probe() == 0 ? pmem::FdQueue::Mode::kRing : pmem::FdQueue::Mode::kAtOnce, pmem::Io::Direction::kWrite);
   extent_ = volume_->add(files_, files_->files, comes);
@@ -118,6 +113,7 @@ Result<> DatabaseSink::begin_pass(model::Fileset files, const std::vector<bool>&
 }
 
 Result<> DatabaseSink::finish() {
+  files_->are_complete();
   if (is_lasting(database_->identity.kind)) return files_->make_durable();
   return Done{};
 }

@@ -20,8 +20,9 @@ class DatabaseSink final : public Sink {
   // that will be in memory. begin_pass() follows. Errors: as DatabaseStore::expect().
   static Result<std::unique_ptr<DatabaseSink>> make(DatabaseStore& store, const Id& job, DatabaseIdentity identity,
                                                     const std::string& root, const std::string& scratch);
-  // After a restart; all is there. `database` is expect_again().
-  DatabaseSink(DatabaseStore& store, DatabasePtr database) : store_(store), database_(std::move(database)) {}
+  // Its directory is there, if the database lasts: from before a restart, too. `database` is expect()'s or expect_again()'s.
+  DatabaseSink(DatabaseStore& store, DatabasePtr database)
+      : store_(store), database_(std::move(database)), directory_(database_->directory) {}
   ~DatabaseSink() override;
 
   std::string describe() const override { return database_->describe(); }
@@ -31,6 +32,8 @@ class DatabaseSink final : public Sink {
   // Also makes durable what earlier passes brought. Errors also: kProtocol, no list of a database's files, or it keeps what is
   // not here.
   Result<> begin_pass(model::Fileset files, const std::vector<bool>& kept) override;
+  // The directory is of an earlier attempt, or of a database that was whole and has been opened.
+  Result<std::vector<Extent>> begin_again(model::Fileset files) override;
   Result<> finish() override;
   // Opens it. Errors also: kInvalid (its options).
   Result<> try_out() override;
@@ -38,8 +41,13 @@ class DatabaseSink final : public Sink {
   void drop() override;
 
   const std::string& directory() const { return directory_; }
+  // After a restart: whether the directory is still there, and ours alone. Errors: kNotFound, kDenied, kIo.
+  Result<> check_directory() const;
 
  private:
+  Result<UniqueFd> open_directory() const;
+  Result<> make_volume(const std::vector<bool>& comes);
+
   DatabaseStore& store_;
   const DatabasePtr database_;
   std::string directory_;  // Where its files arrive.
