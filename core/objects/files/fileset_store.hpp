@@ -8,15 +8,18 @@
 
 #include "objects/files/fileset_sink.hpp"
 #include "objects/files/fileset_source.hpp"
+#include "objects/permissions.hpp"
 
 namespace godwit::objects {
 
-// Thread-safe.
+// Thread-safe. What is done for a job is done with the rights of whoever `permissions` has as its owner.
 class FilesetStore {
  public:
-  FilesetStore(std::vector<FileRoot> roots, journal::Journal& journal) : roots_(std::move(roots)), journal_(journal) {}
+  // `permissions` stay as long as this.
+  FilesetStore(std::vector<FileRoot> roots, journal::Journal& journal, const Permissions& permissions)
+      : roots_(std::move(roots)), journal_(journal), permissions_(permissions) {}
 
-  // As FilesetSource::open(): all filesets of a job share one volume, made with the first.
+  // As FilesetSource::open() and FileUser::find(): all filesets of a job share one volume, made with the first.
   Result<std::unique_ptr<Source>> open(const Id& job, const std::string& path, const FilesetOptions& options,
                                        std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled);
 
@@ -25,17 +28,18 @@ class FilesetStore {
     std::shared_ptr<IncomingDirectory> incoming;
     std::shared_ptr<FileVolume> volume;
   };
-  // Errors: as FileRoots::open() and IncomingDirectory::make(). To be ended by end_reception() once all sinks are made.
+  // Errors: as FileUser::find(), FileRoots::open() and IncomingDirectory::make(). To be ended by end_reception() once all sinks
+  // are made.
   Result<Reception> begin_reception(const Id& job, const std::string& directory);
   // Errors: as FilesetSink::make().
   Result<std::unique_ptr<FilesetSink>> expect(const Reception& reception, model::Fileset files, bool update);
   // If nothing is expected there, its directory goes.
   void end_reception(const Reception& reception) { reception.incoming->leave(); }
 
-  // Whether the directory at `path` may be written. Errors: as FileRoots::open().
+  // Whether the operator lets the directory at `path` be written. Errors: as FileRoots::open().
   Result<> check_writable(const std::string& path) const;
   // What expect() would want, by entry (empty: all); changes nothing. Errors: as begin_reception() and expect().
-  Result<std::vector<bool>> look(const std::string& directory, model::Fileset files, bool update) const;
+  Result<std::vector<bool>> look(const Id& job, const std::string& directory, model::Fileset files, bool update) const;
 
   // After a restart, what the journal's jobs had under way. Errors: kDenied, kNotFound: the directory is not to be had any
   // more, and the text says that the operator has to bring it back.
@@ -49,8 +53,12 @@ class FilesetStore {
   Result<> sweep(const std::function<bool(const journal::StagingRecord&)>& known);
 
  private:
+  Result<FileUserPtr> user_of(const Id& job) const;
+  Result<> sweep_one(const journal::StagingRecord& staging, const RootedDirectory& place, const FileUserPtr& user);
+
   const FileRoots roots_;
   journal::Journal& journal_;
+  const Permissions& permissions_;
 };
 
 }  // namespace godwit::objects
