@@ -16,6 +16,41 @@
 
 namespace godwit::objects {
 
+namespace {
+
+// Whether this thread's user may remove all of it: better known before it has moved. Errors: kDenied, the text names the first.
+Result<> check_removable(const RootedDirectory& directory, const Walked& walked) {
+  if (acts_as_root()) return Done{};
+  const auto& entries = walked.files.entries;
+  const auto& top = entries[0];
+  const auto refused = [&](int number) {
+    return file_error(fmt::format("'{}/{}', which a move removes", log::printable(directory.path), log::printable(top.name)),
+                      number);
+  };
+  if (faccessat(directory.fd.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) return refused(errno);
+  struct stat status {};
+  if (fstat(directory.fd.get(), &status) != 0) return refused(errno);
+  if ((status.st_mode & S_ISVTX) != 0 && status.st_uid != acting_uid() && top.user != acting_uid()) return refused(EPERM);
+  std::vector<bool> is_looked_at(entries.size());
+  for (uint32_t i = 1; i < entries.size(); ++i) {
+    const uint32_t parent = entries[i].parent;
+    const auto refusal = [&](int number) {
+      return file_error(fmt::format("'{}/{}', which a move removes", log::printable(directory.path),
+                                    log::printable(path_of(walked.files, i))),
+                        number);
+    };
+    if (entries[parent].user == acting_uid()) continue;  // Who can open it up.
+    if ((entries[parent].mode & S_ISVTX) != 0 && entries[i].user != acting_uid()) return refusal(EPERM);
+    if (is_looked_at[parent]) continue;
+    is_looked_at[parent] = true;
+    auto fd = open_beneath(directory.fd.get(), path_of(walked.files, parent), O_PATH | O_DIRECTORY, Links::kNone, "");
+    if (!fd || faccessat(fd->get(), ".", W_OK | X_OK, AT_EACCESS) != 0) return refusal(fd ? errno : EACCES);
+  }
+  return Done{};
+}
+
+}  // namespace
+
 std::string outgoing_name(const Id& job) { return ".godwit-" + to_string(job) + ".out"; }
 
 FilesetSource::FilesetSource(journal::Journal& journal, const Id& job, FileUserPtr user, RootedDirectory directory,
@@ -50,6 +85,8 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& root
   if (options.move && walked->left_out > 0)
     return Error{Errc::kInvalid, fmt::format("'{}' has {} files that would be left out, and a move removes them: copy it",
                                              log::printable(*normal), walked->left_out)};
+  if (options.move)
+    if (auto removable = check_removable(*directory, *walked); !removable) return std::move(removable).error();
   if (!volume)
     volume = std::make_shared<FileVolume>(FileVolume::mode_for(directory->fd.get()), pmem::Io::Direction::kRead, user);
   std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, user, std::move(*directory), std::move(name)));

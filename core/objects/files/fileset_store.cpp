@@ -16,6 +16,17 @@ Result<FileUserPtr> FilesetStore::user_of(const Id& job) const {
   return FileUser::find(owner.uid, owner.gid);
 }
 
+Result<FileUserPtr> FilesetStore::last_known_user_of(const Id& job) const {
+  auto user = user_of(job);
+  if (user || user.error().code != Errc::kNotFound) return user;
+  constexpr gid_t kNoGroup = 65534;
+  auto owner = std::make_shared<FileUser>();
+  owner->uid = permissions_.of(job).uid;
+  owner->gid = kNoGroup;
+  log::warn("job {}: {}; it is ended without the rights of groups", to_string(job), user.error().text);
+  return FileUserPtr(std::move(owner));
+}
+
 Result<std::unique_ptr<Source>> FilesetStore::open(const Id& job, const std::string& path, const FilesetOptions& options,
                                                    std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled) {
   auto user = user_of(job);
@@ -60,17 +71,27 @@ Result<std::vector<bool>> FilesetStore::look(const Id& job, const std::string& d
 }
 
 Result<std::unique_ptr<Source>> FilesetStore::open_again(const Id& job, const journal::JobObject& object) {
-  auto user = user_of(job);
+  auto user = last_known_user_of(job);
   if (!user) return std::move(user).error();
   auto source = FilesetSource::open_again(roots_, journal_, job, std::move(*user), object);
+  if (!source && is_others(job)) {
+    log::error("{}; what has moved stays in '{}'", source.error().text, outgoing_name(job));
+    if (auto forgotten = journal_.forget_staging({job, false, object.target}); !forgotten) return std::move(forgotten).error();
+    return std::unique_ptr<Source>();
+  }
   if (!source) return with_context("bring the directory back to end the job", std::move(source).error());
   return std::unique_ptr<Source>(std::move(*source));
 }
 
 Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::expect_again(const journal::InboundJob& job) {
-  auto user = user_of(job.job);
+  auto user = last_known_user_of(job.job);
   if (!user) return std::move(user).error();
   auto place = roots_.open(job.target, RootUse::kWrite, *user);
+  if (!place && is_others(job.job)) {
+    log::error("job {}: what has arrived stays in '{}': {}", to_string(job.job), incoming_name(job.job), place.error().text);
+    if (auto forgotten = journal_.forget_staging({job.job, true, job.target}); !forgotten) return std::move(forgotten).error();
+    return std::vector<std::unique_ptr<Sink>>{};
+  }
   if (!place)
     return with_context(fmt::format("job {} is decided or in doubt; bring its directory back", to_string(job.job)),
                         std::move(place).error());
@@ -120,7 +141,7 @@ Result<> FilesetStore::sweep(const std::function<bool(const journal::StagingReco
   if (!stagings) return std::move(stagings).error();
   for (const journal::StagingRecord& staging : *stagings) {
     if (known(staging)) continue;
-    auto user = user_of(staging.job);
+    auto user = last_known_user_of(staging.job);
     auto place = user ? roots_.open(staging.directory, RootUse::kWrite, *user) : std::move(user).error();
     if (!place) {
       log::warn("what job {} left in '{}' stays: {}", to_string(staging.job), log::printable(staging.directory),

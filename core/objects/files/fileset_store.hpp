@@ -42,7 +42,8 @@ class FilesetStore {
   Result<std::vector<bool>> look(const Id& job, const std::string& directory, model::Fileset files, bool update) const;
 
   // After a restart, what the journal's jobs had under way. Errors: kDenied, kNotFound: the directory is not to be had any
-  // more, and the text says that the operator has to bring it back.
+  // more, and the text says that the operator has to bring it back. But where the job was another user's, whose directory that
+  // is, and who may have taken it away, it stays as it is, which is logged: then null, or no sinks.
   Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object);
   Result<std::vector<std::unique_ptr<Sink>>> expect_again(const journal::InboundJob& job);
   // The same of a job that was receiving: `listings`, by object, are note_unfinished()'s. Errors also: as FilesetSink::find().
@@ -54,6 +55,9 @@ class FilesetStore {
 
  private:
   Result<FileUserPtr> user_of(const Id& job) const;
+  // For what has to be ended. One whom this node does not know any more ends it as the owner of what is his, and no more.
+  Result<FileUserPtr> last_known_user_of(const Id& job) const;
+  bool is_others(const Id& job) const { return permissions_.of(job) != permissions_.own(); }
   Result<> sweep_one(const journal::StagingRecord& staging, const RootedDirectory& place, const FileUserPtr& user);
 
   const FileRoots roots_;
