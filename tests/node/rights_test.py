@@ -103,6 +103,10 @@ class Rights(MungeNodes):
         closed = self.make(self.home[BOB] / "closed", 0o700, BOB)
         self.make(closed / "open", 0o644, BOB, text="bob's")
         self.not_moved(closed, to)
+        # Not even where only a directory above is closed.
+        self.make(closed / "below", 0o777, BOB)
+        self.make(closed / "below/open", 0o644, BOB, text="bob's")
+        self.not_moved(closed / "below/open", to)
         # Whether something is there is not told, nor what.
         for more in ((), ("--dry-run",)):
             said = [self.not_moved(closed / name, to, *more) for name in ("open", "none")]
@@ -118,6 +122,9 @@ class Rights(MungeNodes):
         self.not_moved(tree, self.there[BOB], "--dry-run")
         self.not_moved(tree, self.there[BOB], "--move")
         self.not_moved(tree, self.scratch)  # Root's.
+        closed = self.make(self.scratch / "closed", 0o700, BOB)
+        self.not_moved(tree, self.make(closed / "open", 0o777, BOB))
+        self.not_moved(tree, closed / "open", "--dry-run")
 
     def test_her_groups_are_those_that_each_node_says(self):
         to = self.there[ADA]
@@ -163,6 +170,35 @@ class Rights(MungeNodes):
         self.assertEqual((to / "tree/one").read_text(), "2" * 200_000)
         self.assertEqual((to / "tree/below/two").lstat().st_ino, kept)
         self.assertEqual(sorted(os.listdir(to)), ["tree"])
+
+    def test_what_is_his_and_she_may_read_comes_as_hers(self):
+        tree, to = self.tree(), self.there[ADA]
+        self.make(self.make(tree / "his", 0o755, BOB) / "readable", 0o644, BOB, text="bob's")
+        self.moved(tree, to)
+        self.assertEqual([self.owner(to / "tree" / name) for name in ("his", "his/readable")], [(ADA, ADA, 0o755), (ADA, ADA, 0o644)])
+
+    def test_what_she_may_no_more_is_not_done(self):
+        tree, to = self.tree(), self.there[ADA]
+        job = json.loads(self.moved(tree, to, "--approval", "--async", "--json"))["job"]
+        self.assertTrue(until(lambda: list(to.glob(".godwit-*.in/tree/below/link"))), self.log(self.b))
+        os.chown(to, BOB, BOB)
+        self.ok(self.a, "job", "approve", job, as_uid=ADA, **self.mine)
+        self.assertTrue(until(lambda: "could not be shown" in self.log(self.b)), self.log(self.b))
+        self.assertFalse((to / "tree").exists())
+        self.assertTrue(list(to.glob(".godwit-*.in/tree/one")), "it is lost")
+
+    def test_a_move_removes_nothing_that_comes_between(self):
+        tree, to = self.tree(), self.there[ADA]
+        self.a.terminate()
+        self.a.start({"GODWIT_FAIL": "source.before.free-objects=PAUSE", "GODWIT_FAIL_PAUSES": str(self.directory)})
+        self.moved(tree, to, "--move", "--async")
+        self.assertTrue(until((self.directory / "source.before.free-objects").exists), self.log(self.a))
+        hidden = next(self.home[ADA].glob(".godwit-*.out"))
+        self.assertEqual(self.owner(hidden), (ADA, ADA, 0o700))
+        his = self.make(self.make(hidden / "tree/his", 0o755, BOB) / "file", 0o644, BOB, text="bob's")
+        (self.directory / "source.before.free-objects").unlink()
+        self.assertTrue(until(lambda: "is not all removed" in self.log(self.a)), self.log(self.a))
+        self.assertEqual(his.read_text(), "bob's")
 
     def test_nobody_becomes_another_by_a_file(self):
         to = self.there[ADA]
@@ -248,13 +284,14 @@ class Rights(MungeNodes):
         his = self.make(planted / "his", 0o644, BOB, text="bob's")
         config = json.loads(self.b.config.read_text())
         self.b.config.write_text(json.dumps({**config, "resume_timeout_ms": 0}))
-        self.b.start()
-        self.assertEqual(his.read_text(), "bob's")
+        for _ in range(2):
+            self.b.start()
+            self.assertEqual(his.read_text(), "bob's")
+            self.b.terminate()
         # And what she can, when she can: the next start tries again.
         his.unlink()
         planted.rmdir()
         (to / "aside").rename(incoming)
-        self.b.terminate()
         self.b.start()
         self.assertEqual(os.listdir(to), [], self.log(self.b))
 
@@ -288,6 +325,7 @@ class Rights(MungeNodes):
         self.assertEqual(self.owner(to / "mine"), (ADA, ADA, 0o600))
         said = self.refused(c, "migrate", "files", str(his), "--to", f"{c.address}:{to}", as_uid=BOB, **believes)
         self.assertIn(f"runs as user {ADA}", said)
+        self.assertEqual(json.loads(self.ok(c, "job", "ls", "--json", as_uid=BOB, **believes)), [])
         # From a daemon of root that believes it: her files, and not his.
         self.a.terminate()
         config = json.loads(self.a.config.read_text())

@@ -154,9 +154,7 @@ ActAs::ActAs(const FileUser* user) {
 ActAs::~ActAs() {
   if (!changed_) return;
   acting = nullptr;
-  const int before = errno;
   give_back_rights();
-  errno = before;  // Of what was done with them, which the caller still wants to tell.
 }
 
 uid_t acting_uid() { return acting != nullptr ? acting->uid : geteuid(); }

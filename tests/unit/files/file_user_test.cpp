@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -16,6 +15,8 @@
 #include <thread>
 
 #include "directory_fixture.hpp"
+#include "objects/files/file_volume.hpp"
+#include "objects/files/source_files.hpp"
 #include "pmem/fd_queue.hpp"
 
 namespace godwit::objects {
@@ -106,12 +107,6 @@ TEST_F(FileUserTest, RightsComeBackAlsoAfterAnException) {
   } catch (const std::runtime_error&) {
     EXPECT_EQ(rights(), before);
   }
-  errno = 0;
-  {
-    const ActAs as(&ada);
-    errno = ENODATA;
-  }
-  EXPECT_EQ(errno, ENODATA);
   EXPECT_TRUE(acts_as_root());
 }
 
@@ -175,7 +170,7 @@ TEST_F(FileUserTest, ARingKeepsTheRightsItWasGiven) {
     const auto kept = (*queue)->keep_rights();
     ASSERT_TRUE(kept) << kept.error().text;
   }
-  // Its setting of a set-user-id file's mode shows whose rights a write has: only one without CAP_FSETID clears the bit.
+  // A set-user-id file shows whose rights a write has: one without CAP_FSETID clears the bit.
   const std::string path = file("run", kAda, kAda, 0600);
   const UniqueFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
   ASSERT_TRUE(fd);
@@ -189,6 +184,63 @@ TEST_F(FileUserTest, ARingKeepsTheRightsItWasGiven) {
   struct stat status {};
   ASSERT_EQ(fstat(fd.get(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0777U);
+}
+
+// What the walk has looked at may be closed when its turn comes.
+TEST_F(FileUserTest, FilesOfATreeAreOpenedWithItsRights) {
+  file("seen", 0, 0, 0644);
+  const std::atomic<bool> never{false};
+  const UniqueFd directory(open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  auto walked = walk(directory.get(), "seen", {}, path_, never);
+  ASSERT_TRUE(walked);
+  const auto place = std::make_shared<RootedDirectory>(RootedDirectory{UniqueFd(dup(directory.get())), path_});
+  SourceFiles files(place, std::move(*walked), Tolerance::kNewNames, std::make_shared<FileUser>(user(kAda)));
+  EXPECT_TRUE(files.open(0, pmem::Io::Direction::kRead));
+  ASSERT_EQ(chmod((path_ / "seen").c_str(), 0600), 0);
+  const auto closed = files.open(0, pmem::Io::Direction::kRead);
+  ASSERT_FALSE(closed);
+  EXPECT_EQ(closed.error().code, Errc::kDenied);
+}
+
+// One file that is open already.
+class OneFile final : public VolumeFiles {
+ public:
+  explicit OneFile(UniqueFd fd) : fd_(std::move(fd)) {}
+  std::string describe(uint32_t) const override { return "the file"; }
+  Result<UniqueFd> open(uint32_t, pmem::Io::Direction) override { return UniqueFd(dup(fd_.get())); }
+  Result<> finished(uint32_t, int, pmem::Io::Direction) override { return Done{}; }
+
+ private:
+  const UniqueFd fd_;
+};
+
+TEST_F(FileUserTest, AVolumeWritesWithItsRights) {
+  for (const auto mode : {pmem::FdQueue::Mode::kAtOnce, pmem::FdQueue::Mode::kRing}) {
+    if (mode == pmem::FdQueue::Mode::kRing && pmem::FdQueue::probe() != 0) continue;
+    for (const bool as_ada : {true, false}) {
+      const std::string path = file("run", kAda, kAda, 0600);
+      UniqueFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+      ASSERT_TRUE(fd);
+      ASSERT_EQ(fchmod(fd.get(), 04777), 0);
+      const UniqueFd seen(dup(fd.get()));
+      FileVolume volume(mode, pmem::Io::Direction::kWrite, as_ada ? std::make_shared<FileUser>(user(kAda)) : nullptr);
+      model::Fileset files;
+      files.entries.resize(1);
+      files.entries[0].data = {{0, 16}};
+      volume.add(std::make_shared<OneFile>(std::move(fd)), files, {});
+      auto queue = volume.open_queue(1);
+      ASSERT_TRUE(queue) << queue.error().text;
+      std::array<std::byte, 16> bytes{};
+      ASSERT_TRUE((*queue)->submit({pmem::Io::Direction::kWrite, 0, bytes, 1}));
+      const auto done = (*queue)->wait(1);
+      ASSERT_TRUE(done);
+      ASSERT_EQ(done->size(), 1U);
+      ASSERT_TRUE(done->front().outcome);
+      struct stat status {};
+      ASSERT_EQ(fstat(seen.get(), &status), 0);
+      EXPECT_EQ(status.st_mode & S_ISUID, as_ada ? 0U : static_cast<unsigned>(S_ISUID));
+    }
+  }
 }
 
 TEST_F(FileUserTest, OnlyWhoIsKnownHereIsFound) {
