@@ -101,6 +101,11 @@ Result<> Requests::permit(const protocol::Decoded& message) const {
   if (const auto* of = message.body<wire::DatabaseWorkRequest>()) return objects::check_work(*node_.permissions, caller_, *of);
   if (const auto* of = message.body<wire::MigrateDatabaseRequest>()) {
     if (auto may = permit_database(id_of(of->id()), "", Want::kWrite); !may) return may;
+    if (!protocol::text_of(of->new_root()).empty()) {
+      // It is made, and kept, with the daemon's rights: in a user's directory he could lead them elsewhere.
+      log::warn("user {}, group {}, is refused: to choose where a database is kept", caller_.uid, caller_.gid);
+      return Error{Errc::kDenied, "users' databases are kept in the destination's database_root: leave --new-root out"};
+    }
     return permit_destination(of->destination());
   }
   if (const auto* of = message.body<wire::JobRequest>()) return permit_job(of->job());

@@ -238,6 +238,12 @@ class Rights(MungeNodes):
         said = self.not_moved(everybodys, self.make(self.scratch / "all", 0o777, 0), uid=STRANGER, error="NOT_FOUND")
         self.assertIn(f"no user {STRANGER}", said)
 
+    def test_a_database_is_not_led_into_her_directory(self):
+        self.ok(self.a, "db", "create", "table", "--backend", "map", as_uid=ADA, **self.mine)
+        arguments = ("migrate", "db", "table", "--to", self.b.address, "--new-root", str(self.there[ADA]))
+        self.assertIn("database_root", self.refused(self.a, *arguments, as_uid=ADA, **self.mine))
+        self.ok(self.a, "db", "stat", "table", as_uid=ADA, **self.mine)
+
     def test_a_job_is_only_its_users(self):
         self.tree()
         job = json.loads(self.moved(self.home[ADA] / "tree", self.there[ADA], "--json"))["job"]
