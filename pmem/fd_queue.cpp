@@ -78,6 +78,14 @@ FdQueue::~FdQueue() {
   io_uring_queue_exit(&ring_);
 }
 
+Result<> FdQueue::keep_rights() {
+  if (mode_ == Mode::kAtOnce) return Done{};
+  const int number = io_uring_register_personality(&ring_);
+  if (number <= 0) return Error{Errc::kIo, "io_uring takes no user's rights: " + std::generic_category().message(-number)};
+  rights_ = static_cast<uint16_t>(number);
+  return Done{};
+}
+
 Result<> FdQueue::submit(int fd, const Io& io) {
   if (broken_) return *broken_;
   if (in_flight_ + done_.size() >= depth_)
@@ -127,6 +135,7 @@ Result<> FdQueue::start(uint32_t slot_index) {
   else
     io_uring_prep_read(entry, slot.fd, start, static_cast<unsigned>(length), offset);
   io_uring_sqe_set_data64(entry, slot_index);
+  entry->personality = rights_;
 
   for (uint32_t attempt = 0;; ++attempt) {
     const int result = io_uring_submit(&ring_);

@@ -27,6 +27,9 @@ class FdQueue {
   FdQueue(const FdQueue&) = delete;
   FdQueue& operator=(const FdQueue&) = delete;
 
+  // From here on the ring's operations are done with the file system's rights that the calling thread has now, whoever submits
+  // them; those that are done at once always have the submitter's. Errors: kIo.
+  Result<> keep_rights();
   // `io.offset_bytes` is in the file. Errors: kBusy, `depth` operations are outstanding: wait() first; kIo.
   Result<> submit(int fd, const Io& io);
   // As IoQueue::wait(). Errors of an operation: kIo, kNoSpace; kRange, a read past the end of the file.
@@ -53,6 +56,7 @@ class FdQueue {
 
   const uint32_t depth_;
   const Mode mode_;
+  uint16_t rights_ = 0;  // The kernel's number for those that were kept; 0: the submitter's.
   io_uring ring_{};
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;

@@ -105,7 +105,7 @@ Result<> Daemon::open_storage() {
     targets.push_back(std::move(*target));
   }
   node.store = std::make_unique<objects::RegionStore>(std::move(targets), *node.journal);
-  node.filesets = std::make_unique<objects::FilesetStore>(node.settings.file_roots, *node.journal);
+  node.filesets = std::make_unique<objects::FilesetStore>(node.settings.file_roots, *node.journal, *node.permissions);
   if (auto loaded = node.store->load(); !loaded) return loaded;
   node.databases = std::make_unique<objects::DatabaseStore>(node.settings.database_root, *node.journal);
   node.settings.engine.scratch = std::filesystem::absolute(node.settings.state_dir);
@@ -161,11 +161,16 @@ Result<> Daemon::open_services() {
                             : node.jobs->decision(staging.job) == model::Decision::kCommit;
   };
   if (auto swept = node.filesets->sweep(is_known); !swept) return swept;
-  const auto is_here = [&node](const Id& id) {
+  // What could not be swept is tried again, with its owner's rights.
+  auto stagings = node.journal->stagings();
+  if (!stagings) return std::move(stagings).error();
+  std::set<Id> unswept;
+  for (const journal::StagingRecord& staging : *stagings) unswept.insert(staging.job);
+  const auto is_here = [&node, &unswept](const Id& id) {
     const auto region = node.store->find(id);
     const auto database = node.databases->find(id);
     return region.region || !region.moved.address.empty() || database.database || !database.moved.address.empty() ||
-           node.jobs->find(id) || node.inbound->find(id);
+           node.jobs->find(id) || node.inbound->find(id) || unswept.contains(id);
   };
   if (auto kept = node.permissions->keep_only(is_here); !kept) return kept;
 

@@ -7,6 +7,7 @@
 #include "daemon/directory.hpp"
 #include "daemon/group.hpp"
 #include "daemon/requests.hpp"
+#include "objects/files/file_user.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -16,8 +17,7 @@ using objects::Want;
 // For the daemon's own user, its administrators and other daemons only.
 bool is_privileged(const protocol::Decoded& message) {
   const auto* bandwidth = message.body<wire::BandwidthRequest>();
-  return message.body<wire::MigrateFilesRequest>() != nullptr ||  // They would be read and written with this daemon's rights.
-         message.body<wire::PlanRequest>() != nullptr || message.body<wire::PlanActionRequest>() != nullptr ||
+  return message.body<wire::PlanRequest>() != nullptr || message.body<wire::PlanActionRequest>() != nullptr ||
          message.body<wire::PlanListRequest>() != nullptr ||  // Plans have files in them, and objects of several users.
          message.body<wire::DecisionRequest>() != nullptr ||  // Other daemons ask that.
          (bandwidth != nullptr && bandwidth->set());          // It concerns everybody's jobs.
@@ -87,12 +87,25 @@ Result<> Requests::permit(const protocol::Decoded& message) const {
       if (auto may = permit_region(id_of(id), "", of->copy() ? Want::kRead : Want::kWrite); !may) return may;
     return permit_destination(of->destination());
   }
+  if (const auto* of = message.body<wire::MigrateFilesRequest>()) {
+    // They are read and written with the caller's rights: what it may touch the kernel says.
+    if (auto can = objects::check_can_act(); !can) {
+      log::warn("user {}, group {}, is refused: {}", caller_.uid, caller_.gid, can.error().text);
+      return can;
+    }
+    return permit_destination(of->destination());
+  }
   if (const auto* of = message.body<wire::DatabaseStatRequest>())
     return permit_database(id_of(of->id()), protocol::text_of(of->name()), Want::kRead);
   if (const auto* of = message.body<wire::DatabaseDestroyRequest>()) return permit_database(id_of(of->id()), "", Want::kWrite);
   if (const auto* of = message.body<wire::DatabaseWorkRequest>()) return objects::check_work(*node_.permissions, caller_, *of);
   if (const auto* of = message.body<wire::MigrateDatabaseRequest>()) {
     if (auto may = permit_database(id_of(of->id()), "", Want::kWrite); !may) return may;
+    if (!protocol::text_of(of->new_root()).empty()) {
+      // It is made, and kept, with the daemon's rights: in a user's directory he could lead them elsewhere.
+      log::warn("user {}, group {}, is refused: to choose where a database is kept", caller_.uid, caller_.gid);
+      return Error{Errc::kDenied, "users' databases are kept in the destination's database_root: leave --new-root out"};
+    }
     return permit_destination(of->destination());
   }
   if (const auto* of = message.body<wire::JobRequest>()) return permit_job(of->job());

@@ -18,7 +18,9 @@ Result<Reservation> InboundTable::reserve(fabric::Channel& channel, const wire::
     if (object->kind() != kind) return Error{Errc::kProtocol, "the objects of a job are all of one kind"};
   switch (static_cast<objects::ObjectKind>(kind)) {
     case objects::ObjectKind::kRegion: return reserve_regions(store_, offer, id);
-    case objects::ObjectKind::kFileset: return reserve_filesets(filesets_, channel, offer, id, settings_);
+    case objects::ObjectKind::kFileset:
+      if (auto kept = while_attending(channel, [&] { return keep_asker(offer, id); }); !kept) return std::move(kept).error();
+      return reserve_filesets(filesets_, channel, offer, id, settings_);
     case objects::ObjectKind::kDatabase: return reserve_databases(databases_, filesets_, channel, offer, id, settings_);
   }
   return Error{Errc::kUnsupported, "this release knows no objects of that kind"};
@@ -48,6 +50,21 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
   return taken;
 }
 
+// Before anything is made for it: whose rights the job's files are written with, also when a restart clears up after it.
+// Without a word it is the daemon's own. Errors: kProtocol, the objects are of several users; the journal's.
+Result<> InboundTable::keep_asker(const wire::OfferRequest& offer, const Id& id) {
+  const wire::Permission* first = offer.objects()->Get(0)->permission();
+  for (const wire::ObjectOffer* object : *offer.objects()) {
+    const wire::Permission* said = object->permission();
+    const bool same =
+        first == nullptr || said == nullptr ? first == said : said->uid() == first->uid() && said->gid() == first->gid();
+    if (!same) return Error{Errc::kProtocol, "the filesets of a job are all of one user's"};
+  }
+  if (first == nullptr) return Done{};
+  if (!settings_.permissions) return Error{Errc::kUnsupported, "this node knows no users"};
+  return settings_.permissions->set(id, {first->uid(), first->gid()}, !offer.dry_run());
+}
+
 // Before anybody can ask for them. Only daemons and administrators come so far: what they say about users is believed.
 Result<> InboundTable::keep_permissions(const wire::OfferRequest& offer, const Reservation& reserved) {
   if (!settings_.permissions) return Done{};
@@ -55,7 +72,8 @@ Result<> InboundTable::keep_permissions(const wire::OfferRequest& offer, const R
   std::vector<objects::Permission> permissions;
   for (uint32_t i = 0; i < reserved.answers.size() && i < offer.objects()->size(); ++i) {
     const wire::Permission* said = offer.objects()->Get(i)->permission();
-    if (said == nullptr || reserved.answers[i].error() != 0) continue;
+    const bool is_fileset = offer.objects()->Get(i)->kind() == static_cast<uint8_t>(objects::ObjectKind::kFileset);
+    if (said == nullptr || is_fileset || reserved.answers[i].error() != 0) continue;
     constexpr uint32_t kModeMask = 0777;
     ids.push_back(protocol::from_wire(reserved.answers[i].destination_id()));
     permissions.push_back({said->uid(), said->gid(), said->mode() & kModeMask});

@@ -68,6 +68,7 @@ class InboundTable {
                                                 protocol::Encoder& encoder, const std::shared_ptr<InboundJob>& job,
                                                 PassKind kind);
   std::vector<wire::Id> new_tokens(const std::shared_ptr<InboundJob>& job, uint32_t streams);
+  Result<> keep_asker(const wire::OfferRequest& offer, const Id& id);
   Result<> keep_permissions(const wire::OfferRequest& offer, const Reservation& reserved);
   Result<Reservation> reserve(fabric::Channel& channel, const wire::OfferRequest& offer, const Id& id);
   // The job of an earlier attempt, if what is here is of use to this one. Errors: as InboundJob::resume().

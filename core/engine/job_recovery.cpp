@@ -54,6 +54,7 @@ Result<> JobTable::recover_one(const journal::OutboundJob& record, const journal
       if (object.kind == objects::ObjectKind::kFileset) {
         auto source = filesets_.open_again(record.job, object);
         if (!source) return std::move(source).error();
+        if (*source == nullptr) continue;
         if (done)
           (*source)->finish_move({record.address, record.target, {}});
         else

@@ -64,7 +64,11 @@ Result<> OutboundJob::transfer(fabric::Channel& channel) {
 
 // A copy belongs to whoever asked for it, what moves to its owner.
 std::optional<objects::Permission> OutboundJob::permission_there(const journal::JobObject& object) const {
-  if (!settings_.permissions || object.kind == objects::ObjectKind::kFileset) return std::nullopt;
+  if (!settings_.permissions) return std::nullopt;
+  if (object.kind == objects::ObjectKind::kFileset) {  // What it is owned by says its listing; this says whose job it is.
+    const objects::Permission asker = settings_.permissions->of(request_.job);
+    return asker == settings_.permissions->own() ? std::nullopt : std::optional(asker);
+  }
   objects::Permission permission = settings_.permissions->of(object.id);
   if (request_.copy) {
     const objects::Permission asker = settings_.permissions->of(request_.job);

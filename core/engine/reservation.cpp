@@ -123,7 +123,7 @@ Result<Reservation> reserve_filesets(objects::FilesetStore& filesets, fabric::Ch
         wanted = std::move(sink).error();
       }
     } else {
-      wanted = filesets.look(directory, std::move(*files), offer.update());
+      wanted = filesets.look(job, directory, std::move(*files), offer.update());
     }
     if (!wanted) {
       refuse(reserved, its_id, wanted.error());

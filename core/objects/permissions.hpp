@@ -42,6 +42,8 @@ class Permissions {
   Result<> keep_only(const std::function<bool(const Id&)>& is_known);
 
   Permission of(const Id& id) const;
+  // That of the daemon's own user.
+  const Permission& own() const { return own_; }
   // `lasting`: also after a restart; then durable when it returns (blocks). Errors: those of the journal; nothing has changed.
   Result<> set(const Id& id, const Permission& permission, bool lasting) {
     return set_all(std::span(&id, 1), std::span(&permission, 1), lasting);

@@ -36,7 +36,7 @@ Result<const FileRoot*> FileRoots::allowed(const std::string& normal, RootUse us
                                           log::printable(normal), use == RootUse::kRead ? "be read" : "be written")};
 }
 
-Result<RootedDirectory> FileRoots::open(const std::string& path, RootUse use) const {
+Result<RootedDirectory> FileRoots::open(const std::string& path, RootUse use, const FileUserPtr& user) const {
   auto normal = normal_path(path);
   if (!normal) return std::move(normal).error();
   auto root = allowed(*normal, use);
@@ -45,20 +45,22 @@ Result<RootedDirectory> FileRoots::open(const std::string& path, RootUse use) co
   const UniqueFd fd(::open(top.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return file_error(fmt::format("the root '{}'", top), errno);
   const size_t skip = top == "/" ? 1 : std::min(top.size() + 1, normal->size());
+  const ActAs as(user);
   auto opened =
-      open_beneath(fd.get(), normal->substr(skip), O_RDONLY | O_DIRECTORY, Links::kInside, "'" + log::printable(*normal) + "'");
+      open_beneath(fd.get(), normal->substr(skip), O_PATH | O_DIRECTORY, Links::kInside, "'" + log::printable(*normal) + "'");
   if (!opened) return std::move(opened).error();
   return RootedDirectory{std::move(*opened), std::move(*normal)};
 }
 
-Result<RootedDirectory> FileRoots::open_parent(const std::string& path, RootUse use) const {
+Result<RootedDirectory> FileRoots::open_parent(const std::string& path, RootUse use, const FileUserPtr& user) const {
   auto normal = normal_path(path);
   if (!normal) return std::move(normal).error();
   const std::string parent = normal->substr(0, std::max<size_t>(1, normal->rfind('/')));
   auto root = allowed(*normal, use);
   if (!root) return std::move(root).error();
-  if ((*root)->path != *normal) return open(parent, use);
-  UniqueFd fd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if ((*root)->path != *normal) return open(parent, use, user);
+  const ActAs as(user);
+  UniqueFd fd(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return file_error("'" + log::printable(parent) + "'", errno);
   return RootedDirectory{std::move(fd), parent};
 }

@@ -6,6 +6,7 @@
 
 #include "base/result.hpp"
 #include "objects/files/beneath.hpp"
+#include "objects/files/file_user.hpp"
 
 namespace godwit::objects {
 
@@ -19,7 +20,7 @@ enum class RootUse : uint8_t { kRead, kWrite };
 
 // A directory below a root.
 struct RootedDirectory {
-  UniqueFd fd;
+  UniqueFd fd;       // Of the path alone (O_PATH): to search it is enough.
   std::string path;  // Absolute, without "." and empty components.
 };
 
@@ -28,12 +29,13 @@ class FileRoots {
  public:
   explicit FileRoots(std::vector<FileRoot> roots) : roots_(std::move(roots)) {}
 
-  // Opens the directory at `path`, below the root that allows it. Roots are opened each time: a file system may be mounted
+  // Opens the directory at `path`, below the root that allows it: the root itself with the daemon's rights, what is below with
+  // the user's. Roots are opened each time: a file system may be mounted
   // there later. Symbolic links below the root are followed as long as they stay there. Blocks for the disk. Errors: kInvalid,
-  // not absolute or with ".."; kDenied, no root allows this use, or a link leads outside; kNotFound; kIo.
-  Result<RootedDirectory> open(const std::string& path, RootUse use) const;
+  // not absolute or with ".."; kDenied, no root allows this use, the user may not, or a link leads outside; kNotFound; kIo.
+  Result<RootedDirectory> open(const std::string& path, RootUse use, const FileUserPtr& user) const;
   // The same for the directory that `path` is in: `path` itself must be allowed, and may be a root.
-  Result<RootedDirectory> open_parent(const std::string& path, RootUse use) const;
+  Result<RootedDirectory> open_parent(const std::string& path, RootUse use, const FileUserPtr& user) const;
 
  private:
   Result<const FileRoot*> allowed(const std::string& normal, RootUse use) const;

@@ -160,13 +160,20 @@ class FileVolumeQueue final : public pmem::IoQueue {
     io.token = part;
     ++work.left;
     for (;;) {
-      auto submitted = queue_->submit(*fd, io);
+      auto submitted = submit_part(*fd, io);
       if (submitted) return;
       auto done =
           submitted.error().code == Errc::kBusy ? queue_->wait(1) : Result<std::vector<pmem::IoDone>>(submitted.error());
       if (!done) return part_done(part, std::move(done).error());
       take(*done);
     }
+  }
+
+  // What is done at once is done with this thread's rights.
+  Result<> submit_part(int fd, const pmem::Io& io) {
+    if (volume_.mode_ == pmem::FdQueue::Mode::kRing) return queue_->submit(fd, io);
+    const ActAs as(volume_.user_);
+    return queue_->submit(fd, io);
   }
 
   void take(const std::vector<pmem::IoDone>& done) {
@@ -207,6 +214,10 @@ class FileVolumeQueue final : public pmem::IoQueue {
 Result<std::unique_ptr<pmem::IoQueue>> FileVolume::open_queue(uint32_t depth) {
   auto queue = pmem::FdQueue::open(depth * 4, mode_);
   if (!queue) return std::move(queue).error();
+  if (user_) {
+    const ActAs as(user_);
+    if (auto kept = (*queue)->keep_rights(); !kept) return std::move(kept).error();
+  }
   return std::unique_ptr<pmem::IoQueue>(std::make_unique<FileVolumeQueue>(*this, std::move(*queue), depth));
 }
 

@@ -10,6 +10,7 @@
 
 #include "model/fileset.hpp"
 #include "objects/files/beneath.hpp"
+#include "objects/files/file_user.hpp"
 #include "pmem/fd_queue.hpp"
 #include "pmem/volume.hpp"
 
@@ -33,7 +34,9 @@ class VolumeFiles {
 class FileVolume final : public pmem::Volume {
  public:
   // `mode`: how its queues do their operations. `job`: what they are for; all bytes of a file gone this way, it is finished.
-  FileVolume(pmem::FdQueue::Mode mode, pmem::Io::Direction job) : mode_(mode), job_(job) {}
+  // `user`: whose rights they are done with: who writes may run into a quota, or into the blocks that are kept for root.
+  FileVolume(pmem::FdQueue::Mode mode, pmem::Io::Direction job, FileUserPtr user = nullptr)
+      : mode_(mode), job_(job), user_(std::move(user)) {}
   // How the files of the directory `fd` are read and written best.
   static pmem::FdQueue::Mode mode_for(int fd);
 
@@ -80,6 +83,7 @@ class FileVolume final : public pmem::Volume {
 
   const pmem::FdQueue::Mode mode_;
   const pmem::Io::Direction job_;
+  const FileUserPtr user_;
   std::vector<Run> runs_;
   uint64_t length_bytes_ = 0;
   std::vector<Files> filesets_;

@@ -31,21 +31,38 @@ Result<> check_room(int fd, uint64_t bytes, const std::string& shown) {
                                            format_size(bytes))};
 }
 
+// What the rename at the end would want of this thread's user: better known now. `there`: of what it replaces, or null.
+Result<> check_may_place(const RootedDirectory& place, const std::string& name, const struct stat* there) {
+  const auto shown = [&] { return fmt::format("'{}'", log::printable(place.path)); };
+  const auto top = [&] { return fmt::format("'{}/{}'", log::printable(place.path), log::printable(name)); };
+  if (faccessat(place.fd.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) return file_error(shown(), errno);
+  if (there == nullptr || acts_as_root()) return Done{};
+  struct stat status {};
+  if (fstat(place.fd.get(), &status) != 0) return file_error(shown(), errno);
+  const bool is_sticky = (status.st_mode & S_ISVTX) != 0;
+  if (is_sticky && status.st_uid != acting_uid() && there->st_uid != acting_uid()) return file_error(top(), EPERM);
+  // It gets another parent, which is written into it.
+  if (S_ISDIR(there->st_mode) && faccessat(place.fd.get(), name.c_str(), W_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) != 0)
+    return file_error(top(), errno);
+  return Done{};
+}
+
 }  // namespace
 
 std::string incoming_name(const Id& job) { return ".godwit-" + to_string(job) + ".in"; }
 
-Result<std::shared_ptr<IncomingDirectory>> IncomingDirectory::make(journal::Journal& journal, const Id& job,
+Result<std::shared_ptr<IncomingDirectory>> IncomingDirectory::make(journal::Journal& journal, const Id& job, FileUserPtr user,
                                                                    RootedDirectory place) {
   if (auto noted = journal.note_staging({job, true, place.path}); !noted) return std::move(noted).error();
-  std::shared_ptr<IncomingDirectory> made(new IncomingDirectory(journal, job, std::move(place)));
+  std::shared_ptr<IncomingDirectory> made(new IncomingDirectory(journal, job, std::move(user), std::move(place)));
   const std::string name = incoming_name(job);
   const std::string what = "'" + log::printable(made->place_.path) + "'";
-  Result<UniqueFd> fd = Error{Errc::kIo, ""};
-  if (mkdirat(made->place_.fd.get(), name.c_str(), S_IRWXU) != 0)
-    fd = file_error(what, errno);
-  else
-    fd = open_beneath(made->place_.fd.get(), name, O_RDONLY | O_DIRECTORY, Links::kNone, what);
+  const auto make_and_open = [&]() -> Result<UniqueFd> {
+    const ActAs as(made->user_);
+    if (mkdirat(made->place_.fd.get(), name.c_str(), S_IRWXU) != 0) return file_error(what, errno);
+    return open_beneath(made->place_.fd.get(), name, O_RDONLY | O_DIRECTORY, Links::kNone, what);
+  };
+  auto fd = make_and_open();
   if (!fd) {
     made->leave();
     return std::move(fd).error();
@@ -54,8 +71,10 @@ Result<std::shared_ptr<IncomingDirectory>> IncomingDirectory::make(journal::Jour
   return made;
 }
 
-std::shared_ptr<IncomingDirectory> IncomingDirectory::find(journal::Journal& journal, const Id& job, RootedDirectory place) {
-  std::shared_ptr<IncomingDirectory> found(new IncomingDirectory(journal, job, std::move(place)));
+std::shared_ptr<IncomingDirectory> IncomingDirectory::find(journal::Journal& journal, const Id& job, FileUserPtr user,
+                                                           RootedDirectory place) {
+  std::shared_ptr<IncomingDirectory> found(new IncomingDirectory(journal, job, std::move(user), std::move(place)));
+  const ActAs as(found->user_);
   auto fd = open_beneath(found->place_.fd.get(), incoming_name(job), O_RDONLY | O_DIRECTORY, Links::kNone, "");
   if (fd) found->fd_ = std::move(*fd);
   return found;
@@ -68,7 +87,11 @@ uint64_t IncomingDirectory::inode() const {
 
 void IncomingDirectory::leave() {
   if (trees_ > 0 && --trees_ > 0) return;
-  if (auto gone = remove_tree(place_.fd.get(), incoming_name(job_)); !gone) {
+  const auto remove = [&] {
+    const ActAs as(user_);
+    return remove_tree(place_.fd.get(), incoming_name(job_));
+  };
+  if (auto gone = remove(); !gone) {
     log::error("'{}' keeps '{}': {}", log::printable(place_.path), incoming_name(job_), gone.error().text);
     return;
   }
@@ -90,6 +113,7 @@ class SinkFiles final : public VolumeFiles {
 
   std::string describe(uint32_t entry) const override { return writer.describe(entry); }
   Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction direction) override {
+    const ActAs as(incoming->user());
     const bool writes = direction == pmem::Io::Direction::kWrite;
     // The source tries again on that, and the tree is sent anew.
     if (writes && is_whole) return Error{Errc::kBusy, describe(entry) + " has arrived, and has other bytes at its source now"};
@@ -102,6 +126,7 @@ class SinkFiles final : public VolumeFiles {
     return fd;
   }
   Result<> finished(uint32_t entry, int fd, pmem::Io::Direction direction) override {
+    const ActAs as(incoming->user());
     return direction == pmem::Io::Direction::kWrite ? writer.dress(entry, fd) : Done{};
   }
 };
@@ -129,6 +154,7 @@ Result<FilesetSink::Plan> FilesetSink::plan(const RootedDirectory& place, model:
     return Error{Errc::kExists, fmt::format("'{}/{}' is there already; --update brings it up to date",
                                             log::printable(place.path), log::printable(name))};
   const size_t received = files.entries.size();
+  if (auto may = check_may_place(place, name, plan.replaces ? &status : nullptr); !may) return std::move(may).error();
   if (plan.replaces) {
     auto wanted = compare(place.fd.get(), name, place.path, files);
     if (!wanted) return std::move(wanted).error();
@@ -144,6 +170,7 @@ Result<FilesetSink::Plan> FilesetSink::plan(const RootedDirectory& place, model:
 Result<std::unique_ptr<FilesetSink>> FilesetSink::make(std::shared_ptr<IncomingDirectory> incoming, model::Fileset files,
                                                        bool update, std::shared_ptr<FileVolume> volume) {
   std::unique_ptr<FilesetSink> sink(new FilesetSink(std::move(incoming), files.entries[0].name));
+  const ActAs as(sink->incoming_->user());
   const RootedDirectory& place = sink->incoming_->place();
   const size_t received = files.entries.size();
   auto plan = FilesetSink::plan(place, files, update);
@@ -172,6 +199,7 @@ Result<std::unique_ptr<FilesetSink>> FilesetSink::find(std::shared_ptr<IncomingD
                                                        std::span<const std::byte> listing, std::shared_ptr<FileVolume> volume) {
   auto files = protocol::decode_fileset(listing);
   if (!files) return std::move(files).error();
+  const ActAs as(incoming->user());
   std::unique_ptr<FilesetSink> sink(new FilesetSink(std::move(incoming), files->entries[0].name));
   sink->files_ = std::make_shared<SinkFiles>(sink->incoming_, std::move(*files));
   sink->files_->was_found = true;
@@ -196,6 +224,7 @@ Result<> FilesetSink::begin_attempt(std::span<const Extent> landed) {
 }
 
 Result<> FilesetSink::finish() {
+  const ActAs as(incoming_->user());
   if (!files_->is_whole) {
     if (files_->was_found)
       if (auto dressed = files_->writer.dress_all(); !dressed) return dressed;
@@ -223,6 +252,15 @@ Result<> FilesetSink::note_unfinished(std::vector<std::byte>& listing) const {
 
 // Whatever happens here happens again after a crash: each step leaves a state from which it goes on.
 void FilesetSink::adopt() {
+  if (!show()) return;  // Its directory stays, with all that it holds.
+  // With the daemon's rights: who may write a directory need not be let read it.
+  const UniqueFd place(openat(incoming_->place().fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!place || fsync(place.get()) != 0) log::error("{}: {}", describe(), file_error("fsync of its directory", errno).text);
+  incoming_->leave();
+}
+
+bool FilesetSink::show() const {
+  const ActAs as(incoming_->user());
   const int place = incoming_->place().fd.get();
   const int from = incoming_->fd();
   const uint64_t there = top_inode(place);
@@ -245,12 +283,11 @@ void FilesetSink::adopt() {
       const auto kept = rename_new(from, name_, place, other);
       log::error("{} could not be shown ({}); it is at '{}/{}'{}", describe(), shown.error().text,
                  log::printable(incoming_->place().path), log::printable(other), kept ? "" : ": " + kept.error().text);
-      if (!kept) return;  // Its directory stays, with all that it holds.
+      if (!kept) return false;
     }
   }
   if (files_) files_->writer.show_mode(place);
-  if (fsync(place) != 0) log::error("{}: {}", describe(), file_error("fsync of its directory", errno).text);
-  incoming_->leave();
+  return true;
 }
 
 void FilesetSink::drop() {

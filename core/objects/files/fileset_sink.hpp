@@ -18,9 +18,14 @@ std::string incoming_name(const Id& job);
 class IncomingDirectory {
  public:
   // Makes it, noted in the journal first so that a restart finds it. Errors: kDenied, kNoSpace, kIo, the journal's.
-  static Result<std::shared_ptr<IncomingDirectory>> make(journal::Journal& journal, const Id& job, RootedDirectory place);
+  static Result<std::shared_ptr<IncomingDirectory>> make(journal::Journal& journal, const Id& job, FileUserPtr user,
+                                                         RootedDirectory place);
   // Opens the one that was made before a restart. It may have gone.
-  static std::shared_ptr<IncomingDirectory> find(journal::Journal& journal, const Id& job, RootedDirectory place);
+  static std::shared_ptr<IncomingDirectory> find(journal::Journal& journal, const Id& job, FileUserPtr user,
+                                                 RootedDirectory place);
+
+  // Whose rights all that is done here is done with.
+  const FileUserPtr& user() const { return user_; }
 
   const RootedDirectory& place() const { return place_; }
   int fd() const { return fd_.get(); }
@@ -31,11 +36,12 @@ class IncomingDirectory {
   void leave();
 
  private:
-  IncomingDirectory(journal::Journal& journal, const Id& job, RootedDirectory place)
-      : journal_(journal), job_(job), place_(std::move(place)) {}
+  IncomingDirectory(journal::Journal& journal, const Id& job, FileUserPtr user, RootedDirectory place)
+      : journal_(journal), job_(job), user_(std::move(user)), place_(std::move(place)) {}
 
   journal::Journal& journal_;
   const Id job_;
+  const FileUserPtr user_;
   const RootedDirectory place_;
   UniqueFd fd_;
   uint32_t trees_ = 0;
@@ -51,7 +57,7 @@ class FilesetSink final : public Sink {
     bool replaces = false;
     std::vector<bool> wanted = {};  // By entry; empty: all.
   };
-  // Errors: as make().
+  // With the rights of the calling thread. Errors: as make().
   static Result<Plan> plan(const RootedDirectory& place, model::Fileset& files, bool update);
   // Makes the tree, without its data: directories, links and files that are empty. With `update`, a tree of that name that is
   // there already gives what is the same: wanted() tells what is not. Errors: kExists, without `update` or where the two tops
@@ -82,6 +88,8 @@ class FilesetSink final : public Sink {
   FilesetSink(std::shared_ptr<IncomingDirectory> incoming, std::string name)
       : incoming_(std::move(incoming)), name_(std::move(name)) {}
   uint64_t top_inode(int directory) const;
+  // Puts it in its place. Whether its directory can go.
+  bool show() const;
 
   const std::shared_ptr<IncomingDirectory> incoming_;
   const std::string name_;

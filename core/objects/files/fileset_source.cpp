@@ -16,19 +16,56 @@
 
 namespace godwit::objects {
 
+namespace {
+
+// Whether this thread's user may remove all of it: better known before it has moved. Errors: kDenied, the text names the first.
+Result<> check_removable(const RootedDirectory& directory, const Walked& walked) {
+  if (acts_as_root()) return Done{};
+  const auto& entries = walked.files.entries;
+  const auto& top = entries[0];
+  const auto refused = [&](int number) {
+    return file_error(fmt::format("'{}/{}', which a move removes", log::printable(directory.path), log::printable(top.name)),
+                      number);
+  };
+  if (faccessat(directory.fd.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) return refused(errno);
+  struct stat status {};
+  if (fstat(directory.fd.get(), &status) != 0) return refused(errno);
+  if ((status.st_mode & S_ISVTX) != 0 && status.st_uid != acting_uid() && top.user != acting_uid()) return refused(EPERM);
+  std::vector<bool> is_looked_at(entries.size());
+  for (uint32_t i = 1; i < entries.size(); ++i) {
+    const uint32_t parent = entries[i].parent;
+    const auto refusal = [&](int number) {
+      return file_error(fmt::format("'{}/{}', which a move removes", log::printable(directory.path),
+                                    log::printable(path_of(walked.files, i))),
+                        number);
+    };
+    if (entries[parent].user == acting_uid()) continue;  // Who can open it up.
+    if ((entries[parent].mode & S_ISVTX) != 0 && entries[i].user != acting_uid()) return refusal(EPERM);
+    if (is_looked_at[parent]) continue;
+    is_looked_at[parent] = true;
+    auto fd = open_beneath(directory.fd.get(), path_of(walked.files, parent), O_PATH | O_DIRECTORY, Links::kNone, "");
+    if (!fd || faccessat(fd->get(), ".", W_OK | X_OK, AT_EACCESS) != 0) return refusal(fd ? errno : EACCES);
+  }
+  return Done{};
+}
+
+}  // namespace
+
 std::string outgoing_name(const Id& job) { return ".godwit-" + to_string(job) + ".out"; }
 
-FilesetSource::FilesetSource(journal::Journal& journal, const Id& job, RootedDirectory directory, std::string name)
+FilesetSource::FilesetSource(journal::Journal& journal, const Id& job, FileUserPtr user, RootedDirectory directory,
+                             std::string name)
     : journal_(journal),
       job_(job),
+      user_(std::move(user)),
       directory_(std::make_shared<RootedDirectory>(std::move(directory))),
       name_(std::move(name)) {}
 
 FilesetSource::~FilesetSource() = default;
 
 Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& roots, journal::Journal& journal, const Id& job,
-                                                           const std::string& path, const FilesetOptions& options,
-                                                           std::shared_ptr<FileVolume>& volume,
+                                                           FileUserPtr user, const std::string& path,
+                                                           const FilesetOptions& options, std::shared_ptr<FileVolume>& volume,
                                                            const std::atomic<bool>& cancelled) {
   auto normal = normal_path(path);
   if (!normal) return std::move(normal).error();
@@ -37,30 +74,35 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& root
   if (!model::is_file_name(name)) return Error{Errc::kInvalid, fmt::format("'{}' cannot be migrated", log::printable(*normal))};
   const std::string parent = slash == 0 ? "/" : normal->substr(0, slash);
   // The tree may itself be a root: then the directory that it is in need not be below one.
-  auto directory = roots.open_parent(*normal, RootUse::kRead);
+  auto directory = roots.open_parent(*normal, RootUse::kRead, user);
   if (!directory) return std::move(directory).error();
   if (options.move)
-    if (auto writable = roots.open(parent, RootUse::kWrite); !writable)
+    if (auto writable = roots.open(parent, RootUse::kWrite, user); !writable)
       return with_context("a move removes the source, which", std::move(writable).error());
+  const ActAs as(user);
   auto walked = walk(directory->fd.get(), name, options.walk, directory->path, cancelled);
   if (!walked) return std::move(walked).error();
   if (options.move && walked->left_out > 0)
     return Error{Errc::kInvalid, fmt::format("'{}' has {} files that would be left out, and a move removes them: copy it",
                                              log::printable(*normal), walked->left_out)};
-  if (!volume) volume = std::make_shared<FileVolume>(FileVolume::mode_for(directory->fd.get()), pmem::Io::Direction::kRead);
-  std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, std::move(*directory), std::move(name)));
+  if (options.move)
+    if (auto removable = check_removable(*directory, *walked); !removable) return std::move(removable).error();
+  if (!volume)
+    volume = std::make_shared<FileVolume>(FileVolume::mode_for(directory->fd.get()), pmem::Io::Direction::kRead, user);
+  std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, user, std::move(*directory), std::move(name)));
   source->files_ = std::make_shared<SourceFiles>(source->directory_, std::move(*walked),
-                                                 options.force ? Tolerance::kWriters : Tolerance::kNone);
+                                                 options.force ? Tolerance::kWriters : Tolerance::kNone, user);
   source->volume_ = volume;
   return source;
 }
 
 Result<std::unique_ptr<FilesetSource>> FilesetSource::open_again(const FileRoots& roots, journal::Journal& journal,
-                                                                 const Id& job, const journal::JobObject& object) {
-  auto directory = roots.open(object.target, RootUse::kWrite);
+                                                                 const Id& job, FileUserPtr user,
+                                                                 const journal::JobObject& object) {
+  auto directory = roots.open(object.target, RootUse::kWrite, user);
   if (!directory)
     return with_context(fmt::format("job {} moves '{}'", to_string(job), object.name), std::move(directory).error());
-  std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, std::move(*directory), object.name));
+  std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, std::move(user), std::move(*directory), object.name));
   source->hidden_ = true;
   return source;
 }
@@ -96,6 +138,7 @@ void FilesetSource::accepted(const std::vector<bool>& wanted) { extent_ = volume
 
 Result<> FilesetSource::hide() {
   if (auto noted = journal_.note_staging({job_, false, directory_->path}); !noted) return noted;
+  const ActAs as(user_);
   const std::string outgoing = outgoing_name(job_);
   if (mkdirat(directory_->fd.get(), outgoing.c_str(), S_IRWXU) != 0 && errno != EEXIST)
     return file_error(fmt::format("'{}/{}'", directory_->path, outgoing), errno);
@@ -112,7 +155,11 @@ Result<> FilesetSource::hide() {
 
 Result<> FilesetSource::stop(Deadline) {
   if (auto hidden = hide(); !hidden) return hidden;
-  auto same = recheck(directory_->fd.get(), files_->walked, outgoing_name(job_) + "/" + name_, directory_->path);
+  const auto look_again = [&] {
+    const ActAs as(user_);
+    return recheck(directory_->fd.get(), files_->walked, outgoing_name(job_) + "/" + name_, directory_->path);
+  };
+  auto same = look_again();
   if (!same) resume();
   return same;
 }
@@ -120,26 +167,37 @@ Result<> FilesetSource::stop(Deadline) {
 void FilesetSource::resume() {
   if (!hidden_) return;
   hidden_ = false;
-  put_back_outgoing(directory_->fd.get(), directory_->path, job_);
+  put_back_outgoing(directory_->fd.get(), directory_->path, job_, user_);
   leave_outgoing();
 }
 
 void FilesetSource::finish_move(const Moved&) {
   if (!hidden_) return;
   hidden_ = false;
-  if (auto gone = remove_tree(directory_->fd.get(), outgoing_name(job_) + "/" + name_); !gone)
-    log::error("{} has moved, but is not all removed: {}", describe(), gone.error().text);
+  const auto remove = [&] {
+    const ActAs as(user_);
+    return remove_tree(directory_->fd.get(), outgoing_name(job_) + "/" + name_);
+  };
+  if (auto gone = remove(); !gone) log::error("{} has moved, but is not all removed: {}", describe(), gone.error().text);
   leave_outgoing();
 }
 
 // The last tree of the job in this directory takes the directory of the outgoing with it.
 void FilesetSource::leave_outgoing() {
-  if (unlinkat(directory_->fd.get(), outgoing_name(job_).c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return;
+  if (auto gone = remove_outgoing(directory_->fd.get(), job_, user_); !gone) return;
   if (auto forgotten = journal_.forget_staging({job_, false, directory_->path}); !forgotten)
     log::error("{}", forgotten.error().text);
 }
 
-void put_back_outgoing(int directory, const std::string& shown, const Id& job) {
+Result<> remove_outgoing(int directory, const Id& job, const FileUserPtr& user) {
+  const ActAs as(user);
+  const std::string outgoing = outgoing_name(job);
+  if (unlinkat(directory, outgoing.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return file_error(outgoing, errno);
+  return Done{};
+}
+
+void put_back_outgoing(int directory, const std::string& shown, const Id& job, const FileUserPtr& user) {
+  const ActAs as(user);
   const std::string outgoing = outgoing_name(job);
   auto out = open_beneath(directory, outgoing, O_RDONLY | O_DIRECTORY, Links::kNone, outgoing);
   if (!out) return;

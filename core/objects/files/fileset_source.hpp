@@ -27,14 +27,15 @@ class SourceFiles;
 
 class FilesetSource final : public Source {
  public:
-  // Walks the tree at `path`. Its data are added to `volume` once the destination has accepted it.
-  // Errors: as FileRoots::open() and walk(); kInvalid, "/" or a move that would leave something out; kExists, the journal's.
+  // Walks the tree at `path`, with the rights of `user`, as all that is done with it. Its data are added to `volume` once the
+  // destination has accepted it. Errors: as FileRoots::open() and walk(); kInvalid, "/" or a move that would leave something
+  // out; kExists, the journal's.
   static Result<std::unique_ptr<FilesetSource>> open(const FileRoots& roots, journal::Journal& journal, const Id& job,
-                                                     const std::string& path, const FilesetOptions& options,
+                                                     FileUserPtr user, const std::string& path, const FilesetOptions& options,
                                                      std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled);
   // After a restart: one whose move had been decided, out of sight. Errors: as FileRoots::open().
   static Result<std::unique_ptr<FilesetSource>> open_again(const FileRoots& roots, journal::Journal& journal, const Id& job,
-                                                           const journal::JobObject& object);
+                                                           FileUserPtr user, const journal::JobObject& object);
   ~FilesetSource() override;
 
   ObjectKind kind() const override { return ObjectKind::kFileset; }
@@ -55,12 +56,13 @@ class FilesetSource final : public Source {
   void finish_move(const Moved& moved) override;
 
  private:
-  FilesetSource(journal::Journal& journal, const Id& job, RootedDirectory directory, std::string name);
+  FilesetSource(journal::Journal& journal, const Id& job, FileUserPtr user, RootedDirectory directory, std::string name);
   Result<> hide();
   void leave_outgoing();
 
   journal::Journal& journal_;
   const Id job_;
+  const FileUserPtr user_;
   const Id id_ = random_id();
   const std::shared_ptr<RootedDirectory> directory_;  // Where it is.
   const std::string name_;                            // There.
@@ -72,6 +74,8 @@ class FilesetSource final : public Source {
 
 // After a restart: puts back what a job that was not decided had taken out of sight. What cannot be put back, because there is
 // something of that name again, stays there; the log says so.
-void put_back_outgoing(int directory, const std::string& shown, const Id& job);
+void put_back_outgoing(int directory, const std::string& shown, const Id& job, const FileUserPtr& user);
+// The directory of the outgoing, which must be empty; no error if it is not there. Errors: kDenied, kIo.
+Result<> remove_outgoing(int directory, const Id& job, const FileUserPtr& user);
 
 }  // namespace godwit::objects

@@ -11,21 +11,41 @@
 
 namespace godwit::objects {
 
+Result<FileUserPtr> FilesetStore::user_of(const Id& job) const {
+  const Permission owner = permissions_.of(job);
+  return FileUser::find(owner.uid, owner.gid);
+}
+
+Result<FileUserPtr> FilesetStore::last_known_user_of(const Id& job) const {
+  auto user = user_of(job);
+  if (user || user.error().code != Errc::kNotFound) return user;
+  constexpr gid_t kNoGroup = 65534;
+  auto owner = std::make_shared<FileUser>();
+  owner->uid = permissions_.of(job).uid;
+  owner->gid = kNoGroup;
+  log::warn("job {}: {}; it is ended without the rights of groups", to_string(job), user.error().text);
+  return FileUserPtr(std::move(owner));
+}
+
 Result<std::unique_ptr<Source>> FilesetStore::open(const Id& job, const std::string& path, const FilesetOptions& options,
                                                    std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled) {
-  auto source = FilesetSource::open(roots_, journal_, job, path, options, volume, cancelled);
+  auto user = user_of(job);
+  if (!user) return std::move(user).error();
+  auto source = FilesetSource::open(roots_, journal_, job, std::move(*user), path, options, volume, cancelled);
   if (!source) return std::move(source).error();
   return std::unique_ptr<Source>(std::move(*source));
 }
 
 Result<FilesetStore::Reception> FilesetStore::begin_reception(const Id& job, const std::string& directory) {
-  auto place = roots_.open(directory, RootUse::kWrite);
+  auto user = user_of(job);
+  if (!user) return std::move(user).error();
+  auto place = roots_.open(directory, RootUse::kWrite, *user);
   if (!place) return std::move(place).error();
   const auto mode = FileVolume::mode_for(place->fd.get());
-  auto incoming = IncomingDirectory::make(journal_, job, std::move(*place));
+  auto incoming = IncomingDirectory::make(journal_, job, *user, std::move(*place));
   if (!incoming) return std::move(incoming).error();
   (*incoming)->enter();  // Until end_reception().
-  return Reception{std::move(*incoming), std::make_shared<FileVolume>(mode, pmem::Io::Direction::kWrite)};
+  return Reception{std::move(*incoming), std::make_shared<FileVolume>(mode, pmem::Io::Direction::kWrite, std::move(*user))};
 }
 
 Result<std::unique_ptr<FilesetSink>> FilesetStore::expect(const Reception& reception, model::Fileset files, bool update) {
@@ -33,31 +53,49 @@ Result<std::unique_ptr<FilesetSink>> FilesetStore::expect(const Reception& recep
 }
 
 Result<> FilesetStore::check_writable(const std::string& path) const {
-  auto place = roots_.open(path, RootUse::kWrite);
+  auto place = roots_.open(path, RootUse::kWrite, nullptr);
   if (!place) return std::move(place).error();
   return Done{};
 }
 
-Result<std::vector<bool>> FilesetStore::look(const std::string& directory, model::Fileset files, bool update) const {
-  auto place = roots_.open(directory, RootUse::kWrite);
+Result<std::vector<bool>> FilesetStore::look(const Id& job, const std::string& directory, model::Fileset files,
+                                             bool update) const {
+  auto user = user_of(job);
+  if (!user) return std::move(user).error();
+  auto place = roots_.open(directory, RootUse::kWrite, *user);
   if (!place) return std::move(place).error();
+  const ActAs as(*user);
   auto plan = FilesetSink::plan(*place, files, update);
   if (!plan) return std::move(plan).error();
   return std::move(plan->wanted);
 }
 
 Result<std::unique_ptr<Source>> FilesetStore::open_again(const Id& job, const journal::JobObject& object) {
-  auto source = FilesetSource::open_again(roots_, journal_, job, object);
+  auto user = last_known_user_of(job);
+  if (!user) return std::move(user).error();
+  auto source = FilesetSource::open_again(roots_, journal_, job, std::move(*user), object);
+  if (!source && is_others(job)) {
+    log::error("{}; what has moved stays in '{}'", source.error().text, outgoing_name(job));
+    if (auto forgotten = journal_.forget_staging({job, false, object.target}); !forgotten) return std::move(forgotten).error();
+    return std::unique_ptr<Source>();
+  }
   if (!source) return with_context("bring the directory back to end the job", std::move(source).error());
   return std::unique_ptr<Source>(std::move(*source));
 }
 
 Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::expect_again(const journal::InboundJob& job) {
-  auto place = roots_.open(job.target, RootUse::kWrite);
+  auto user = last_known_user_of(job.job);
+  if (!user) return std::move(user).error();
+  auto place = roots_.open(job.target, RootUse::kWrite, *user);
+  if (!place && is_others(job.job)) {
+    log::error("job {}: what has arrived stays in '{}': {}", to_string(job.job), incoming_name(job.job), place.error().text);
+    if (auto forgotten = journal_.forget_staging({job.job, true, job.target}); !forgotten) return std::move(forgotten).error();
+    return std::vector<std::unique_ptr<Sink>>{};
+  }
   if (!place)
     return with_context(fmt::format("job {} is decided or in doubt; bring its directory back", to_string(job.job)),
                         std::move(place).error());
-  const auto incoming = IncomingDirectory::find(journal_, job.job, std::move(*place));
+  const auto incoming = IncomingDirectory::find(journal_, job.job, std::move(*user), std::move(*place));
   std::vector<std::unique_ptr<Sink>> sinks;
   for (const journal::JobObject& object : job.objects) sinks.push_back(std::make_unique<FilesetSink>(incoming, object));
   return sinks;
@@ -66,19 +104,22 @@ Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::expect_again(const jour
 Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::find_unfinished(const journal::InboundJob& job,
                                                                          std::span<const std::vector<std::byte>> listings) {
   if (listings.size() != job.objects.size()) return Error{Errc::kNotFound, "the journal does not have its lists of files"};
-  auto place = roots_.open(job.target, RootUse::kWrite);
+  auto user = user_of(job.job);
+  if (!user) return std::move(user).error();
+  auto place = roots_.open(job.target, RootUse::kWrite, *user);
   if (!place) return std::move(place).error();
   const auto mode = FileVolume::mode_for(place->fd.get());
-  const auto incoming = IncomingDirectory::find(journal_, job.job, std::move(*place));
+  const auto incoming = IncomingDirectory::find(journal_, job.job, *user, std::move(*place));
   // Who may write the place may have put another directory there, with somebody else's files, or links to them.
   struct stat status {};
-  const bool is_ours = incoming->fd() >= 0 && fstat(incoming->fd(), &status) == 0 && status.st_uid == geteuid() &&
+  const uid_t its_owner = *user ? (*user)->uid : geteuid();
+  const bool is_ours = incoming->fd() >= 0 && fstat(incoming->fd(), &status) == 0 && status.st_uid == its_owner &&
                        (status.st_mode & 0077) == 0 &&
                        std::ranges::all_of(job.objects, [inode = incoming->inode()](const journal::JobObject& object) {
                          return object.extent.offset_bytes == inode;
                        });
   if (!is_ours) return Error{Errc::kNotFound, "its directory is gone"};
-  const auto volume = std::make_shared<FileVolume>(mode, pmem::Io::Direction::kWrite);
+  const auto volume = std::make_shared<FileVolume>(mode, pmem::Io::Direction::kWrite, std::move(*user));
   std::vector<std::unique_ptr<Sink>> sinks;
   for (const std::vector<std::byte>& listing : listings) {
     auto sink = FilesetSink::find(incoming, listing, volume);
@@ -88,25 +129,27 @@ Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::find_unfinished(const j
   return sinks;
 }
 
+Result<> FilesetStore::sweep_one(const journal::StagingRecord& staging, const RootedDirectory& place, const FileUserPtr& user) {
+  const ActAs as(user);
+  if (staging.incoming) return remove_tree(place.fd.get(), incoming_name(staging.job));
+  put_back_outgoing(place.fd.get(), staging.directory, staging.job, user);
+  return remove_outgoing(place.fd.get(), staging.job, user);
+}
+
 Result<> FilesetStore::sweep(const std::function<bool(const journal::StagingRecord&)>& known) {
   auto stagings = journal_.stagings();
   if (!stagings) return std::move(stagings).error();
   for (const journal::StagingRecord& staging : *stagings) {
     if (known(staging)) continue;
-    auto place = roots_.open(staging.directory, RootUse::kWrite);
+    auto user = last_known_user_of(staging.job);
+    auto place = user ? roots_.open(staging.directory, RootUse::kWrite, *user) : std::move(user).error();
     if (!place) {
       log::warn("what job {} left in '{}' stays: {}", to_string(staging.job), log::printable(staging.directory),
                 place.error().text);
       continue;
     }
-    Result<> gone = Done{};
-    if (staging.incoming) {
-      gone = remove_tree(place->fd.get(), incoming_name(staging.job));
-    } else {
-      put_back_outgoing(place->fd.get(), staging.directory, staging.job);
-      if (unlinkat(place->fd.get(), outgoing_name(staging.job).c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
-        gone = file_error(outgoing_name(staging.job), errno);
-    }
+    // With the rights of the job's owner: who may write there may have put there what is not his.
+    Result<> gone = sweep_one(staging, *place, *user);
     if (gone) gone = journal_.forget_staging(staging);
     if (!gone) log::error("'{}': {}", log::printable(staging.directory), gone.error().text);
   }

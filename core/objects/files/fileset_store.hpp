@@ -8,15 +8,18 @@
 
 #include "objects/files/fileset_sink.hpp"
 #include "objects/files/fileset_source.hpp"
+#include "objects/permissions.hpp"
 
 namespace godwit::objects {
 
-// Thread-safe.
+// Thread-safe. What is done for a job is done with the rights of whoever `permissions` has as its owner.
 class FilesetStore {
  public:
-  FilesetStore(std::vector<FileRoot> roots, journal::Journal& journal) : roots_(std::move(roots)), journal_(journal) {}
+  // `permissions` stay as long as this.
+  FilesetStore(std::vector<FileRoot> roots, journal::Journal& journal, const Permissions& permissions)
+      : roots_(std::move(roots)), journal_(journal), permissions_(permissions) {}
 
-  // As FilesetSource::open(): all filesets of a job share one volume, made with the first.
+  // As FilesetSource::open() and FileUser::find(): all filesets of a job share one volume, made with the first.
   Result<std::unique_ptr<Source>> open(const Id& job, const std::string& path, const FilesetOptions& options,
                                        std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled);
 
@@ -25,20 +28,22 @@ class FilesetStore {
     std::shared_ptr<IncomingDirectory> incoming;
     std::shared_ptr<FileVolume> volume;
   };
-  // Errors: as FileRoots::open() and IncomingDirectory::make(). To be ended by end_reception() once all sinks are made.
+  // Errors: as FileUser::find(), FileRoots::open() and IncomingDirectory::make(). To be ended by end_reception() once all sinks
+  // are made.
   Result<Reception> begin_reception(const Id& job, const std::string& directory);
   // Errors: as FilesetSink::make().
   Result<std::unique_ptr<FilesetSink>> expect(const Reception& reception, model::Fileset files, bool update);
   // If nothing is expected there, its directory goes.
   void end_reception(const Reception& reception) { reception.incoming->leave(); }
 
-  // Whether the directory at `path` may be written. Errors: as FileRoots::open().
+  // Whether the operator lets the directory at `path` be written. Errors: as FileRoots::open().
   Result<> check_writable(const std::string& path) const;
   // What expect() would want, by entry (empty: all); changes nothing. Errors: as begin_reception() and expect().
-  Result<std::vector<bool>> look(const std::string& directory, model::Fileset files, bool update) const;
+  Result<std::vector<bool>> look(const Id& job, const std::string& directory, model::Fileset files, bool update) const;
 
   // After a restart, what the journal's jobs had under way. Errors: kDenied, kNotFound: the directory is not to be had any
-  // more, and the text says that the operator has to bring it back.
+  // more, and the text says that the operator has to bring it back. But where the job was another user's, whose directory that
+  // is, and who may have taken it away, it stays as it is, which is logged: then null, or no sinks.
   Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object);
   Result<std::vector<std::unique_ptr<Sink>>> expect_again(const journal::InboundJob& job);
   // The same of a job that was receiving: `listings`, by object, are note_unfinished()'s. Errors also: as FilesetSink::find().
@@ -49,8 +54,15 @@ class FilesetStore {
   Result<> sweep(const std::function<bool(const journal::StagingRecord&)>& known);
 
  private:
+  Result<FileUserPtr> user_of(const Id& job) const;
+  // For what has to be ended. One whom this node does not know any more ends it as the owner of what is his, and no more.
+  Result<FileUserPtr> last_known_user_of(const Id& job) const;
+  bool is_others(const Id& job) const { return permissions_.of(job) != permissions_.own(); }
+  Result<> sweep_one(const journal::StagingRecord& staging, const RootedDirectory& place, const FileUserPtr& user);
+
   const FileRoots roots_;
   journal::Journal& journal_;
+  const Permissions& permissions_;
 };
 
 }  // namespace godwit::objects

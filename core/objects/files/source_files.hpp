@@ -20,9 +20,9 @@ enum class Tolerance : uint8_t {
 // Thread-safe: constant.
 class SourceFiles final : public VolumeFiles {
  public:
-  // `directory`: that the tree is in.
-  SourceFiles(std::shared_ptr<RootedDirectory> directory, Walked its_walked, Tolerance tolerance)
-      : walked(std::move(its_walked)), directory_(std::move(directory)), tolerance_(tolerance) {}
+  // `directory`: that the tree is in. `user`: whose rights they are opened with.
+  SourceFiles(std::shared_ptr<RootedDirectory> directory, Walked its_walked, Tolerance tolerance, FileUserPtr user = nullptr)
+      : walked(std::move(its_walked)), directory_(std::move(directory)), tolerance_(tolerance), user_(std::move(user)) {}
 
   const Walked walked;
 
@@ -36,6 +36,7 @@ class SourceFiles final : public VolumeFiles {
 
   const std::shared_ptr<RootedDirectory> directory_;
   const Tolerance tolerance_;
+  const FileUserPtr user_;
 };
 
 }  // namespace godwit::objects

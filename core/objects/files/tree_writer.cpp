@@ -11,6 +11,7 @@
 
 #include "base/fail_point.hpp"
 #include "base/log.hpp"
+#include "objects/files/file_user.hpp"
 
 namespace godwit::objects {
 
@@ -21,6 +22,8 @@ namespace {
 
 // Fewer files are synced one by one: the rest of their file system is not ours to wait for.
 constexpr size_t kSyncEachMax = 256;
+// For chown(2).
+constexpr auto kSameOwner = static_cast<uid_t>(-1);
 
 Result<> sync_one(int fd, const std::string& what) {
   int number = fail_point("files.sync");
@@ -71,7 +74,7 @@ Result<> TreeWriter::make(uint32_t index) const {
     return file_error(describe(index), errno);
   }
   if (symlinkat(entry.link.c_str(), at, entry.name.c_str()) != 0) return file_error(describe(index), errno);
-  if (geteuid() == 0) (void)fchownat(at, entry.name.c_str(), entry.user, entry.group, AT_SYMLINK_NOFOLLOW);
+  (void)fchownat(at, entry.name.c_str(), acts_as_root() ? entry.user : kSameOwner, entry.group, AT_SYMLINK_NOFOLLOW);
   const timespec times[2] = {{0, UTIME_OMIT}, {entry.modified.seconds, static_cast<long>(entry.modified.nanoseconds)}};
   (void)utimensat(at, entry.name.c_str(), times, AT_SYMLINK_NOFOLLOW);  // Not every file system keeps a link's.
   return Done{};
@@ -136,7 +139,9 @@ Result<> TreeWriter::dress_all() const {
 
 Result<> TreeWriter::dress(uint32_t index, int fd) const {
   const FileEntry& entry = files_.entries[index];
-  if (geteuid() == 0 && fchown(fd, entry.user, entry.group) != 0) return file_error(describe(index), errno);
+  // Others than root give nothing away; they may give it to a group of theirs.
+  if (fchown(fd, acts_as_root() ? entry.user : kSameOwner, entry.group) != 0 && acts_as_root())
+    return file_error(describe(index), errno);
   for (const model::Xattr& xattr : entry.xattrs)
     if (fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0) != 0)
       return file_error(fmt::format("attribute {} of {}", log::printable(xattr.name), describe(index)), errno);

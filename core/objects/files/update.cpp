@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/log.hpp"
+#include "objects/files/file_user.hpp"
 #include "objects/files/walk.hpp"
 
 namespace godwit::objects {
@@ -21,7 +22,7 @@ namespace {
 bool is_directory(const FileEntry& entry) { return entry.kind == FileKind::kDirectory; }
 
 bool is_same(const FileEntry& comes, const FileEntry& is) {
-  const bool same_owner = geteuid() != 0 || (comes.user == is.user && comes.group == is.group);
+  const bool same_owner = !acts_as_root() || (comes.user == is.user && comes.group == is.group);
   return comes.kind == FileKind::kRegular && (is.kind == FileKind::kRegular || is.kind == FileKind::kHardLink) &&
          comes.size_bytes == is.size_bytes && comes.modified == is.modified && (comes.mode & 01777) == (is.mode & 01777) &&
          comes.xattrs == is.xattrs && same_owner;

@@ -17,6 +17,7 @@
 
 #include "base/deadline.hpp"
 #include "base/log.hpp"
+#include "objects/files/file_user.hpp"
 
 namespace godwit::objects {
 namespace {
@@ -164,7 +165,7 @@ class Walker {
     entry.kind = FileKind::kRegular;
     entry.size_bytes = static_cast<uint64_t>(status.st_size);
     // Better now than in the middle. Root may read everything.
-    if (geteuid() != 0 && faccessat(at, entry.name.c_str(), R_OK, AT_EACCESS) != 0) return file_error(what(), errno);
+    if (!acts_as_root() && faccessat(at, entry.name.c_str(), R_OK, AT_EACCESS) != 0) return file_error(what(), errno);
     if (entry.size_bytes == 0) return Done{};
     if (static_cast<uint64_t>(status.st_blocks) * 512 >= entry.size_bytes) {
       entry.data.push_back({0, entry.size_bytes});

@@ -109,11 +109,11 @@ TEST_F(BeneathTest, PathsAreMadeNormalOrRefused) {
 TEST_F(BeneathTest, TheLongestRootDecides) {
   std::filesystem::create_directories(root() / "closed/open");
   const FileRoots roots({{root(), true, false}, {root() / "closed/open", true, true}});
-  EXPECT_TRUE(roots.open(root() / "closed", RootUse::kRead));
-  EXPECT_FALSE(roots.open(root() / "closed", RootUse::kWrite));
-  EXPECT_TRUE(roots.open(root() / "closed/open", RootUse::kWrite));
-  EXPECT_FALSE(roots.open(root().string() + "x", RootUse::kRead));  // Not below it, though it begins with it.
-  EXPECT_FALSE(roots.open(path_, RootUse::kRead));
+  EXPECT_TRUE(roots.open(root() / "closed", RootUse::kRead, nullptr));
+  EXPECT_FALSE(roots.open(root() / "closed", RootUse::kWrite, nullptr));
+  EXPECT_TRUE(roots.open(root() / "closed/open", RootUse::kWrite, nullptr));
+  EXPECT_FALSE(roots.open(root().string() + "x", RootUse::kRead, nullptr));  // Not below it, though it begins with it.
+  EXPECT_FALSE(roots.open(path_, RootUse::kRead, nullptr));
 }
 
 }  // namespace
