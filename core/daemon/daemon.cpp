@@ -114,8 +114,8 @@ Result<> Daemon::open_storage() {
   std::set<std::pair<Id, uint64_t>> awaited;
   const bool goes_on = node.settings.engine.resume_timeout.count() > 0;
   for (const journal::InboundJob& job : *jobs) {
-    const bool is_awaited =
-        job.state == journal::InboundState::kPrepared || (job.state == journal::InboundState::kReceiving && goes_on);
+    const bool is_awaited = job.target_survives && (job.state == journal::InboundState::kPrepared ||
+                                                    (job.state == journal::InboundState::kReceiving && goes_on));
     for (const journal::JobObject& object : job.objects)
       if (object.kind == objects::ObjectKind::kDatabase && is_awaited) awaited.emplace(object.destination_id, object.epoch + 1);
   }

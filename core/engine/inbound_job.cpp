@@ -75,12 +75,19 @@ Result<> InboundJob::end_pass() {
 }
 
 Result<> InboundJob::begin_pass(const std::function<Result<>(const Sinks&)>& begin) {
-  const std::lock_guard lock(mutex_);
-  if (machine_.state != DestinationState::kReceiving || streams_ > 0 || !stream_outcome_)
-    return Error{Errc::kProtocol, fmt::format("{}: no pass can begin now", describe())};
-  transfer_.reset();
+  {
+    const std::lock_guard lock(mutex_);
+    if (machine_.state != DestinationState::kReceiving || stops_ > 0)
+      return Error{Errc::kBusy, fmt::format("{} has ended meanwhile", describe())};
+    if (streams_ > 0 || !stream_outcome_) return Error{Errc::kProtocol, fmt::format("{}: no pass can begin now", describe())};
+    transfer_.reset();
+    ++streams_;  // Whatever frees the sinks waits for it.
+  }
+  // Without the lock, as in end_pass(): it may take long, and others ask for the state meanwhile.
   auto begun = begin(sinks_);
-  if (begun) ++streams_;
+  if (begun) return begun;
+  const std::lock_guard lock(mutex_);
+  if (--streams_ == 0) streams_left_.notify_all();
   return begun;
 }
 

@@ -64,8 +64,9 @@ class InboundJob {
   // The pass that was is over: with "verify" what it has brought is made durable and read back. Blocks for the disk, and keeps
   // nobody waiting meanwhile. Errors: kProtocol, it is not the time; kDigest; kIo; kNoSpace.
   Result<> end_pass();
-  // Another pass: `begin` is given the sinks (null: dropped), which no stream uses meanwhile. Then the conversation's own
-  // stream has entered. Errors: kProtocol, it is not the time; those of `begin`.
+  // Another pass: `begin` is given the sinks (null: dropped), which no stream uses and nobody frees meanwhile; it may take
+  // long, and keeps nobody else waiting. Then the conversation's own stream has entered. Errors: kBusy, the job has ended
+  // meanwhile; kProtocol, it is not the time; those of `begin`.
   using Sinks = std::vector<std::unique_ptr<objects::Sink>>;
   Result<> begin_pass(const std::function<Result<>(const Sinks&)>& begin);
 

@@ -90,7 +90,8 @@ Result<std::span<const std::byte>> InboundTable::take_offer(fabric::Channel& cha
   if (*earlier) {
     auto answer = answer_resumed(channel, message, encoder, *earlier);
     if (answer) job = std::move(*earlier);
-    return answer;
+    if (answer || is_interruption(answer.error()) || !(*earlier)->forgotten()) return answer;
+    log::warn("{}: begins anew: {}", (*earlier)->describe(), answer.error().text);
   }
   const auto allowed = while_attending(channel, [&] {
     return run_hook(settings_.hook_before,
@@ -139,6 +140,8 @@ void InboundTable::receive(fabric::Channel& channel, const wire::OfferRequest& o
       std::make_shared<SinkTransfer>(std::move(domain), std::move(sinks), model::plan_blocks(sizes, offer.block_bytes()),
                                      settings, offer.verify(), std::move(arrived)),
       attempt_of(offer));
+  if (!stopping_) return;
+  if (const auto transfer = job.transfer()) transfer->stop = true;  // stop() may have looked before it was there.
 }
 
 Result<std::shared_ptr<InboundJob>> InboundTable::resumed(fabric::Channel& channel, const wire::OfferRequest& offer,

@@ -50,12 +50,15 @@ void InboundTable::start() {
 }
 
 void InboundTable::stop() {
+  std::vector<std::shared_ptr<InboundJob>> jobs;
   {
     const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    for (const auto& [id, job] : jobs_)
-      if (const auto transfer = job->transfer()) transfer->stop = true;
+    stopping_ = true;  // A transfer that begins from here on stops by itself: receive().
+    for (const auto& [id, job] : jobs_) jobs.push_back(job);
   }
+  for (const auto& job : jobs)
+    if (const auto transfer = job->transfer()) transfer->stop = true;
+  jobs.clear();
   ends_.notify_all();
   job_threads_.join_all();
   stream_threads_.join_all();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/attend.hpp"
 #include "engine/remote_io.hpp"
 #include "objects/database/database_sink.hpp"
 #include "protocol/fileset_codec.hpp"
@@ -233,13 +234,13 @@ Result<Reservation> reserve_databases(objects::DatabaseStore& databases, objects
   return reserved;
 }
 
-Result<Reservation> reserve_pass(const std::vector<std::unique_ptr<objects::Sink>>& sinks, fabric::Channel& channel,
-                                 const wire::OfferRequest& offer, const EngineSettings& settings, PassKind kind) {
-  if (offer.objects()->size() != sinks.size()) return Error{Errc::kProtocol, "a pass over other objects than the job's"};
-  auto listings = pull_listings(channel, offer, settings);
-  if (!listings) return std::move(listings).error();
+namespace {
+
+// Of the objects of `offer`, whose lists of files lie one after the other in `listings`.
+Result<Reservation> begin_all(const std::vector<std::unique_ptr<objects::Sink>>& sinks, const wire::OfferRequest& offer,
+                              std::span<const std::byte> listings, PassKind kind) {
   Reservation reserved;
-  auto rest = std::span<const std::byte>(*listings);
+  auto rest = listings;
   for (uint32_t i = 0; i < sinks.size(); ++i) {
     const wire::ObjectOffer& object = *offer.objects()->Get(i);
     if (!sinks[i]) return Error{Errc::kProtocol, "a pass over an object that was dropped"};
@@ -257,6 +258,17 @@ Result<Reservation> reserve_pass(const std::vector<std::unique_ptr<objects::Sink
     reserved.sizes.push_back(sinks[i]->storage().extent.length_bytes);
   }
   return reserved;
+}
+
+}  // namespace
+
+Result<Reservation> reserve_pass(const std::vector<std::unique_ptr<objects::Sink>>& sinks, fabric::Channel& channel,
+                                 const wire::OfferRequest& offer, const EngineSettings& settings, PassKind kind) {
+  if (offer.objects()->size() != sinks.size()) return Error{Errc::kProtocol, "a pass over other objects than the job's"};
+  auto listings = pull_listings(channel, offer, settings);
+  if (!listings) return std::move(listings).error();
+  // Files are compared, removed and flushed: that may take long.
+  return while_attending(channel, [&]() -> Result<Reservation> { return begin_all(sinks, offer, *listings, kind); });
 }
 
 }  // namespace godwit::engine

@@ -64,7 +64,7 @@ class ResumingDatabase : public testing::TestWithParam<const char*> {
     }
   }
 
-  // Half of it has arrived when this returns.
+  // Half of it has arrived when this returns, and the rest takes its time until hurry().
   void begin(uint64_t limit = 8 * kMiB) {
     if (keys_.empty()) {
       // Small tables: some have arrived whole then, and there is something to compact.
@@ -93,6 +93,7 @@ class ResumingDatabase : public testing::TestWithParam<const char*> {
     if (limit != 0) {
       ASSERT_TRUE(comes_true([&] { return info_of(source_->address(), job_).progress.bytes_done > 4 * kMiB; }))
           << source_->log() << destination_->log();
+      godwit::Client().migration(source_->address(), job_).limit(64 * 1024);
     }
   }
   void hurry() const { godwit::Client().migration(source_->address(), job_).limit(0); }
