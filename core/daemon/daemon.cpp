@@ -130,9 +130,8 @@ Result<> Daemon::open_services() {
   const auto pin = [&node] { node.topology->pin_thread(); };
   node.settings.engine.on_thread_start = pin;
   node.settings.engine.events = std::make_shared<engine::EventLog>(node.settings.engine.scratch + "/events");
-  if (!node.settings.etcd_endpoints.empty()) {
-    node.directory =
-        std::make_shared<Directory>(node.settings.etcd_endpoints, node.settings.group_name, node.journal->node_id());
+  if (!node.settings.etcd.endpoints.empty()) {
+    node.directory = std::make_shared<Directory>(node.settings.etcd, node.settings.group_name, node.journal->node_id());
     node.settings.engine.ownership = node.directory;
   }
   const engine::EngineSettings& settings = node.settings.engine;

@@ -41,8 +41,8 @@ std::optional<OwnerRecord> owner_record_from(const std::string& text) {
   return OwnerRecord{*node, address, object["epoch"].get<uint64_t>(), text_in(object, "to"), text_in(object, "job")};
 }
 
-Directory::Directory(std::vector<std::string> endpoints, const std::string& name, const Id& node)
-    : etcd_(std::move(endpoints)), root_("/godwit/" + name + "/"), node_(node) {}
+Directory::Directory(EtcdSettings etcd, const std::string& name, const Id& node)
+    : etcd_(std::move(etcd)), root_("/godwit/" + name + "/"), node_(node) {}
 
 void Directory::start(const std::string& own_address, std::function<Owned()> owned) {
   own_address_ = own_address;

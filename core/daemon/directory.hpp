@@ -41,7 +41,7 @@ class Directory final : public engine::Ownership {
   // What this node serves now.
   using Owned = std::vector<engine::Claim>;
 
-  Directory(std::vector<std::string> endpoints, const std::string& name, const Id& node);
+  Directory(EtcdSettings etcd, const std::string& name, const Id& node);
   ~Directory() override { stop(); }
 
   // Says where this node is, as long as it lives, and what it owns, again and again. `own_address`: for the others.

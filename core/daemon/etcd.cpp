@@ -68,17 +68,27 @@ Error nonsense(const std::string& endpoint) {
   return Error{Errc::kProtocol, fmt::format("etcd at {} gives an answer that makes no sense", endpoint)};
 }
 
+constexpr long kUnauthorized = 401;  // HTTP's; etcd's code Unauthenticated.
+
 // One request to one endpoint. `answered`: whether there is somebody.
-Result<json> ask(const std::string& endpoint, const std::string& path, const std::string& body, bool& answered) {
+Result<json> ask(const EtcdSettings& settings, const std::string& endpoint, const std::string& path, const std::string& body,
+                 const std::string& token, bool& answered) {
   answered = false;
   const std::unique_ptr<CURL, CloseCurl> curl(curl_easy_init());
   if (!curl) return Error{Errc::kMemory, "no memory for a request to etcd"};
-  const std::unique_ptr<curl_slist, FreeList> headers(curl_slist_append(nullptr, "Content-Type: application/json"));
+  std::unique_ptr<curl_slist, FreeList> headers(curl_slist_append(nullptr, "Content-Type: application/json"));
+  if (!token.empty()) {
+    curl_slist* longer = curl_slist_append(headers.get(), ("Authorization: " + token).c_str());
+    if (longer == nullptr) return Error{Errc::kMemory, "no memory for a request to etcd"};
+    static_cast<void>(headers.release());  // It is the beginning of the longer one.
+    headers.reset(longer);
+  }
   std::string text;
   const std::string url = endpoint + path;
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
+  if (!settings.ca_file.empty()) curl_easy_setopt(curl.get(), CURLOPT_CAINFO, settings.ca_file.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
   curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, kRequestMs);
@@ -99,7 +109,8 @@ Result<json> ask(const std::string& endpoint, const std::string& path, const std
   json answer = json::parse(text, nullptr, false);
   if (answer.is_discarded() || !answer.is_object()) return nonsense(endpoint);
   if (status != 200)
-    return Error{Errc::kInvalid, fmt::format("etcd at {} says {}: {}", endpoint, status, log::printable(text.substr(0, 200)))};
+    return Error{status == kUnauthorized ? Errc::kDenied : Errc::kInvalid,
+                 fmt::format("etcd at {} says {}: {}", endpoint, status, log::printable(text.substr(0, 200)))};
   return answer;
 }
 
@@ -135,14 +146,44 @@ std::optional<std::string> from_base64(std::string_view text) {
 
 Result<json> Etcd::post(const std::string& path, const json& request) {
   const std::lock_guard lock(mutex_);
+  if (settings_.user.empty()) return post_locked(path, request);
+  const bool was_known = !token_.empty();
+  if (!was_known)
+    if (auto known = log_in_locked(); !known) return std::move(known).error();
+  auto answer = post_locked(path, request);
+  if (answer || answer.error().code != Errc::kDenied || !was_known) return answer;
+  // A token ends after some minutes, and with the etcd that gave it.
+  if (auto known = log_in_locked(); !known) return std::move(known).error();
+  return post_locked(path, request);
+}
+
+Result<> Etcd::log_in_locked() {
+  token_.clear();
+  auto answer = post_locked("/v3/auth/authenticate", {{"name", settings_.user}, {"password", settings_.password}});
+  if (!answer) {
+    const bool is_refused = answer.error().code == Errc::kInvalid;
+    return with_context(fmt::format("to log in as '{}'", settings_.user),
+                        Error{is_refused ? Errc::kDenied : answer.error().code, answer.error().text});
+  }
+  const bool has_token = answer->contains("token") && (*answer)["token"].is_string();
+  if (has_token) token_ = (*answer)["token"].get<std::string>();
+  // It goes into a header.
+  const bool is_fit = !token_.empty() && std::ranges::all_of(token_, [](char c) { return c > ' ' && c < '\x7f'; });
+  if (is_fit) return Done{};
+  token_.clear();
+  return Error{Errc::kProtocol, "etcd gives no token for a name and a password"};
+}
+
+Result<json> Etcd::post_locked(const std::string& path, const json& request) {
   Result<json> answer = Error{Errc::kUnreachable, "no endpoint of etcd is configured"};
   const std::string body = request.dump();
-  for (size_t i = 0; i < endpoints_.size(); ++i) {
+  std::vector<std::string>& endpoints = settings_.endpoints;
+  for (size_t i = 0; i < endpoints.size(); ++i) {
     bool answered = false;
-    answer = ask(endpoints_[i], path, body, answered);
+    answer = ask(settings_, endpoints[i], path, body, token_, answered);
     if (!answered) continue;
-    std::rotate(endpoints_.begin(), endpoints_.begin() + static_cast<ptrdiff_t>(i),
-                endpoints_.begin() + static_cast<ptrdiff_t>(i) + 1);
+    std::rotate(endpoints.begin(), endpoints.begin() + static_cast<ptrdiff_t>(i),
+                endpoints.begin() + static_cast<ptrdiff_t>(i) + 1);
     return answer;
   }
   return answer;

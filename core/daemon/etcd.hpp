@@ -11,6 +11,7 @@
 
 #include "base/deadline.hpp"
 #include "base/result.hpp"
+#include "daemon/settings.hpp"
 
 namespace godwit::daemon {
 
@@ -28,13 +29,13 @@ struct EtcdChange {
 };
 
 // Thread-safe; one request at a time. Every method blocks, for a few seconds at most. Errors of each: kUnreachable, no endpoint
-// answers; kProtocol, the answer makes no sense; kInvalid, etcd refuses the request.
+// answers; kProtocol, the answer makes no sense; kInvalid, etcd refuses the request; kDenied, it knows neither our name nor our
+// password.
 class Etcd {
  public:
   static constexpr size_t kChangesMax = 32;  // Of one transaction; etcd takes 128 operations unless it is told otherwise.
 
-  // `endpoints`: "http://10.0.0.1:2379", tried in turn.
-  explicit Etcd(std::vector<std::string> endpoints) : endpoints_(std::move(endpoints)) {}
+  explicit Etcd(EtcdSettings settings) : settings_(std::move(settings)) {}
 
   // The entry, if there is one.
   Result<std::optional<EtcdEntry>> get(const std::string& key);
@@ -51,9 +52,12 @@ class Etcd {
 
  private:
   Result<nlohmann::json> post(const std::string& path, const nlohmann::json& request);
+  Result<nlohmann::json> post_locked(const std::string& path, const nlohmann::json& request);
+  Result<> log_in_locked();
 
-  std::mutex mutex_;                    // Guards all below.
-  std::vector<std::string> endpoints_;  // The one that answered last comes first.
+  std::mutex mutex_;       // Guards all below.
+  EtcdSettings settings_;  // The endpoint that answered last comes first.
+  std::string token_;      // What our name and password are worth there, until etcd forgets it.
 };
 
 // As the gateway wants bytes. RFC 4648, with '='.

@@ -23,16 +23,24 @@ struct IdentitySettings {
   std::vector<std::string> administrators;  // Users' names or numbers.
 };
 
+// How etcd is asked.
+struct EtcdSettings {
+  std::vector<std::string> endpoints;  // "http://10.0.0.1:2379", tried in turn.
+  std::string user;                    // Empty: without a name.
+  std::string password;
+  std::string ca_file;  // PEM: who may have signed its certificate; empty: those of the system.
+};
+
 struct Settings {
   std::string state_dir;
   std::vector<std::string> listen{"tcp://127.0.0.1:7411"};
   std::vector<pmem::TargetSettings> targets;
   std::vector<objects::FileRoot> file_roots;
   std::vector<objects::DatabaseSettings> databases;
-  std::string database_root;                // Absolute; empty: only maps can be made at run time.
-  std::vector<std::string> group_members;   // Addresses of the other daemons of the group; this one's own may be among them.
-  std::vector<std::string> etcd_endpoints;  // Empty: there is no directory.
-  std::string group_name;                   // Of those who share a directory.
+  std::string database_root;               // Absolute; empty: only maps can be made at run time.
+  std::vector<std::string> group_members;  // Addresses of the other daemons of the group; this one's own may be among them.
+  EtcdSettings etcd;                       // Without endpoints: there is no directory.
+  std::string group_name;                  // Of those who share a directory.
   engine::EngineSettings engine;
   IdentitySettings identity;
   std::string log_level = "info";

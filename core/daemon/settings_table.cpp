@@ -160,6 +160,9 @@ json group_schema() {
               {"maxItems", 16},
               {"items", {{"type", "string"}, {"pattern", "^https?://[^/?#@]+$"}, {"maxLength", 256}}}}},
             {"name", {{"type", "string"}, {"pattern", "^[A-Za-z0-9._-]{1,64}$"}}},
+            {"user", {{"type", "string"}, {"minLength", 1}, {"maxLength", 256}}},
+            {"password_file", {{"type", "string"}, {"pattern", "^/"}}},
+            {"ca_file", {{"type", "string"}, {"pattern", "^/"}}},
             {"members",
              {{"type", "array"},
               {"maxItems", Group::kMembersMax},
@@ -245,7 +248,9 @@ std::string settings_as_markdown() {
       "without it "
       "they can only be of backend `map` |\n"
       "| `group` | object | none | | the daemons that know of each other's jobs and objects: `members`, a list of their "
-      "addresses, at most 1024; or `directory` (`etcd`) with its `endpoints` and the group's `name`: "
+      "addresses, at most 1024; or `directory` (`etcd`) with its `endpoints` and the group's `name`, and, where it asks for "
+      "them, "
+      "`user` with `password_file`, and `ca_file`: "
       "[groups](../howto/group.md) |\n"
       "| `identity` | object | `{}` | | how clients and daemons prove who they are: `method` (`munge`, `key` or `none`), "
       "`key_file`, "

@@ -1,16 +1,16 @@
 #include "identity/key.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <utility>
+
+#include "base/secret_file.hpp"
 
 namespace godwit::identity {
 namespace {
@@ -22,50 +22,17 @@ struct FreeMac {
 
 const unsigned char* bytes_of(std::span<const std::byte> bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
 
-class File {
- public:
-  // A pipe without a writer shall not hold us up.
-  explicit File(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
-  ~File() {
-    if (fd_ >= 0) close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  const int fd_;
-};
-
-Error unfit(const std::string& path, const std::string& why) { return Error{Errc::kConfig, "key file " + path + ": " + why}; }
-
 }  // namespace
 
 Result<SiteKey> SiteKey::load(const std::string& path) {
-  const File file(path);
-  if (file.fd() < 0) return error_from_errno(Errc::kIo, "key file " + path, errno);
-  struct stat status {};
-  if (fstat(file.fd(), &status) != 0) return error_from_errno(Errc::kIo, "key file " + path, errno);
-  if (!S_ISREG(status.st_mode)) return unfit(path, "not a regular file");
-  if (status.st_uid != geteuid())
-    return unfit(path, fmt::format("it belongs to user {}, and this process is user {}: chown it", status.st_uid, geteuid()));
-  if ((status.st_mode & 07177) != 0)
-    return unfit(path, fmt::format("its mode is {:04o}: others than its owner may not use it; chmod 0600 (or 0400)",
-                                   status.st_mode & 07777));
-  std::vector<std::byte> bytes(kKeyBytesMax + 1);
-  size_t size = 0;
-  for (;;) {
-    const ssize_t got = read(file.fd(), bytes.data() + size, bytes.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return error_from_errno(Errc::kIo, "key file " + path, errno);
-    size += static_cast<size_t>(got);
-    if (got == 0 || size == bytes.size()) break;
-  }
-  SiteKey key({bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size)});
-  OPENSSL_cleanse(bytes.data(), bytes.size());
+  auto bytes = read_secret_file(path, "key file", kKeyBytesMax);
+  if (!bytes) return std::move(bytes).error();
+  const size_t size = bytes->size();
+  SiteKey key(std::move(*bytes));
   if (size < kKeyBytesMin || size > kKeyBytesMax)
-    return unfit(path, fmt::format("{} bytes{}; {} to {} are possible, of a random generator", std::min(size, kKeyBytesMax),
-                                   size > kKeyBytesMax ? " and more" : "", kKeyBytesMin, kKeyBytesMax));
+    return Error{Errc::kConfig,
+                 fmt::format("key file {}: {} bytes{}; {} to {} are possible, of a random generator", path,
+                             std::min(size, kKeyBytesMax), size > kKeyBytesMax ? " and more" : "", kKeyBytesMin, kKeyBytesMax)};
   return key;
 }
 

@@ -6,11 +6,13 @@ import os
 import pathlib
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.error
 import urllib.request
 
 import cli_node
@@ -32,28 +34,39 @@ def comes_true(what, seconds=60):
 class Etcd:
     """A real one, of one member, on free ports; it keeps its data when it is killed."""
 
+    options = ()
+    scheme = "http"
+    https = None
+
     def __init__(self):
         self.directory = tempfile.TemporaryDirectory(prefix="godwit-test.")
         with socket.socket() as one, socket.socket() as two:
             one.bind(("127.0.0.1", 0))
             two.bind(("127.0.0.1", 0))
-            self.url, self.peer_url = (f"http://127.0.0.1:{taken.getsockname()[1]}" for taken in (one, two))
+            self.url = f"{self.scheme}://127.0.0.1:{one.getsockname()[1]}"
+            self.peer_url = f"http://127.0.0.1:{two.getsockname()[1]}"
         self.process = None
+        self.token = None
+        self.prepare()
         self.start()
+
+    def prepare(self):
+        """Before its first start."""
 
     def start(self):
         with open(pathlib.Path(self.directory.name) / "log", "a") as log:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", ETCD, "--name", "test", "--data-dir", self.directory.name + "/data",
                  "--listen-client-urls", self.url, "--advertise-client-urls", self.url, "--listen-peer-urls", self.peer_url,
-                 "--initial-advertise-peer-urls", self.peer_url, "--initial-cluster", "test=" + self.peer_url],
+                 "--initial-advertise-peer-urls", self.peer_url, "--initial-cluster", "test=" + self.peer_url, *self.options],
                 stdout=log, stderr=log)
         if not comes_true(self.answers):
             raise RuntimeError("etcd did not start:\n" + (pathlib.Path(self.directory.name) / "log").read_text()[-2000:])
 
     def ask(self, path, **fields):
-        request = urllib.request.Request(self.url + path, json.dumps(fields).encode(), {"Content-Type": "application/json"})
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        headers = {"Content-Type": "application/json", **({"Authorization": self.token} if self.token else {})}
+        request = urllib.request.Request(self.url + path, json.dumps(fields).encode(), headers)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.https))
         with opener.open(request, timeout=5) as answer:
             return json.load(answer)
 
@@ -63,6 +76,8 @@ class Etcd:
         try:
             self.ask("/v3/kv/range", key=base64.b64encode(b"x").decode())
             return True
+        except urllib.error.HTTPError as error:
+            return error.code < 500  # It knows us not, but it answers.
         except OSError:
             return False
 
@@ -82,6 +97,81 @@ class Etcd:
         if self.process is not None and self.process.poll() is None:
             self.kill()
         self.directory.cleanup()
+
+
+class GuardedEtcd(Etcd):
+    """One that speaks TLS with a certificate of its own, and lets `nodes` in, who knows "secret"."""
+
+    scheme = "https"
+
+    def prepare(self):
+        self.certificate = self.directory.name + "/certificate.pem"
+        key = self.directory.name + "/key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-subj", "/CN=godwit-test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", self.certificate],
+                       check=True, capture_output=True)
+        self.options = ("--cert-file", self.certificate, "--key-file", key)
+        self.https = ssl.create_default_context(cafile=self.certificate)
+
+    def guard(self):
+        range_of = {"key": base64.b64encode(b"/godwit/test/").decode(), "range_end": base64.b64encode(b"/godwit/test0").decode()}
+        self.ask("/v3/auth/user/add", name="root", password="root")
+        self.ask("/v3/auth/role/add", name="root")
+        self.ask("/v3/auth/user/grant", user="root", role="root")
+        self.ask("/v3/auth/user/add", name="nodes", password="secret")
+        self.ask("/v3/auth/role/add", name="nodes")
+        self.ask("/v3/auth/role/grant", name="nodes", perm={"permType": "READWRITE", **range_of})
+        self.ask("/v3/auth/user/grant", user="nodes", role="nodes")
+        self.ask("/v3/auth/enable")
+
+
+class GuardedEtcdTest(unittest.TestCase):
+    def setUp(self):
+        self.etcd = GuardedEtcd()
+        self.addCleanup(self.etcd.close)
+        self.etcd.guard()
+
+    def node(self, password="secret", **others):
+        path = pathlib.Path(self.etcd.directory.name) / "password"
+        path.touch(0o600)
+        path.write_text(password + "\n")
+        group = {"directory": "etcd", "endpoints": [self.etcd.url], "name": "test", "user": "nodes", "password_file": str(path),
+                 "ca_file": self.etcd.certificate, **others}
+        group = {key: value for key, value in group.items() if value is not None}
+        node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")], {"group": group})
+        self.addCleanup(node.close)
+        return node
+
+    def group_of(self, node):
+        done = subprocess.run([BINARIES / "godwit", "group", "--node", node.address], capture_output=True, text=True, timeout=60)
+        return done.stdout + done.stderr
+
+    def test_nodes_that_know_the_password_find_each_other_and_move_regions(self):
+        nodes = [self.node(), self.node()]
+        for node in nodes:
+            self.assertTrue(comes_true(lambda: all(one.address in self.group_of(node) for one in nodes)), self.group_of(node))
+        a, b = nodes
+
+        def godwit(*words):
+            done = subprocess.run([BINARIES / "godwit", *words, "--node", a.address], capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        for name in ("before", "after"):
+            godwit("region", "create", name, "--target", "fast", "--size", "64KiB")
+        godwit("migrate", "region", "before", "--to", b.address, "--target", "fast")
+        # What it gave them for their password it knows no longer.
+        self.etcd.kill()
+        self.etcd.start()
+        godwit("migrate", "region", "after", "--to", b.address, "--target", "fast")
+
+    def test_who_is_refused_says_so_and_serves_all_the_same(self):
+        for others, told in (({"password": "wrong"}, "to log in as 'nodes'"), ({"ca_file": None}, "certificate"),
+                             ({"user": None, "password_file": None}, "etcd at")):
+            node = self.node(**others)
+            log = node.path / "log"
+            self.assertTrue(comes_true(lambda: told in log.read_text() and "etcd" in log.read_text(), 20), log.read_text())
+            self.assertNotIn("secret", log.read_text())
+            done = subprocess.run([BINARIES / "godwit", "target", "ls", "--node", node.address], capture_output=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
 
 
 class EtcdTest(unittest.TestCase):

@@ -205,7 +205,7 @@ TEST(Settings, AGroupHasMembersOrADirectory) {
   text["group"] = directory;
   const auto parsed = parse_settings(text.dump(), "here.json");
   ASSERT_TRUE(parsed) << parsed.error().text;
-  EXPECT_EQ(parsed->etcd_endpoints, (std::vector<std::string>{"http://10.0.0.1:2379"}));
+  EXPECT_EQ(parsed->etcd.endpoints, (std::vector<std::string>{"http://10.0.0.1:2379"}));
   EXPECT_EQ(parsed->group_name, "cluster");
   EXPECT_TRUE(parsed->group_members.empty());
   const auto refuses = [&](const std::string& key, const json& value, const std::string& path) {
@@ -227,6 +227,55 @@ TEST(Settings, AGroupHasMembersOrADirectory) {
   refuses("name", "a/b", "group.name");
   refuses("members", {"tcp://n1:7411"}, "group");
   text["group"] = {{"members", {"tcp://n1:7411"}}, {"name", "cluster"}};
+  expect_refused(text.dump(), "group");
+}
+
+TEST(Settings, ADirectoryMayAskForAPassword) {
+  auto text = valid();
+  const std::string path = testing::TempDir() + "godwit-etcd-password";
+  const auto write = [&path](const std::string& password, std::filesystem::perms mode) {
+    std::ofstream(path) << password;
+    std::filesystem::permissions(path, mode);
+  };
+  constexpr auto kOwnOnly = std::filesystem::perms::owner_read | std::filesystem::perms::owner_write;
+  write("secret \xc3\xa9\n", kOwnOnly);
+  const json directory = {{"directory", "etcd"},  {"endpoints", {"https://e1:2379", "http://127.0.0.1:2379"}},
+                          {"name", "cluster"},    {"user", "nodes"},
+                          {"ca_file", "/etc/ca"}, {"password_file", path}};
+  text["group"] = directory;
+  const auto parsed = parse_settings(text.dump(), "here.json");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  EXPECT_EQ(parsed->etcd.user, "nodes");
+  EXPECT_EQ(parsed->etcd.password, "secret \xc3\xa9");
+  EXPECT_EQ(parsed->etcd.ca_file, "/etc/ca");
+  const auto refuses = [&](const std::string& key, const json& value, const std::string& said) {
+    text["group"] = directory;
+    if (value.is_null())
+      text["group"].erase(key);
+    else
+      text["group"][key] = value;
+    expect_refused(text.dump(), said);
+  };
+  refuses("user", nullptr, "group");
+  refuses("password_file", nullptr, "group");
+  refuses("password_file", "relative", "group.password_file");
+  refuses("endpoints", {"https://e1:2379", "http://e2:2379"}, "group.endpoints");
+  refuses("endpoints", {"http://127.0.0.1.example.org:2379"}, "group.endpoints");
+  refuses("endpoints", {"http://localhost.example.org"}, "group.endpoints");
+  write("", kOwnOnly);
+  refuses("name", "cluster", "group.password_file");
+  write(std::string(2'000, 'x'), kOwnOnly);
+  refuses("name", "cluster", "group.password_file");
+  write("\xff", kOwnOnly);
+  refuses("name", "cluster", "group.password_file");
+  write("secret", kOwnOnly | std::filesystem::perms::group_read);
+  refuses("name", "cluster", "0640");
+  std::filesystem::remove(path);
+  text["group"] = directory;
+  const auto lost = parse_settings(text.dump(), "here.json");
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, Errc::kNotFound);
+  text["group"] = {{"members", {"tcp://n1:7411"}}, {"ca_file", "/etc/ca"}};
   expect_refused(text.dump(), "group");
 }
 
