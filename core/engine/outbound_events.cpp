@@ -1,4 +1,6 @@
 // What an OutboundJob tells of itself: its events, and what is counted of all jobs when it ends.
+#include <algorithm>
+
 #include "engine/event_log.hpp"
 #include "engine/outbound_job.hpp"
 #include "engine/totals.hpp"
@@ -35,6 +37,20 @@ void OutboundJob::count_end() const {
                                             {"cause", now.error_text},
                                             {"bytes", now.bytes_done},
                                             {"milliseconds", static_cast<uint64_t>(now.seconds * 1000)}});
+}
+
+// What its events tell of the time before the daemon's restart. Waits for the disk.
+void OutboundJob::recall() {
+  constexpr uint64_t kPageBytes = 1u << 20;
+  std::string lines;
+  for (uint64_t first = 0; settings_.events;) {
+    const auto page = settings_.events->read(request_.job, first, kPageBytes);
+    if (!page || page->lines.empty()) break;
+    lines += page->lines;
+    first += static_cast<uint64_t>(std::ranges::count(page->lines, '\n'));
+    if (first >= page->total) break;
+  }
+  past_phases_ = past_phases(lines);
 }
 
 void OutboundJob::note(std::string_view event, std::initializer_list<Detail> details) const {

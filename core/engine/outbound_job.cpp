@@ -39,6 +39,7 @@ OutboundJob::OutboundJob(OutboundRequest request, OutboundObjects objects, OpenO
                                                {"destination", request_.destination_address},
                                                {"target", request_.destination_target},
                                                {"kind", request_.copy ? "copy" : "move"}});
+  if (attempt_ > 0) recall();
   take_objects(std::move(objects));
   if (!request_.is_paused) return;
   const std::lock_guard lock(mutex_);
@@ -90,6 +91,7 @@ OutboundJob::OutboundJob(const journal::OutboundJob& record, std::vector<std::un
   note("recovered", {{"phase", model::to_string(Phase::kInDoubt)},
                      {"peer", request_.destination_address},
                      {"cause", "the daemon was restarted after the hand-over"}});
+  recall();
 }
 
 std::string OutboundJob::describe() const {

@@ -16,6 +16,7 @@
 #include "engine/event_log.hpp"
 #include "engine/job_request.hpp"
 #include "engine/pace.hpp"
+#include "engine/past_phases.hpp"
 #include "engine/settings.hpp"
 #include "engine/source_stream.hpp"
 #include "fabric/channel.hpp"
@@ -221,6 +222,7 @@ class OutboundJob {
   void let_go_locked(Why why);
   void count_end() const;
   void note(std::string_view event, std::initializer_list<Detail> details = {}) const;
+  void recall();
   void note_bounded(std::atomic<uint32_t>& noted, std::string_view event, std::initializer_list<Detail> details) const;
 
   const OutboundRequest request_;
@@ -287,7 +289,8 @@ class OutboundJob {
   uint64_t planned_total_ = 0;
   Clock::time_point started_ = Clock::now();
   Clock::time_point ended_{};
-  std::vector<std::pair<model::Phase, Clock::time_point>> history_;
+  std::vector<std::pair<model::Phase, Clock::time_point>> history_;  // Since the daemon's start.
+  std::vector<PastPhase> past_phases_;                               // And before. Set once.
 };
 
 }  // namespace godwit::engine

@@ -67,6 +67,7 @@ std::string OutboundJob::report_json() const {
   const JobStatus now = status();
   const std::lock_guard lock(mutex_);
   nlohmann::json phases = nlohmann::json::array();
+  for (const PastPhase& past : past_phases_) phases.push_back({{"phase", past.phase}, {"seconds", past.seconds}});
   for (size_t i = 0; i < history_.size(); ++i) {
     const auto until = i + 1 < history_.size() ? history_[i + 1].second : (now.ended ? ended_ : Clock::now());
     phases.push_back({{"phase", model::to_string(history_[i].first)},

@@ -106,6 +106,13 @@ TEST_F(Resume, AfterTheSourceWasKilled) {
   hurry();
   expect_done();
   expect_kept(kBytes / 2 - kIntervalBytes);
+  // It is told what the job went through before, too.
+  const auto report = report_of(source_->address(), job_);
+  std::vector<std::string> phases;
+  for (const auto& phase : report["phases"]) phases.push_back(phase["phase"]);
+  ASSERT_GE(phases.size(), 3U);
+  EXPECT_EQ(std::vector(phases.begin(), phases.begin() + 3), (std::vector<std::string>{"planning", "pre-sync", "sync"}));
+  EXPECT_EQ(std::ranges::count(phases, "sync"), 2) << report.dump(1);
 }
 
 TEST_F(Resume, AfterBothWereKilled) {
