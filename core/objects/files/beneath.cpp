@@ -56,6 +56,7 @@ Error file_error(const std::string& what, int number) {
   if (number == ELOOP || number == EXDEV)
     return Error{Errc::kDenied, what + ": a symbolic link is in the way, or leads outside"};
   if (number == ENOSYS) return Error{Errc::kUnsupported, what + ": this kernel has no openat2(2); Linux 5.6 has it"};
+  if (number == EAGAIN) return Error{Errc::kDenied, what + ": another program holds a lease of it (fcntl F_SETLEASE)"};
   if (number == EEXIST) return Error{Errc::kExists, what + ": is there already"};
   return error_from_errno(Errc::kIo, what, number);
 }
@@ -75,6 +76,17 @@ Result<UniqueFd> open_beneath(int root, const std::string& path, int flags, Link
   const char* rest = path.c_str() + at;
   UniqueFd fd(call_openat2(step ? step.get() : root, *rest == '\0' ? "." : rest, flags, links, mode));
   if (!fd) return file_error(what, errno);
+  return fd;
+}
+
+Result<UniqueFd> open_regular(int root, const std::string& path, int flags, const std::string& what) {
+  auto fd = open_beneath(root, path, flags | O_NONBLOCK | O_NOFOLLOW, Links::kNone, what);
+  if (!fd) return fd;
+  struct stat status {};
+  if (fstat(fd->get(), &status) != 0) return file_error(what, errno);
+  if (!S_ISREG(status.st_mode)) return Error{Errc::kChanged, what + " is no regular file any more"};
+  // With it, io_uring would fail on some file systems rather than wait for the disk.
+  if (fcntl(fd->get(), F_SETFL, 0) != 0) return file_error(what, errno);
   return fd;
 }
 

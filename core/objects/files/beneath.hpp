@@ -25,6 +25,10 @@ enum class Links : uint8_t { kInside, kNone };
 // `what` is named in the text.
 Result<UniqueFd> open_beneath(int root, const std::string& path, int flags, Links links, const std::string& what,
                               mode_t mode = 0);
+// The same of a regular file that should be there, and is to be read or written: never waits for what was put in its place (a
+// FIFO's other end), nor for who holds a lease of it; what comes back is without O_NONBLOCK. Links: none, on the way and at its
+// end. Errors also: kChanged, it is no regular file; kDenied, somebody holds a lease.
+Result<UniqueFd> open_regular(int root, const std::string& path, int flags, const std::string& what);
 struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
 };

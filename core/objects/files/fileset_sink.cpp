@@ -120,7 +120,7 @@ class SinkFiles final : public VolumeFiles {
     // What is here is read back between the writes, and may be dressed for a user who may not read it.
     if (was_found && !is_whole) return writer.create_again(entry);
     if (writes) return is_further_attempt ? writer.create_again(entry) : writer.create(entry);
-    auto fd = open_beneath(incoming->fd(), path_of(files, entry), O_RDONLY | O_NOFOLLOW, Links::kNone, describe(entry));
+    auto fd = open_regular(incoming->fd(), path_of(files, entry), O_RDONLY, describe(entry));
     // What is read back comes from the medium, where there is one: it is durable by now, so that its pages can go.
     if (fd) (void)posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);
     return fd;

@@ -103,7 +103,7 @@ Result<UniqueFd> TreeWriter::create_again(uint32_t index) const {
   if (!there && there.error().code == Errc::kNotFound) return create(index);
   if (!there) return there;
   if (auto opened_up = change_mode(index, there->get(), S_IRUSR | S_IWUSR); !opened_up) return std::move(opened_up).error();
-  auto fd = open(index, O_RDWR);
+  auto fd = open_regular(root_, path_of(files_, index), O_RDWR, describe(index));
   if (!fd) return fd;
   if (auto sized = set_size(index, fd->get()); !sized) return std::move(sized).error();
   return fd;

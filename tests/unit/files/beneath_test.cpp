@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -6,6 +7,7 @@
 
 #include "directory_fixture.hpp"
 #include "objects/files/file_roots.hpp"
+#include "objects/files/tree_writer.hpp"
 
 namespace godwit::objects {
 namespace {
@@ -97,6 +99,41 @@ TEST_F(BeneathTest, ATreeIsRemovedWithoutFollowingAnything) {
   EXPECT_TRUE(remove_tree(fd_.get(), "tree"));  // Not there any more.
   EXPECT_FALSE(std::filesystem::exists(root() / "tree"));
   EXPECT_TRUE(std::filesystem::exists(path_ / "outside/x"));
+}
+
+// An open(2) of a FIFO waits for its other end; one of a leased file for its holder, as long as /proc/sys/fs/lease-break-time.
+TEST_F(BeneathTest, NothingIsWaitedForInTheNameOfAFile) {
+  write(root() / "x", "x");
+  ASSERT_EQ(mkfifo((root() / "fifo").c_str(), 0600), 0);
+  std::filesystem::create_directory(root() / "directory");
+  for (const char* name : {"fifo", "directory"}) {
+    const auto fd = open_regular(fd_.get(), name, O_RDONLY, name);
+    ASSERT_FALSE(fd);
+    EXPECT_EQ(fd.error().code, Errc::kChanged) << name;
+  }
+  const auto file = open_regular(fd_.get(), "x", O_RDWR, "x");
+  ASSERT_TRUE(file) << file.error().text;
+  EXPECT_EQ(fcntl(file->get(), F_GETFL) & O_NONBLOCK, 0);
+  write(root() / "leased", "leased");
+  const UniqueFd holder(open((root() / "leased").c_str(), O_RDONLY));
+  const auto before = signal(SIGIO, SIG_IGN);
+  if (fcntl(holder.get(), F_SETLEASE, F_RDLCK) != 0) GTEST_SKIP() << "no leases here";
+  const auto refused = open_regular(fd_.get(), "leased", O_RDWR, "leased");
+  signal(SIGIO, before);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kDenied);
+  EXPECT_NE(refused.error().text.find("lease"), std::string::npos) << refused.error().text;
+}
+
+// What has arrived, and is written once more.
+TEST_F(BeneathTest, AFifoInThePlaceOfAFileIsNotWritten) {
+  model::Fileset files;
+  files.entries.resize(1);
+  files.entries[0].name = "x";
+  ASSERT_EQ(mkfifo((root() / "x").c_str(), 0600), 0);
+  const auto fd = TreeWriter(fd_.get(), files, "there").create_again(0);
+  ASSERT_FALSE(fd);
+  EXPECT_EQ(fd.error().code, Errc::kChanged);
 }
 
 TEST_F(BeneathTest, PathsAreMadeNormalOrRefused) {
