@@ -38,7 +38,8 @@ using OpenDirectory = std::unique_ptr<DIR, CloseDirectory>;
 Error file_error(const std::string& what, int number);
 
 // Removes `name` and all that is below it, following nothing. Goes on past what cannot be removed, and then fails.
-// `name` that is not there: no error. Errors: kDenied, kIo.
+// `name` (of one component) that is not there: no error. Three descriptors, however deep it is. Errors: kDenied, kIo; kLimit,
+// more than 100,000 levels; kChanged, somebody moved what it was in, and it ended there.
 Result<> remove_tree(int directory, const std::string& name);
 
 }  // namespace godwit::objects

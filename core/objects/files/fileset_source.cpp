@@ -64,8 +64,8 @@ FilesetSource::FilesetSource(journal::Journal& journal, const Id& job, FileUserP
 FilesetSource::~FilesetSource() = default;
 
 Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& roots, journal::Journal& journal, const Id& job,
-                                                           FileUserPtr user, const std::string& path,
-                                                           const FilesetOptions& options, std::shared_ptr<FileVolume>& volume,
+                                                           FileUserPtr user, const std::string& path, FilesetOptions& options,
+                                                           std::shared_ptr<FileVolume>& volume,
                                                            const std::atomic<bool>& cancelled) {
   auto normal = normal_path(path);
   if (!normal) return std::move(normal).error();
@@ -82,6 +82,7 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& root
   const ActAs as(user);
   auto walked = walk(directory->fd.get(), name, options.walk, directory->path, cancelled);
   if (!walked) return std::move(walked).error();
+  options.walk.listing_bytes_max -= walked->listing_bytes;
   if (options.move && walked->left_out > 0)
     return Error{Errc::kInvalid, fmt::format("'{}' has {} files that would be left out, and a move removes them: copy it",
                                              log::printable(*normal), walked->left_out)};

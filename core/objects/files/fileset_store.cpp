@@ -27,7 +27,7 @@ Result<FileUserPtr> FilesetStore::last_known_user_of(const Id& job) const {
   return FileUserPtr(std::move(owner));
 }
 
-Result<std::unique_ptr<Source>> FilesetStore::open(const Id& job, const std::string& path, const FilesetOptions& options,
+Result<std::unique_ptr<Source>> FilesetStore::open(const Id& job, const std::string& path, FilesetOptions& options,
                                                    std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled) {
   auto user = user_of(job);
   if (!user) return std::move(user).error();

@@ -1,8 +1,10 @@
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "directory_fixture.hpp"
@@ -88,6 +90,48 @@ TEST_F(BeneathTest, ARaceWithALinkIsNeverWon) {
   EXPECT_TRUE(remove_tree(fd_.get(), "a"));
   EXPECT_TRUE(remove_tree(fd_.get(), "b"));
   EXPECT_TRUE(std::filesystem::exists(path_ / "outside/x"));
+}
+
+// With time and memory that grow as the depth does, and few descriptors.
+TEST_F(BeneathTest, ADeepTreeIsRemoved) {
+  UniqueFd at(dup(fd_.get()));
+  for (int level = 0; level < 20'000; ++level) {
+    ASSERT_EQ(mkdirat(at.get(), "d", 0755), 0);
+    at = UniqueFd(openat(at.get(), "d", O_RDONLY | O_DIRECTORY));
+    if (level % 1000 == 0) UniqueFd(openat(at.get(), "file", O_WRONLY | O_CREAT, 0644));
+  }
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = static_cast<rlim_t>(at.get()) + 8;
+  at = UniqueFd();  // Who holds the last one makes the kernel go through all that is above it each time.
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto start = std::chrono::steady_clock::now();
+  const auto gone = remove_tree(fd_.get(), "d");
+  const auto took = std::chrono::steady_clock::now() - start;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(gone) << gone.error().text;
+  EXPECT_TRUE(std::filesystem::is_empty(root()));
+  EXPECT_LT(took, std::chrono::seconds(10));
+}
+
+// Somebody takes the directory that is just emptied elsewhere, where the one above has files of the same names.
+TEST_F(BeneathTest, WhatIsAboveAMovedDirectoryStays) {
+  std::atomic<bool> stop{false};
+  write(root() / "outside/keep", "outside");
+  std::thread mover([&] {
+    while (!stop) (void)renameat(fd_.get(), "tree/a/z", fd_.get(), "outside/z");
+  });
+  for (int i = 0; i < 300; ++i) {
+    write(root() / "tree/a/keep", "inside");
+    for (int name = 0; name < 8; ++name) write(root() / "tree/a/z" / std::to_string(name), "x");
+    (void)remove_tree(fd_.get(), "tree");
+    if (!std::filesystem::exists(root() / "outside/keep")) break;
+    std::filesystem::remove_all(root() / "outside/z");
+  }
+  stop = true;
+  mover.join();
+  EXPECT_TRUE(std::filesystem::exists(root() / "outside/keep"));
 }
 
 TEST_F(BeneathTest, ATreeIsRemovedWithoutFollowingAnything) {
