@@ -117,21 +117,33 @@ TEST_F(BeneathTest, ADeepTreeIsRemoved) {
 
 // Somebody takes the directory that is just emptied elsewhere, where the one above has files of the same names.
 TEST_F(BeneathTest, WhatIsAboveAMovedDirectoryStays) {
+  constexpr int kNames = 16;
+  for (int name = 0; name < kNames; ++name) write(root() / "outside" / std::to_string(name), "outside");
+  const auto kept = [&] {
+    int count = 0;
+    for (int name = 0; name < kNames; ++name)
+      count += std::filesystem::exists(root() / "outside" / std::to_string(name)) ? 1 : 0;
+    return count;
+  };
   std::atomic<bool> stop{false};
-  write(root() / "outside/keep", "outside");
   std::thread mover([&] {
-    while (!stop) (void)renameat(fd_.get(), "tree/a/z", fd_.get(), "outside/z");
+    // As soon as one of its files has gone, it is under way.
+    while (!stop)
+      if (faccessat(fd_.get(), "tree/a/z/1", F_OK, 0) != 0 || faccessat(fd_.get(), "tree/a/z/50", F_OK, 0) != 0)
+        (void)renameat(fd_.get(), "tree/a/z", fd_.get(), "outside/z");
   });
-  for (int i = 0; i < 300; ++i) {
-    write(root() / "tree/a/keep", "inside");
-    for (int name = 0; name < 8; ++name) write(root() / "tree/a/z" / std::to_string(name), "x");
+  for (int i = 0; i < 200 && kept() == kNames; ++i) {
+    for (int name = 0; name < 64; ++name) write(root() / "aside/z" / std::to_string(name), "x");
+    for (int name = 0; name < kNames; ++name) write(root() / "aside" / std::to_string(name), "inside");
+    std::filesystem::create_directory(root() / "tree");
+    std::filesystem::rename(root() / "aside", root() / "tree/a");
     (void)remove_tree(fd_.get(), "tree");
-    if (!std::filesystem::exists(root() / "outside/keep")) break;
+    std::filesystem::remove_all(root() / "tree");
     std::filesystem::remove_all(root() / "outside/z");
   }
   stop = true;
   mover.join();
-  EXPECT_TRUE(std::filesystem::exists(root() / "outside/keep"));
+  EXPECT_EQ(kept(), kNames);
 }
 
 TEST_F(BeneathTest, ATreeIsRemovedWithoutFollowingAnything) {
