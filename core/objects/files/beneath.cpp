@@ -100,6 +100,20 @@ class Remover {
 
   Result<> run(const std::string& name) {
     remove(name);
+    return go_on();
+  }
+  // Of what it is, not of what is called so.
+  Result<> run_in(const std::string& name, int same_as) {
+    struct stat status {};
+    if (fstat(same_as, &status) != 0) return file_error(shown(name), errno);
+    if (!enter(name)) return outcome_;
+    if (status.st_dev != levels_[0].device || status.st_ino != levels_[0].inode)
+      return Error{Errc::kChanged, shown("") + " is another directory now"};
+    return go_on();
+  }
+
+ private:
+  Result<> go_on() {
     while (!levels_.empty()) {
       Level& level = levels_.back();
       if (!level.names.empty()) {
@@ -116,7 +130,6 @@ class Remover {
     return outcome_;
   }
 
- private:
   struct Level {
     std::string name;
     dev_t device;
@@ -205,6 +218,8 @@ class Remover {
 
 }  // namespace
 
-Result<> remove_tree(int directory, const std::string& name) { return Remover(directory).run(name); }
+Result<> remove_tree(int directory, const std::string& name, int same_as) {
+  return same_as < 0 ? Remover(directory).run(name) : Remover(directory).run_in(name, same_as);
+}
 
 }  // namespace godwit::objects

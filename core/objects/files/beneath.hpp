@@ -39,7 +39,8 @@ Error file_error(const std::string& what, int number);
 
 // Removes `name` and all that is below it, following nothing. Goes on past what cannot be removed, and then fails.
 // `name` (of one component) that is not there: no error. Three descriptors, however deep it is. Errors: kDenied, kIo; kLimit,
-// more than 100,000 levels; kChanged, somebody moved what it was in, and it ended there.
-Result<> remove_tree(int directory, const std::string& name);
+// more than 100,000 levels; kChanged, somebody moved what it was in, and it ended there;
+// or it is not the directory that `same_as` (-1: any) is.
+Result<> remove_tree(int directory, const std::string& name, int same_as = -1);
 
 }  // namespace godwit::objects

@@ -67,6 +67,7 @@ class FilesetSource final : public Source {
   const std::shared_ptr<RootedDirectory> directory_;  // Where it is.
   const std::string name_;                            // There.
   bool hidden_ = false;
+  UniqueFd outgoing_;                   // Where it is hidden; none before, nor after a restart.
   std::shared_ptr<SourceFiles> files_;  // Null after a restart.
   std::shared_ptr<FileVolume> volume_;
   std::optional<Extent> extent_;  // Of what travels, in the volume; none before the destination has accepted it.

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "objects/files/private_directory.hpp"
 
 namespace godwit::objects {
 
@@ -131,7 +132,7 @@ Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::find_unfinished(const j
 
 Result<> FilesetStore::sweep_one(const journal::StagingRecord& staging, const RootedDirectory& place, const FileUserPtr& user) {
   const ActAs as(user);
-  if (staging.incoming) return remove_tree(place.fd.get(), incoming_name(staging.job));
+  if (staging.incoming) return remove_private(place.fd.get(), incoming_name(staging.job), staging.directory);
   put_back_outgoing(place.fd.get(), staging.directory, staging.job, user);
   return remove_outgoing(place.fd.get(), staging.job, user);
 }

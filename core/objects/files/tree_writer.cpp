@@ -182,11 +182,18 @@ Result<> TreeWriter::complete(bool again) const {
   return Done{};
 }
 
-void TreeWriter::show_mode(int directory) const {
+void TreeWriter::show_mode(int directory, uint64_t inode, uint64_t mask) const {
   const FileEntry& top = files_.entries[0];
   if (top.kind != FileKind::kDirectory || (top.mode & S_IWUSR) != 0) return;
-  if (fchmodat(directory, top.name.c_str(), top.mode & 01777, 0) != 0)
-    log::warn("{}", file_error("the mode of " + describe(0), errno).text);
+  const std::string what = "the mode of " + describe(0);
+  auto fd = open_beneath(directory, top.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Links::kNone, what);
+  struct stat status {};
+  if (!fd || fstat(fd->get(), &status) != 0)
+    log::warn("{}", fd ? file_error(what, errno).text : fd.error().text);
+  else if ((status.st_ino & mask) != inode)
+    log::warn("{}: it is another directory by now", what);
+  else if (fchmod(fd->get(), top.mode & 01777) != 0)
+    log::warn("{}", file_error(what, errno).text);
 }
 
 Result<> TreeWriter::make_durable() const {

@@ -35,7 +35,8 @@ class TreeWriter {
   // The hard links; then the directories' own, from the deepest up. A top that its owner may not write gets its mode later, by
   // show_mode(), when it is in its place, in `directory`. `again`: some may be there already. Errors: as make_frame.
   Result<> complete(bool again) const;
-  void show_mode(int directory) const;
+  // The top is the directory with `inode`, of which the bits in `mask` are known; another one there is left alone.
+  void show_mode(int directory, uint64_t inode, uint64_t mask) const;
   // Every byte and name is on the medium. Blocks. Errors: kIo, kNoSpace.
   Result<> make_durable() const;
 

@@ -9,6 +9,7 @@
 
 #include "directory_fixture.hpp"
 #include "objects/files/file_roots.hpp"
+#include "objects/files/private_directory.hpp"
 #include "objects/files/tree_writer.hpp"
 
 namespace godwit::objects {
@@ -190,6 +191,59 @@ TEST_F(BeneathTest, AFifoInThePlaceOfAFileIsNotWritten) {
   const auto fd = TreeWriter(fd_.get(), files, "there").create_again(0);
   ASSERT_FALSE(fd);
   EXPECT_EQ(fd.error().code, Errc::kChanged);
+}
+
+// What was put in the place of a directory that was ours alone.
+TEST_F(BeneathTest, OnlyAPrivateDirectoryIsTakenForOurs) {
+  write(root() / "ours/x", "x");
+  std::filesystem::create_directory_symlink("ours", root() / "link");
+  ASSERT_EQ(chmod((root() / "ours").c_str(), 0710), 0);
+  const auto code = [&](const char* name) {
+    const auto fd = open_private(fd_.get(), name, root());
+    return fd ? Errc{} : fd.error().code;
+  };
+  EXPECT_EQ(code("ours"), Errc::kDenied);
+  EXPECT_FALSE(remove_private(fd_.get(), "ours", root()));
+  EXPECT_TRUE(std::filesystem::exists(root() / "ours/x"));
+  ASSERT_EQ(chmod((root() / "ours").c_str(), 0700), 0);
+  EXPECT_EQ(code("ours"), Errc{});
+  EXPECT_NE(code("link"), Errc{});
+  EXPECT_EQ(code("missing"), Errc::kNotFound);
+  if (geteuid() == 0) {
+    ASSERT_EQ(chown((root() / "ours").c_str(), 12345, 12345), 0);
+    EXPECT_EQ(code("ours"), Errc::kDenied);
+    ASSERT_EQ(chown((root() / "ours").c_str(), 0, 0), 0);
+  }
+  const auto other = remove_tree(fd_.get(), "ours", fd_.get());
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Errc::kChanged);
+  EXPECT_TRUE(std::filesystem::exists(root() / "ours/x"));
+  EXPECT_TRUE(remove_private(fd_.get(), "ours", root()));
+  EXPECT_FALSE(std::filesystem::exists(root() / "ours"));
+}
+
+// The mode that comes last goes to the directory that was made, and to no other that has its name now.
+TEST_F(BeneathTest, TheModeOfATopIsNotGivenToAnother) {
+  model::Fileset files;
+  files.entries.resize(1);
+  files.entries[0] = {model::FileKind::kDirectory, model::kNoFile, "top", 0555};
+  std::filesystem::create_directory(root() / "other");
+  std::filesystem::create_directory_symlink("other", root() / "top");
+  struct stat status {};
+  ASSERT_EQ(stat((root() / "other").c_str(), &status), 0);
+  const auto inode = status.st_ino;
+  const auto mode = status.st_mode;
+  const TreeWriter writer(fd_.get(), files, root());
+  const auto mode_now = [&] { return stat((root() / "other").c_str(), &status) == 0 ? status.st_mode : 0; };
+  writer.show_mode(fd_.get(), inode, ~uint64_t{0});
+  EXPECT_EQ(mode_now(), mode);
+  std::filesystem::remove(root() / "top");
+  std::filesystem::rename(root() / "other", root() / "top");
+  std::filesystem::create_directory_symlink("top", root() / "other");
+  writer.show_mode(fd_.get(), inode + 1, ~uint64_t{0});
+  EXPECT_EQ(mode_now(), mode);
+  writer.show_mode(fd_.get(), inode, ~uint64_t{0});
+  EXPECT_EQ(mode_now() & 0777, 0555U);
 }
 
 TEST_F(BeneathTest, PathsAreMadeNormalOrRefused) {
