@@ -140,13 +140,15 @@ Result<> TreeWriter::dress_all() const {
 Result<> TreeWriter::dress(uint32_t index, int fd) const {
   const FileEntry& entry = files_.entries[index];
   // Others than root give nothing away; they may give it to a group of theirs.
-  if (fchown(fd, acts_as_root() ? entry.user : kSameOwner, entry.group) != 0 && acts_as_root())
-    return file_error(describe(index), errno);
+  const bool is_given = fchown(fd, acts_as_root() ? entry.user : kSameOwner, entry.group) == 0;
+  if (!is_given && acts_as_root()) return file_error(describe(index), errno);
   for (const model::Xattr& xattr : entry.xattrs)
     if (fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0) != 0)
       return file_error(fmt::format("attribute {} of {}", log::printable(xattr.name), describe(index)), errno);
   // An ACL has its say in the mode: the mode comes after. Nobody gets another's rights by a file that travelled.
-  const mode_t rights = entry.mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX);
+  mode_t rights = entry.mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX);
+  // What was for one group is not for another: that gets what everybody gets.
+  if (!is_given) rights &= ~static_cast<mode_t>(S_IRWXG) | ((rights & S_IRWXO) << 3);
   if (fchmod(fd, rights) != 0) return file_error(describe(index), errno);
   const timespec times[2] = {{0, UTIME_OMIT}, {entry.modified.seconds, static_cast<long>(entry.modified.nanoseconds)}};
   if (futimens(fd, times) != 0) return file_error(describe(index), errno);
