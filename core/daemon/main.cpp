@@ -64,6 +64,8 @@ int serve(const Options& options, daemon::Settings settings) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // What a read lease is broken with, by whoever opens a file just when we ask whether it has a writer. Its default ends us.
+  signal(SIGIO, SIG_IGN);
 
   auto daemon = daemon::Daemon::start(std::move(settings));
   if (!daemon) return fail(daemon.error());

@@ -128,8 +128,9 @@ OutboundObjects JobTable::open_regions(const MigrateRequest& request, const Id& 
 OutboundObjects JobTable::open_filesets(const MigrateFilesRequest& request, const Id& job, const std::atomic<bool>& cancelled) {
   OutboundObjects objects;
   std::shared_ptr<objects::FileVolume> volume;
+  objects::FilesetOptions options = request.options;
   for (const std::string& path : request.paths) {
-    auto source = filesets_.open(job, path, request.options, volume, cancelled);
+    auto source = filesets_.open(job, path, options, volume, cancelled);
     if (source) {
       const Id id = (*source)->manifest().id;
       objects.add(id, std::move(*source));

@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-#include "base/units.hpp"
 #include "fileset_generated.h"
 
 namespace godwit::protocol {
@@ -12,7 +11,6 @@ using model::FileEntry;
 using model::FileKind;
 
 constexpr uint32_t kWhole = UINT32_MAX;
-constexpr uint64_t kBytesMax = 1_GiB;
 
 bool is_whole(const FileEntry& entry) { return entry.data.size() == 1 && entry.data[0] == Extent{0, entry.size_bytes}; }
 
@@ -96,13 +94,17 @@ bool read_row(const wire::FileRow& row, Supply& supply, FileEntry& entry) {
 
 }  // namespace
 
+uint64_t listing_bytes(const FileEntry& entry) {
+  uint64_t bytes = sizeof(wire::FileRow) + entry.name.size() + entry.link.size() + entry.data.size() * sizeof(wire::ExtentRow);
+  for (const model::Xattr& xattr : entry.xattrs) bytes += xattr.name.size() + xattr.value.size() + 32;
+  return bytes;
+}
+
 Result<std::vector<std::byte>> encode(const model::Fileset& fileset) {
   uint64_t bytes = 0;
-  for (const FileEntry& entry : fileset.entries) {
-    bytes += sizeof(wire::FileRow) + entry.name.size() + entry.link.size() + entry.data.size() * sizeof(wire::ExtentRow);
-    for (const model::Xattr& xattr : entry.xattrs) bytes += xattr.name.size() + xattr.value.size() + 32;
-  }
-  if (bytes > kBytesMax) return Error{Errc::kLimit, "the list of the files is longer than 1 GiB: migrate a part at a time"};
+  for (const FileEntry& entry : fileset.entries) bytes += listing_bytes(entry);
+  if (bytes > kListingBytesMax)
+    return Error{Errc::kLimit, "the list of the files is longer than 1 GiB: migrate a part at a time"};
   std::vector<wire::FileRow> rows;
   std::vector<uint8_t> text;
   std::vector<wire::ExtentRow> extents;
@@ -132,7 +134,8 @@ Result<std::vector<std::byte>> encode(const model::Fileset& fileset) {
 
 Result<model::Fileset> decode_fileset(std::span<const std::byte> bytes) {
   const Error damaged{Errc::kProtocol, "the list of files is damaged or of another version"};
-  if (bytes.size() < sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength || bytes.size() > 2 * kBytesMax - 1)
+  if (bytes.size() < sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength ||
+      bytes.size() > 2 * kListingBytesMax - 1)
     return damaged;
   std::vector<uint64_t> aligned;
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());

@@ -6,9 +6,15 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/units.hpp"
 #include "model/fileset.hpp"
 
 namespace godwit::protocol {
+
+// Of all listings of a job together.
+inline constexpr uint64_t kListingBytesMax = 1_GiB;
+// What an entry adds to a listing, about.
+uint64_t listing_bytes(const model::FileEntry& entry);
 
 // Any thread. Memory: about as much as the fileset itself. Errors: kLimit, more than 1 GiB.
 Result<std::vector<std::byte>> encode(const model::Fileset& fileset);

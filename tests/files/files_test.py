@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -277,6 +278,15 @@ class FilesTest(unittest.TestCase):
         self.assertIsNone(trees.difference(self.here / "tree", self.there / "tree"))
         go.touch()
 
+    def test_what_the_daemon_ignores_programs_do_not(self):
+        (self.here / "file").write_text("file")
+        seen = self.outside / "seen"
+        self.a = self.hooked(self.here, before=self.program(f"grep SigIgn /proc/$$/status > {seen}\n"))
+        self.migrate(self.here / "file")
+        ignored = int(seen.read_text().split()[1], 16)
+        for number in (signal.SIGPIPE, signal.SIGIO):
+            self.assertEqual(ignored >> (number - 1) & 1, 0, number)
+
     # ---- sources that will not do
 
     def test_special_files_are_refused_or_left_out(self):
@@ -290,6 +300,15 @@ class FilesTest(unittest.TestCase):
         self.migrate(self.here / "tree", options=["--skip-special"])
         self.assertEqual([path.name for path in (self.there / "tree").iterdir()], ["file"])
         self.migrate(self.here / "tree/fifo", status=UNSUPPORTED)
+
+    def test_who_opens_what_is_just_looked_at_ends_nobody(self):
+        # What the kernel sends whose read lease is broken.
+        for node in (self.a, self.b):
+            node.process.send_signal(signal.SIGIO)
+        (self.here / "file").write_text("file")
+        self.migrate(self.here / "file")
+        for node in (self.a, self.b):
+            self.assertIsNone(node.process.poll())
 
     def test_a_file_that_is_open_for_writing_is_refused_unless_forced(self):
         path = self.here / "log"

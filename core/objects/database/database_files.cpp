@@ -111,7 +111,7 @@ Result<UniqueFd> DatabaseFiles::create(uint32_t entry) const {
 }
 
 Result<UniqueFd> DatabaseFiles::look(uint32_t entry, int flags) const {
-  return open_beneath(directory_.get(), files.entries[entry].name, flags, Links::kNone, describe(entry));
+  return open_regular(directory_.get(), files.entries[entry].name, flags, describe(entry));
 }
 
 Result<> DatabaseFiles::make_empty(const std::vector<bool>& comes) const {

@@ -9,6 +9,7 @@
 #include <climits>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,9 +36,9 @@ int call_openat2(int root, const char* path, int flags, Links links, mode_t mode
   }
 }
 
-// The names in a directory, without "." and "..". Takes the descriptor. Nothing: errno says why.
-bool names_in(UniqueFd fd, std::vector<std::string>& names) {
-  const int own = dup(fd.get());
+// The names in a directory, without "." and "..". False: errno says why.
+bool names_in(int fd, std::vector<std::string>& names) {
+  const int own = dup(fd);
   if (own < 0) return false;
   OpenDirectory directory(fdopendir(own));
   if (!directory) {
@@ -56,6 +57,7 @@ Error file_error(const std::string& what, int number) {
   if (number == ELOOP || number == EXDEV)
     return Error{Errc::kDenied, what + ": a symbolic link is in the way, or leads outside"};
   if (number == ENOSYS) return Error{Errc::kUnsupported, what + ": this kernel has no openat2(2); Linux 5.6 has it"};
+  if (number == EAGAIN) return Error{Errc::kDenied, what + ": another program holds a lease of it (fcntl F_SETLEASE)"};
   if (number == EEXIST) return Error{Errc::kExists, what + ": is there already"};
   return error_from_errno(Errc::kIo, what, number);
 }
@@ -78,65 +80,146 @@ Result<UniqueFd> open_beneath(int root, const std::string& path, int flags, Link
   return fd;
 }
 
-Result<> remove_tree(int directory, const std::string& name) {
-  // Directories under way, deepest last: descriptors would run out, so each is opened by its way from here.
-  struct Level {
-    std::string path;
-    std::vector<std::string> names;
-  };
-  const auto gone = [](int result) { return result == 0 || errno == ENOENT; };
-  if (gone(unlinkat(directory, name.c_str(), 0))) return Done{};
-  if (errno != EISDIR && errno != EPERM) return file_error("removing " + name, errno);
-  Result<> outcome = Done{};
-  const auto fail = [&](const std::string& path, int number) {
-    if (outcome) outcome = file_error("removing " + path, number);
-  };
-  std::vector<Level> levels;
-  // Opens the directory at `path` and notes what is in it.
-  const auto enter = [&](std::string path) {
-    auto fd = open_beneath(directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Links::kNone, path);
-    Level level{std::move(path), {}};
-    if (!fd) {
-      if (outcome && fd.error().code != Errc::kNotFound) outcome = std::move(fd).error();
-    } else {
-      (void)fchmod(fd->get(), S_IRWXU);  // A directory of a read-only tree.
-      if (!names_in(std::move(*fd), level.names)) fail(level.path, errno);
-    }
-    levels.push_back(std::move(level));
-  };
-  enter(name);
-  while (!levels.empty()) {
-    Level& level = levels.back();
-    const size_t slash = level.path.rfind('/');
-    if (level.names.empty()) {
-      // Empty now: removed from its parent.
-      auto parent = slash == std::string::npos
-                        ? Result<UniqueFd>(UniqueFd(dup(directory)))
-                        : open_beneath(directory, level.path.substr(0, slash), O_PATH | O_DIRECTORY, Links::kNone, level.path);
-      const std::string last = slash == std::string::npos ? level.path : level.path.substr(slash + 1);
-      if (parent && !gone(unlinkat(parent->get(), last.c_str(), AT_REMOVEDIR))) fail(level.path, errno);
-      levels.pop_back();
-      continue;
-    }
-    auto here = open_beneath(directory, level.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Links::kNone, level.path);
-    if (!here) {
-      if (outcome) outcome = std::move(here).error();
-      level.names.clear();
-      continue;
-    }
-    std::string below;
-    while (!level.names.empty() && below.empty()) {
-      const std::string entry = std::move(level.names.back());
-      level.names.pop_back();
-      if (gone(unlinkat(here->get(), entry.c_str(), 0))) continue;
-      if (errno == EISDIR || errno == EPERM)
-        below = level.path + "/" + entry;
-      else
-        fail(level.path + "/" + entry, errno);
-    }
-    if (!below.empty()) enter(std::move(below));
+Result<UniqueFd> open_regular(int root, const std::string& path, int flags, const std::string& what) {
+  auto fd = open_beneath(root, path, flags | O_NONBLOCK | O_NOFOLLOW, Links::kNone, what);
+  if (!fd) return fd;
+  struct stat status {};
+  if (fstat(fd->get(), &status) != 0) return file_error(what, errno);
+  if (!S_ISREG(status.st_mode)) return Error{Errc::kChanged, what + " is no regular file any more"};
+  // With it, io_uring would fail on some file systems rather than wait for the disk.
+  if (fcntl(fd->get(), F_SETFL, 0) != 0) return file_error(what, errno);
+  return fd;
+}
+
+namespace {
+
+// Removes a tree with one descriptor for where it is, and for each level above no more than its names.
+class Remover {
+ public:
+  explicit Remover(int directory) : directory_(directory) {}
+
+  Result<> run(const std::string& name) {
+    remove(name);
+    return go_on();
   }
-  return outcome;
+  // Of what it is, not of what is called so.
+  Result<> run_in(const std::string& name, int same_as) {
+    struct stat status {};
+    if (fstat(same_as, &status) != 0) return file_error(shown(name), errno);
+    if (!enter(name)) return outcome_;
+    if (status.st_dev != levels_[0].device || status.st_ino != levels_[0].inode)
+      return Error{Errc::kChanged, shown("") + " is another directory now"};
+    return go_on();
+  }
+
+ private:
+  Result<> go_on() {
+    while (!levels_.empty()) {
+      Level& level = levels_.back();
+      if (!level.names.empty()) {
+        const std::string entry = std::move(level.names.back());
+        level.names.pop_back();
+        remove(entry);
+        continue;
+      }
+      const std::string emptied = std::move(level.name);
+      levels_.pop_back();
+      if (!go_up()) return outcome_;
+      remove_empty(emptied);
+    }
+    return outcome_;
+  }
+
+  struct Level {
+    std::string name;
+    dev_t device;
+    ino_t inode;
+    std::vector<std::string> names;  // What is left in it.
+  };
+
+  int here() const { return levels_.empty() ? directory_ : here_.get(); }
+  static bool is_gone(int result) { return result == 0 || errno == ENOENT; }
+
+  // The way from the directory to the last level.
+  std::string way() const {
+    std::string way;
+    for (const Level& level : levels_) way += (way.empty() ? "" : "/") + level.name;
+    return way;
+  }
+  void fail(Error error) {
+    if (outcome_) outcome_ = std::move(error);
+  }
+  std::string shown(const std::string& entry) const {
+    return "removing " + (levels_.size() <= kShownLevelsMax ? way() : levels_[0].name + "/...") + (levels_.empty() ? "" : "/") +
+           entry;
+  }
+
+  // A name where we are; a directory becomes the last level.
+  void remove(const std::string& entry) {
+    if (is_gone(unlinkat(here(), entry.c_str(), 0))) return;
+    if (errno != EISDIR && errno != EPERM) return fail(file_error(shown(entry), errno));
+    if (!enter(entry)) remove_empty(entry);
+  }
+  void remove_empty(const std::string& entry) {
+    if (!is_gone(unlinkat(here(), entry.c_str(), AT_REMOVEDIR))) fail(file_error(shown(entry), errno));
+  }
+
+  bool enter(const std::string& entry) {
+    if (levels_.size() >= kLevelsMax) {
+      fail({Errc::kLimit, shown(entry) + ": directories are more than " + std::to_string(kLevelsMax) + " levels deep"});
+      return false;
+    }
+    auto fd = open_beneath(here(), entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Links::kNone, shown(entry));
+    if (!fd) {
+      if (fd.error().code != Errc::kNotFound) fail(std::move(fd).error());
+      return false;
+    }
+    (void)fchmod(fd->get(), S_IRWXU);  // A directory of a read-only tree.
+    struct stat status {};
+    std::vector<std::string> names;
+    if (fstat(fd->get(), &status) != 0 || !names_in(fd->get(), names)) {
+      fail(file_error(shown(entry), errno));
+      return false;
+    }
+    levels_.push_back({entry, status.st_dev, status.st_ino, std::move(names)});
+    here_ = std::move(*fd);
+    return true;
+  }
+
+  // To the last level, from what was below it. By "..", if that is where we came from, and nobody has moved what we were in.
+  bool go_up() {
+    if (levels_.empty()) return true;
+    const auto is_it = [&](int fd) {
+      struct stat status {};
+      return fstat(fd, &status) == 0 && status.st_dev == levels_.back().device && status.st_ino == levels_.back().inode;
+    };
+    UniqueFd above(openat(here_.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!above || !is_it(above.get())) {
+      auto again = open_beneath(directory_, way(), O_PATH | O_DIRECTORY, Links::kNone, shown(""));
+      if (!again || !is_it(again->get())) {
+        fail({Errc::kChanged, shown("") + ": it was moved meanwhile"});
+        return false;
+      }
+      above = std::move(*again);
+    }
+    here_ = std::move(above);
+    return true;
+  }
+
+  // Deeper is an error: who makes directories as fast as they are looked at would keep us for ever.
+  static constexpr size_t kLevelsMax = 100'000;
+  static constexpr size_t kShownLevelsMax = 64;
+
+  const int directory_;
+  std::vector<Level> levels_;  // Under way, deepest last.
+  UniqueFd here_;              // The last level.
+  Result<> outcome_ = Done{};
+};
+
+}  // namespace
+
+Result<> remove_tree(int directory, const std::string& name, int same_as) {
+  return same_as < 0 ? Remover(directory).run(name) : Remover(directory).run_in(name, same_as);
 }
 
 }  // namespace godwit::objects

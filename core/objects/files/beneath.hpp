@@ -25,6 +25,10 @@ enum class Links : uint8_t { kInside, kNone };
 // `what` is named in the text.
 Result<UniqueFd> open_beneath(int root, const std::string& path, int flags, Links links, const std::string& what,
                               mode_t mode = 0);
+// The same of a regular file that should be there, and is to be read or written: never waits for what was put in its place (a
+// FIFO's other end), nor for who holds a lease of it; what comes back is without O_NONBLOCK. Links: none, on the way and at its
+// end. Errors also: kChanged, it is no regular file; kDenied, somebody holds a lease.
+Result<UniqueFd> open_regular(int root, const std::string& path, int flags, const std::string& what);
 struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
 };
@@ -34,7 +38,9 @@ using OpenDirectory = std::unique_ptr<DIR, CloseDirectory>;
 Error file_error(const std::string& what, int number);
 
 // Removes `name` and all that is below it, following nothing. Goes on past what cannot be removed, and then fails.
-// `name` that is not there: no error. Errors: kDenied, kIo.
-Result<> remove_tree(int directory, const std::string& name);
+// `name` (of one component) that is not there: no error. Three descriptors, however deep it is. Errors: kDenied, kIo; kLimit,
+// more than 100,000 levels; kChanged, somebody moved what it was in, and it ended there;
+// or it is not the directory that `same_as` (-1: any) is.
+Result<> remove_tree(int directory, const std::string& name, int same_as = -1);
 
 }  // namespace godwit::objects

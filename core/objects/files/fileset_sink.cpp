@@ -11,6 +11,7 @@
 
 #include "base/log.hpp"
 #include "base/units.hpp"
+#include "objects/files/private_directory.hpp"
 #include "objects/files/rename.hpp"
 #include "objects/files/tree_writer.hpp"
 #include "objects/files/update.hpp"
@@ -60,7 +61,7 @@ Result<std::shared_ptr<IncomingDirectory>> IncomingDirectory::make(journal::Jour
   const auto make_and_open = [&]() -> Result<UniqueFd> {
     const ActAs as(made->user_);
     if (mkdirat(made->place_.fd.get(), name.c_str(), S_IRWXU) != 0) return file_error(what, errno);
-    return open_beneath(made->place_.fd.get(), name, O_RDONLY | O_DIRECTORY, Links::kNone, what);
+    return open_private(made->place_.fd.get(), name, made->place_.path);
   };
   auto fd = make_and_open();
   if (!fd) {
@@ -75,8 +76,11 @@ std::shared_ptr<IncomingDirectory> IncomingDirectory::find(journal::Journal& jou
                                                            RootedDirectory place) {
   std::shared_ptr<IncomingDirectory> found(new IncomingDirectory(journal, job, std::move(user), std::move(place)));
   const ActAs as(found->user_);
-  auto fd = open_beneath(found->place_.fd.get(), incoming_name(job), O_RDONLY | O_DIRECTORY, Links::kNone, "");
-  if (fd) found->fd_ = std::move(*fd);
+  auto fd = open_private(found->place_.fd.get(), incoming_name(job), found->place_.path);
+  if (fd)
+    found->fd_ = std::move(*fd);
+  else if (fd.error().code != Errc::kNotFound)
+    log::error("job {}: {}", to_string(job), fd.error().text);
   return found;
 }
 
@@ -89,7 +93,7 @@ void IncomingDirectory::leave() {
   if (trees_ > 0 && --trees_ > 0) return;
   const auto remove = [&] {
     const ActAs as(user_);
-    return remove_tree(place_.fd.get(), incoming_name(job_));
+    return remove_private(place_.fd.get(), incoming_name(job_), place_.path);
   };
   if (auto gone = remove(); !gone) {
     log::error("'{}' keeps '{}': {}", log::printable(place_.path), incoming_name(job_), gone.error().text);
@@ -120,7 +124,7 @@ class SinkFiles final : public VolumeFiles {
     // What is here is read back between the writes, and may be dressed for a user who may not read it.
     if (was_found && !is_whole) return writer.create_again(entry);
     if (writes) return is_further_attempt ? writer.create_again(entry) : writer.create(entry);
-    auto fd = open_beneath(incoming->fd(), path_of(files, entry), O_RDONLY | O_NOFOLLOW, Links::kNone, describe(entry));
+    auto fd = open_regular(incoming->fd(), path_of(files, entry), O_RDONLY, describe(entry));
     // What is read back comes from the medium, where there is one: it is durable by now, so that its pages can go.
     if (fd) (void)posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);
     return fd;
@@ -286,7 +290,7 @@ bool FilesetSink::show() const {
       if (!kept) return false;
     }
   }
-  if (files_) files_->writer.show_mode(place);
+  if (files_) files_->writer.show_mode(place, inode_, kInodeMask);
   return true;
 }
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "base/log.hpp"
+#include "objects/files/private_directory.hpp"
 #include "objects/files/rename.hpp"
 #include "objects/files/source_files.hpp"
 #include "protocol/fileset_codec.hpp"
@@ -64,8 +65,8 @@ FilesetSource::FilesetSource(journal::Journal& journal, const Id& job, FileUserP
 FilesetSource::~FilesetSource() = default;
 
 Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& roots, journal::Journal& journal, const Id& job,
-                                                           FileUserPtr user, const std::string& path,
-                                                           const FilesetOptions& options, std::shared_ptr<FileVolume>& volume,
+                                                           FileUserPtr user, const std::string& path, FilesetOptions& options,
+                                                           std::shared_ptr<FileVolume>& volume,
                                                            const std::atomic<bool>& cancelled) {
   auto normal = normal_path(path);
   if (!normal) return std::move(normal).error();
@@ -82,6 +83,7 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& root
   const ActAs as(user);
   auto walked = walk(directory->fd.get(), name, options.walk, directory->path, cancelled);
   if (!walked) return std::move(walked).error();
+  options.walk.listing_bytes_max -= walked->listing_bytes;
   if (options.move && walked->left_out > 0)
     return Error{Errc::kInvalid, fmt::format("'{}' has {} files that would be left out, and a move removes them: copy it",
                                              log::printable(*normal), walked->left_out)};
@@ -142,9 +144,10 @@ Result<> FilesetSource::hide() {
   const std::string outgoing = outgoing_name(job_);
   if (mkdirat(directory_->fd.get(), outgoing.c_str(), S_IRWXU) != 0 && errno != EEXIST)
     return file_error(fmt::format("'{}/{}'", directory_->path, outgoing), errno);
-  auto out = open_beneath(directory_->fd.get(), outgoing, O_PATH | O_DIRECTORY, Links::kNone, outgoing);
+  auto out = open_private(directory_->fd.get(), outgoing, directory_->path);
   if (!out) return std::move(out).error();
-  auto renamed = rename_new(directory_->fd.get(), name_, out->get(), name_);
+  outgoing_ = std::move(*out);
+  auto renamed = rename_new(directory_->fd.get(), name_, outgoing_.get(), name_);
   if (!renamed && renamed.error().code == Errc::kDenied && files_->walked.files.entries[0].kind == model::FileKind::kDirectory)
     return Error{Errc::kDenied,
                  fmt::format("{}: {}; who moves a directory must be allowed to write it", describe(), renamed.error().text)};
@@ -157,7 +160,7 @@ Result<> FilesetSource::stop(Deadline) {
   if (auto hidden = hide(); !hidden) return hidden;
   const auto look_again = [&] {
     const ActAs as(user_);
-    return recheck(directory_->fd.get(), files_->walked, outgoing_name(job_) + "/" + name_, directory_->path);
+    return recheck(outgoing_.get(), files_->walked, name_, directory_->path);
   };
   auto same = look_again();
   if (!same) resume();
@@ -167,16 +170,31 @@ Result<> FilesetSource::stop(Deadline) {
 void FilesetSource::resume() {
   if (!hidden_) return;
   hidden_ = false;
-  put_back_outgoing(directory_->fd.get(), directory_->path, job_, user_);
+  const auto put_back = [&] {
+    const ActAs as(user_);
+    return rename_new(outgoing_.get(), name_, directory_->fd.get(), name_);
+  };
+  if (auto renamed = put_back(); !renamed)
+    log::error("{} stays in '{}': {}", describe(), outgoing_name(job_), renamed.error().text);
   leave_outgoing();
 }
 
 void FilesetSource::finish_move(const Moved&) {
   if (!hidden_) return;
   hidden_ = false;
-  const auto remove = [&] {
+  const auto remove = [&]() -> Result<> {
     const ActAs as(user_);
-    return remove_tree(directory_->fd.get(), outgoing_name(job_) + "/" + name_);
+    if (!outgoing_) {  // After a restart.
+      auto out = open_private(directory_->fd.get(), outgoing_name(job_), directory_->path);
+      if (!out && out.error().code == Errc::kNotFound) return Done{};
+      if (!out) return std::move(out).error();
+      outgoing_ = std::move(*out);
+    }
+    struct stat status {};
+    if (files_ && fstatat(outgoing_.get(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        (status.st_dev != files_->walked.states[0].device || status.st_ino != files_->walked.states[0].inode))
+      return Error{Errc::kChanged, "it is another one now"};
+    return remove_tree(outgoing_.get(), name_);
   };
   if (auto gone = remove(); !gone) log::error("{} has moved, but is not all removed: {}", describe(), gone.error().text);
   leave_outgoing();
@@ -199,7 +217,8 @@ Result<> remove_outgoing(int directory, const Id& job, const FileUserPtr& user) 
 void put_back_outgoing(int directory, const std::string& shown, const Id& job, const FileUserPtr& user) {
   const ActAs as(user);
   const std::string outgoing = outgoing_name(job);
-  auto out = open_beneath(directory, outgoing, O_RDONLY | O_DIRECTORY, Links::kNone, outgoing);
+  auto out = open_private(directory, outgoing, shown);
+  if (!out && out.error().code != Errc::kNotFound) log::error("job {}: {}", to_string(job), out.error().text);
   if (!out) return;
   const int own = dup(out->get());
   DIR* stream = own < 0 ? nullptr : fdopendir(own);
@@ -208,9 +227,11 @@ void put_back_outgoing(int directory, const std::string& shown, const Id& job, c
   while (const dirent* entry = readdir(stream))
     if (std::string name = entry->d_name; name != "." && name != "..") names.push_back(std::move(name));
   closedir(stream);
+  size_t left = 0;
+  std::string why;
   for (const std::string& name : names)
-    if (auto renamed = rename_new(out->get(), name, directory, name); !renamed)
-      log::error("'{}' stays in '{}/{}': {}", log::printable(name), log::printable(shown), outgoing, renamed.error().text);
+    if (auto renamed = rename_new(out->get(), name, directory, name); !renamed && left++ == 0) why = renamed.error().text;
+  if (left > 0) log::error("{} of {} stay in '{}/{}', the first: {}", left, names.size(), log::printable(shown), outgoing, why);
 }
 
 }  // namespace godwit::objects

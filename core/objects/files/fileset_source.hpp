@@ -28,10 +28,10 @@ class SourceFiles;
 class FilesetSource final : public Source {
  public:
   // Walks the tree at `path`, with the rights of `user`, as all that is done with it. Its data are added to `volume` once the
-  // destination has accepted it. Errors: as FileRoots::open() and walk(); kInvalid, "/" or a move that would leave something
-  // out; kExists, the journal's.
+  // destination has accepted it. What its listing takes is taken off `options`, for the job's next. Errors: as
+  // FileRoots::open() and walk(); kInvalid, "/" or a move that would leave something out; kExists, the journal's.
   static Result<std::unique_ptr<FilesetSource>> open(const FileRoots& roots, journal::Journal& journal, const Id& job,
-                                                     FileUserPtr user, const std::string& path, const FilesetOptions& options,
+                                                     FileUserPtr user, const std::string& path, FilesetOptions& options,
                                                      std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled);
   // After a restart: one whose move had been decided, out of sight. Errors: as FileRoots::open().
   static Result<std::unique_ptr<FilesetSource>> open_again(const FileRoots& roots, journal::Journal& journal, const Id& job,
@@ -67,6 +67,7 @@ class FilesetSource final : public Source {
   const std::shared_ptr<RootedDirectory> directory_;  // Where it is.
   const std::string name_;                            // There.
   bool hidden_ = false;
+  UniqueFd outgoing_;                   // Where it is hidden; none before, nor after a restart.
   std::shared_ptr<SourceFiles> files_;  // Null after a restart.
   std::shared_ptr<FileVolume> volume_;
   std::optional<Extent> extent_;  // Of what travels, in the volume; none before the destination has accepted it.

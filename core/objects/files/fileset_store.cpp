@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "objects/files/private_directory.hpp"
 
 namespace godwit::objects {
 
@@ -27,7 +28,7 @@ Result<FileUserPtr> FilesetStore::last_known_user_of(const Id& job) const {
   return FileUserPtr(std::move(owner));
 }
 
-Result<std::unique_ptr<Source>> FilesetStore::open(const Id& job, const std::string& path, const FilesetOptions& options,
+Result<std::unique_ptr<Source>> FilesetStore::open(const Id& job, const std::string& path, FilesetOptions& options,
                                                    std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled) {
   auto user = user_of(job);
   if (!user) return std::move(user).error();
@@ -131,7 +132,7 @@ Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::find_unfinished(const j
 
 Result<> FilesetStore::sweep_one(const journal::StagingRecord& staging, const RootedDirectory& place, const FileUserPtr& user) {
   const ActAs as(user);
-  if (staging.incoming) return remove_tree(place.fd.get(), incoming_name(staging.job));
+  if (staging.incoming) return remove_private(place.fd.get(), incoming_name(staging.job), staging.directory);
   put_back_outgoing(place.fd.get(), staging.directory, staging.job, user);
   return remove_outgoing(place.fd.get(), staging.job, user);
 }

@@ -20,7 +20,7 @@ class FilesetStore {
       : roots_(std::move(roots)), journal_(journal), permissions_(permissions) {}
 
   // As FilesetSource::open() and FileUser::find(): all filesets of a job share one volume, made with the first.
-  Result<std::unique_ptr<Source>> open(const Id& job, const std::string& path, const FilesetOptions& options,
+  Result<std::unique_ptr<Source>> open(const Id& job, const std::string& path, FilesetOptions& options,
                                        std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled);
 
   // What a job brings to one directory.

@@ -33,9 +33,7 @@ std::string SourceFiles::describe(uint32_t entry) const {
 
 Result<UniqueFd> SourceFiles::open(uint32_t entry, pmem::Io::Direction) {
   const ActAs as(user_);
-  // O_NONBLOCK: it may have become a FIFO.
-  auto fd = open_beneath(directory_->fd.get(), path_of(walked.files, entry), O_RDONLY | O_NONBLOCK | O_NOFOLLOW, Links::kNone,
-                         describe(entry));
+  auto fd = open_regular(directory_->fd.get(), path_of(walked.files, entry), O_RDONLY, describe(entry));
   if (!fd) return fd;
   if (auto same = check(entry, fd->get()); !same) return std::move(same).error();
   if (tolerance_ == Tolerance::kNone && has_writer(fd->get()))

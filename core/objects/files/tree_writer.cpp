@@ -103,7 +103,7 @@ Result<UniqueFd> TreeWriter::create_again(uint32_t index) const {
   if (!there && there.error().code == Errc::kNotFound) return create(index);
   if (!there) return there;
   if (auto opened_up = change_mode(index, there->get(), S_IRUSR | S_IWUSR); !opened_up) return std::move(opened_up).error();
-  auto fd = open(index, O_RDWR);
+  auto fd = open_regular(root_, path_of(files_, index), O_RDWR, describe(index));
   if (!fd) return fd;
   if (auto sized = set_size(index, fd->get()); !sized) return std::move(sized).error();
   return fd;
@@ -140,13 +140,15 @@ Result<> TreeWriter::dress_all() const {
 Result<> TreeWriter::dress(uint32_t index, int fd) const {
   const FileEntry& entry = files_.entries[index];
   // Others than root give nothing away; they may give it to a group of theirs.
-  if (fchown(fd, acts_as_root() ? entry.user : kSameOwner, entry.group) != 0 && acts_as_root())
-    return file_error(describe(index), errno);
+  const bool is_given = fchown(fd, acts_as_root() ? entry.user : kSameOwner, entry.group) == 0;
+  if (!is_given && acts_as_root()) return file_error(describe(index), errno);
   for (const model::Xattr& xattr : entry.xattrs)
     if (fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0) != 0)
       return file_error(fmt::format("attribute {} of {}", log::printable(xattr.name), describe(index)), errno);
   // An ACL has its say in the mode: the mode comes after. Nobody gets another's rights by a file that travelled.
-  const mode_t rights = entry.mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX);
+  mode_t rights = entry.mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX);
+  // What was for one group is not for another: that gets what everybody gets.
+  if (!is_given) rights &= ~static_cast<mode_t>(S_IRWXG) | ((rights & S_IRWXO) << 3);
   if (fchmod(fd, rights) != 0) return file_error(describe(index), errno);
   const timespec times[2] = {{0, UTIME_OMIT}, {entry.modified.seconds, static_cast<long>(entry.modified.nanoseconds)}};
   if (futimens(fd, times) != 0) return file_error(describe(index), errno);
@@ -182,11 +184,18 @@ Result<> TreeWriter::complete(bool again) const {
   return Done{};
 }
 
-void TreeWriter::show_mode(int directory) const {
+void TreeWriter::show_mode(int directory, uint64_t inode, uint64_t mask) const {
   const FileEntry& top = files_.entries[0];
   if (top.kind != FileKind::kDirectory || (top.mode & S_IWUSR) != 0) return;
-  if (fchmodat(directory, top.name.c_str(), top.mode & 01777, 0) != 0)
-    log::warn("{}", file_error("the mode of " + describe(0), errno).text);
+  const std::string what = "the mode of " + describe(0);
+  auto fd = open_beneath(directory, top.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Links::kNone, what);
+  struct stat status {};
+  if (!fd || fstat(fd->get(), &status) != 0)
+    log::warn("{}", fd ? file_error(what, errno).text : fd.error().text);
+  else if ((status.st_ino & mask) != inode)
+    log::warn("{}: it is another directory by now", what);
+  else if (fchmod(fd->get(), top.mode & 01777) != 0)
+    log::warn("{}", file_error(what, errno).text);
 }
 
 Result<> TreeWriter::make_durable() const {

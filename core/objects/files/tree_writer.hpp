@@ -30,12 +30,14 @@ class TreeWriter {
   Result<> check_frame() const;
   // As dress(), of all regular files: which of them were is not known.
   Result<> dress_all() const;
-  // Owner where permitted, mode, extended attributes and times of what `fd` is. Set-user-id and set-group-id are left out.
+  // Owner where permitted, mode, extended attributes and times of what `fd` is. Set-user-id and set-group-id are left out;
+  // where the group is not permitted, so are its rights that not everybody has.
   Result<> dress(uint32_t entry, int fd) const;
   // The hard links; then the directories' own, from the deepest up. A top that its owner may not write gets its mode later, by
   // show_mode(), when it is in its place, in `directory`. `again`: some may be there already. Errors: as make_frame.
   Result<> complete(bool again) const;
-  void show_mode(int directory) const;
+  // The top is the directory with `inode`, of which the bits in `mask` are known; another one there is left alone.
+  void show_mode(int directory, uint64_t inode, uint64_t mask) const;
   // Every byte and name is on the medium. Blocks. Errors: kIo, kNoSpace.
   Result<> make_durable() const;
 

@@ -17,6 +17,7 @@
 
 #include "base/deadline.hpp"
 #include "base/log.hpp"
+#include "base/units.hpp"
 #include "objects/files/file_user.hpp"
 
 namespace godwit::objects {
@@ -129,11 +130,9 @@ class Walker {
         break;
       case S_IFLNK: {
         entry.kind = FileKind::kSymlink;
-        std::string link(PATH_MAX, '\0');
-        const ssize_t length = readlinkat(at, name.c_str(), link.data(), link.size());
+        const ssize_t length = readlinkat(at, name.c_str(), buffer_.data(), PATH_MAX);
         if (length < 0) return file_error(what(), errno);
-        link.resize(static_cast<size_t>(length));
-        entry.link = std::move(link);
+        entry.link.assign(buffer_.data(), static_cast<size_t>(length));
         break;
       }
       default:
@@ -145,10 +144,20 @@ class Walker {
     }
     if (options_.xattrs && entry.kind != FileKind::kSymlink && entry.kind != FileKind::kHardLink)
       if (auto read = read_xattrs(at, entry, what()); !read) return read;
+    walked_.listing_bytes += protocol::listing_bytes(entry);
+    if (auto fits = check_size(0); !fits) return fits;
     walked_.files.entries.push_back(std::move(entry));
     walked_.states.push_back(state_of(status));
     if (S_ISREG(status.st_mode)) latest_ = std::max(latest_, walked_.states.back().changed);
     return Done{};
+  }
+
+  // With what an entry will add; before all of it is in memory.
+  Result<> check_size(uint64_t more_bytes) const {
+    if (walked_.listing_bytes + more_bytes <= options_.listing_bytes_max) return Done{};
+    return Error{Errc::kLimit,
+                 fmt::format("the list of the files of the job, at '{}', is longer than {}: migrate a part at a time", shown_,
+                             format_size(protocol::kListingBytesMax))};
   }
 
   template <class What>
@@ -188,6 +197,7 @@ class Walker {
       if (start >= size) return Done{};  // It grew; the check after reading finds that out.
       entry.data.push_back({static_cast<uint64_t>(start), static_cast<uint64_t>(std::min(end, size) - start)});
       if (end >= size) return Done{};
+      if (auto fits = check_size(entry.data.size() * sizeof(Extent)); !fits) return fits;
     }
   }
 
@@ -202,11 +212,10 @@ class Walker {
       const std::string name = names.c_str() + begin;
       begin += name.size() + 1;
       if (!name.starts_with("user.") && name != "system.posix_acl_access" && name != "system.posix_acl_default") continue;
-      std::string value(XATTR_SIZE_MAX, '\0');
-      const ssize_t bytes = fgetxattr(fd->get(), name.c_str(), value.data(), value.size());
+      const ssize_t bytes = fgetxattr(fd->get(), name.c_str(), buffer_.data(), buffer_.size());
       if (bytes < 0) return file_error(fmt::format("attribute {} of {}", log::printable(name), what), errno);
-      value.resize(static_cast<size_t>(bytes));
-      entry.xattrs.push_back({name, std::move(value)});
+      entry.xattrs.push_back({name, std::string(buffer_.data(), static_cast<size_t>(bytes))});
+      if (auto fits = check_size(protocol::listing_bytes(entry)); !fits) return fits;
     }
     return Done{};
   }
@@ -225,8 +234,9 @@ class Walker {
   const std::string& shown_;
   const std::atomic<bool>& cancelled_;
   Walked walked_;
-  std::map<std::pair<dev_t, ino_t>, uint32_t> linked_;  // Regular files with several names, by entry.
-  FileTime latest_ = {};                                // Change of a regular file.
+  std::map<std::pair<dev_t, ino_t>, uint32_t> linked_;            // Regular files with several names, by entry.
+  FileTime latest_ = {};                                          // Change of a regular file.
+  std::vector<char> buffer_ = std::vector<char>(XATTR_SIZE_MAX);  // What links and attributes say.
 };
 
 }  // namespace

@@ -13,10 +13,12 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
 
 #include "directory_fixture.hpp"
 #include "objects/files/file_volume.hpp"
 #include "objects/files/source_files.hpp"
+#include "objects/files/tree_writer.hpp"
 #include "pmem/fd_queue.hpp"
 
 namespace godwit::objects {
@@ -240,6 +242,30 @@ TEST_F(FileUserTest, AVolumeWritesWithItsRights) {
       ASSERT_EQ(fstat(seen.get(), &status), 0);
       EXPECT_EQ(status.st_mode & S_ISUID, as_ada ? 0U : static_cast<unsigned>(S_ISUID));
     }
+  }
+}
+
+TEST_F(FileUserTest, WhatWasForOneGroupIsNotForAnother) {
+  const FileUser ada = user(kAda, {kCrew});
+  for (const auto& [group, mode, wanted] : {std::tuple{kCrew, 0640U, 0640U},
+                                            {gid_t{kBob}, 0640U, 0600U},
+                                            {gid_t{kBob}, 0775U, 0755U},
+                                            {gid_t{kBob}, 0644U, 0644U}}) {
+    const std::string path = file("dressed", kAda, kAda, 0600);
+    model::Fileset files;
+    files.entries.resize(1);
+    files.entries[0].name = "dressed";
+    files.entries[0].group = group;
+    files.entries[0].mode = mode;
+    const UniqueFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+    const UniqueFd place(open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    {
+      const ActAs as(&ada);
+      ASSERT_TRUE(TreeWriter(place.get(), files, path_).dress(0, fd.get()));
+    }
+    struct stat status {};
+    ASSERT_EQ(fstat(fd.get(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, wanted) << group;
   }
 }
 

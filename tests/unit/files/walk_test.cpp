@@ -1,6 +1,7 @@
 #include "objects/files/walk.hpp"
 
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "directory_fixture.hpp"
@@ -70,6 +71,40 @@ TEST_F(WalkTest, EveryChangeIsSeenAgain) {
   const auto again = walk_tree();
   write(root() / "tree/sub/new", "");
   EXPECT_FALSE(recheck(fd_.get(), *again, "tree", root()));
+}
+
+// While it walks: what a user has made must not fill the daemon's memory first.
+TEST_F(WalkTest, ATreeWhoseListIsTooLongIsLeftAtOnce) {
+  write(root() / "tree/a", "a");
+  std::filesystem::create_symlink("b", root() / "tree/link");
+  const auto small = walk_tree();
+  ASSERT_TRUE(small);
+  uint64_t bytes = 0;
+  for (const model::FileEntry& entry : small->files.entries) {
+    bytes += protocol::listing_bytes(entry);
+    EXPECT_LT(entry.link.capacity(), 64U);
+  }
+  EXPECT_EQ(small->listing_bytes, bytes);
+  WalkOptions options;
+  options.xattrs = true;
+  options.listing_bytes_max = bytes;
+  EXPECT_TRUE(walk_tree(options));
+  const auto refused = [&] {
+    const auto walked = walk_tree(options);
+    return !walked && walked.error().code == Errc::kLimit;
+  };
+  --options.listing_bytes_max;
+  EXPECT_TRUE(refused());
+  options.listing_bytes_max = bytes + 2000;
+  const std::string value(300, 'v');
+  if (setxattr((root() / "tree/a").c_str(), "user.a", value.data(), value.size(), 0) != 0) GTEST_SKIP() << "no attributes here";
+  const auto with = walk_tree(options);
+  ASSERT_TRUE(with) << with.error().text;
+  ASSERT_EQ(with->files.entries[1].xattrs.size(), 1U);
+  EXPECT_EQ(with->files.entries[1].xattrs[0].value, value);
+  EXPECT_LT(with->files.entries[1].xattrs[0].value.capacity(), 1000U);
+  options.listing_bytes_max = bytes + 300;
+  EXPECT_TRUE(refused());
 }
 
 TEST_F(WalkTest, SpecialFilesAreAnErrorOrLeftOut) {
