@@ -60,6 +60,13 @@ std::string InboundJob::describe() const {
   return fmt::format("job {} from {}", to_string(record_.job), record_.source_address);
 }
 
+void InboundJob::withhold(Error why) {
+  log::error("{}: neither committed nor forgotten before this daemon starts again with its files in their place: {}",
+             describe(), why.text);
+  const std::lock_guard lock(mutex_);
+  withheld_ = std::move(why);
+}
+
 Result<> InboundJob::end_pass() {
   std::shared_ptr<SinkTransfer> last;
   {
@@ -191,6 +198,7 @@ void InboundJob::await_checkpoint(std::unique_lock<std::mutex>& lock) {
 OutcomeAnswer InboundJob::commit() {
   std::unique_lock lock(mutex_);
   stop_streams(lock);
+  if (withheld_) return {wire::Outcome::unknown, withheld_->code, withheld_->text};
   return feed_locked(DestinationEvent::kCommit);
 }
 
@@ -202,6 +210,7 @@ OutcomeAnswer InboundJob::abort() {
 
 OutcomeAnswer InboundJob::release() {
   const std::lock_guard lock(mutex_);
+  if (withheld_) return {wire::Outcome::unknown, withheld_->code, withheld_->text};
   OutcomeAnswer answer = feed_locked(DestinationEvent::kRelease);
   if (answer.outcome == wire::Outcome::unknown) answer.outcome = wire::Outcome::released;
   return answer;

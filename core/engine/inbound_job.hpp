@@ -84,6 +84,9 @@ class InboundJob {
   // source could not read. Blocks for the disk.
   OutcomeAnswer prepare(std::span<const uint32_t> failed);
   OutcomeAnswer commit();
+  // After a restart, before anybody asks: what was promised is not to be had now. Until the next restart a commit and a release
+  // are answered with `unknown` and `why`, so that the source keeps what it has and asks again; an abort is heard.
+  void withhold(Error why);
   OutcomeAnswer abort();
   OutcomeAnswer release();
   // The job has failed here, or its source will not come back: stops the streams; frees the space if nothing was promised.
@@ -182,6 +185,7 @@ class InboundJob {
   // Seen without the lock, which is held for as long as a disk or a program of the operator's takes.
   std::atomic<model::DestinationState> seen_state_;
   std::atomic<bool> source_is_silent_;
+  std::optional<Error> withheld_;
   std::atomic<bool> forgotten_{false};
   std::atomic<bool> is_only_here_{false};  // The journal cannot keep what a restart would have to know.
 };

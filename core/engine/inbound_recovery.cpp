@@ -1,6 +1,8 @@
 // InboundTable after a restart: what the journal has of the migrations to this node.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/log.hpp"
 #include "engine/inbound_table.hpp"
 #include "objects/database/database_sink.hpp"
@@ -58,22 +60,28 @@ Result<> InboundTable::recover_one(journal::InboundJob& record) {
   std::vector<std::unique_ptr<objects::Sink>> sinks;
   Arrived arrived;
   Digest listings;
+  std::optional<Error> withheld;
   if (is_here) {
     auto checkpoint = journal_.checkpoint(id);
     if (!checkpoint) return std::move(checkpoint).error();
     auto recovered = recover_sinks(record, checkpoint->listings);
-    if (!recovered && is_promised) return std::move(recovered).error();
-    if (!recovered) {  // It can be sent anew.
+    // A file system that is not mounted, or a user who took his directory away, keeps no daemon from starting.
+    const bool is_of_files = !record.objects.empty() && record.objects.front().kind == objects::ObjectKind::kFileset;
+    if (!recovered && is_promised && !is_of_files) return std::move(recovered).error();
+    if (!recovered && is_promised) {
+      withheld = std::move(recovered).error();
+    } else if (!recovered) {  // It can be sent anew.
       log::warn("job {} from {}: what had arrived is lost: {}", to_string(id), record.source_address, recovered.error().text);
       return journal_.forget_inbound(id);
     }
-    sinks = std::move(*recovered);
+    if (recovered) sinks = std::move(*recovered);
     listings = digest_of_all(checkpoint->listings);
     arrived = arrived_of(record, *checkpoint);
   }
   auto job = std::make_shared<InboundJob>(journal_, std::move(record), std::move(sinks), machine, settings_, nullptr, listings,
                                           std::move(arrived));
   log::info("recovered {}: {}", job->describe(), model::to_string(machine.state));
+  if (withheld) job->withhold(std::move(*withheld));
   const std::lock_guard lock(mutex_);
   jobs_.emplace(id, std::move(job));
   return Done{};

@@ -258,7 +258,11 @@ void OutboundJob::finish_in_doubt() {
     return;
   }
   if (auto ended = feed(SourceEvent::kRetry, &*channel); !ended) {
+    Error why{Errc::kInDoubt, fmt::format("the outcome waits for {}: {}", request_.destination_address, ended.error().text)};
+    const std::lock_guard lock(mutex_);
+    if (phase_ != Phase::kInDoubt || first_error_.text == why.text) return;  // It has been told.
     log::warn("{}: still in doubt: {}", describe(), ended.error().text);
+    first_error_ = std::move(why);
     return;
   }
   if (!reclaimed_) return;

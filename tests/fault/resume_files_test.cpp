@@ -106,6 +106,9 @@ class ResumeFiles : public testing::Test {
     EXPECT_EQ(std::distance(fs::directory_iterator(to_.path()), {}), 1) << "something was left";
     EXPECT_EQ(std::distance(fs::directory_iterator(from_.path()), {}), moved ? 0 : 1) << "something was left";
   }
+  bool is_told(const std::string& why) const {
+    return std::string(info_of(source_->address(), job_).error_text).find(why) != std::string::npos;
+  }
   uint64_t kept_bytes() const { return report()["blocks_kept"].get<uint64_t>() * kBlockBytes; }
 
   const TemporaryDirectory from_, to_;
@@ -216,6 +219,32 @@ TEST_F(ResumeFiles, AfterTheDestinationWasKilledBeforeItsPromise) {
   destination_->start();
   expect_done();
   EXPECT_GE(kept_bytes(), 4 * kMiB) << report().dump(1);
+}
+
+// As if its file system were not mounted. The source has decided by then.
+TEST_F(ResumeFiles, WaitForWhatWasPromisedAndIsNotThere) {
+  destination_->terminate();
+  destination_->set_environment({"GODWIT_FAIL=destination.before.journal-owner=EIO"});
+  destination_->start();
+  begin(false);
+  ASSERT_TRUE(comes_true([&] { return destination_->has_died(); })) << destination_->log();
+  const TemporaryDirectory elsewhere;
+  const std::string name = "/.godwit-" + job_ + ".in";
+  for (const bool whole : {false, true}) {
+    const std::string lost = whole ? name : name + "/tree";
+    fs::rename(to_.path() + lost, elsewhere.path() + "/lost");
+    destination_->set_environment({});
+    destination_->start();
+    // The source asks again and again, and hears why not.
+    ASSERT_TRUE(comes_true([&] { return is_told("is not in '.godwit-"); })) << source_->log();
+    EXPECT_EQ(info_of(source_->address(), job_).ended, 0) << source_->log();
+    EXPECT_TRUE(fs::exists(from_.path() + "/.godwit-" + job_ + ".out/tree/big"));
+    destination_->kill();
+    EXPECT_FALSE(fs::exists(to_.path() + "/tree"));
+    fs::rename(elsewhere.path() + "/lost", to_.path() + lost);
+  }
+  destination_->start();
+  expect_done();
 }
 
 TEST_F(ResumeFiles, WhatTheMediumLostIsSentAgain) {

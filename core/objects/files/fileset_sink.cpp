@@ -219,6 +219,11 @@ uint64_t FilesetSink::top_inode(int directory) const {
   return fstatat(directory, name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 ? status.st_ino & kInodeMask : 0;
 }
 
+bool FilesetSink::has_arrived() const {
+  const ActAs as(incoming_->user());
+  return incoming_->fd() >= 0 && inode_ != 0 && top_inode(incoming_->fd()) == inode_;
+}
+
 Result<> FilesetSink::begin_attempt(std::span<const Extent> landed) {
   // It was compared with the tree that it replaces, which may be another one now.
   if (replaces_) return Error{Errc::kChanged, describe() + " is brought up to date, and has to be looked at again"};

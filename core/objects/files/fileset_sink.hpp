@@ -73,6 +73,8 @@ class FilesetSink final : public Sink {
   ~FilesetSink() override;
 
   std::string describe() const override;
+  // After a restart: whether what was promised is where it arrived.
+  bool has_arrived() const;
   Storage storage() const override { return {volume_.get(), extent_}; }
   std::optional<journal::RegionRecord> record() const override { return std::nullopt; }
   Result<> begin_attempt(std::span<const Extent> landed) override;

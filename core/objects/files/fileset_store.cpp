@@ -88,17 +88,16 @@ Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::expect_again(const jour
   auto user = last_known_user_of(job.job);
   if (!user) return std::move(user).error();
   auto place = roots_.open(job.target, RootUse::kWrite, *user);
-  if (!place && is_others(job.job)) {
-    log::error("job {}: what has arrived stays in '{}': {}", to_string(job.job), incoming_name(job.job), place.error().text);
-    if (auto forgotten = journal_.forget_staging({job.job, true, job.target}); !forgotten) return std::move(forgotten).error();
-    return std::vector<std::unique_ptr<Sink>>{};
-  }
-  if (!place)
-    return with_context(fmt::format("job {} is decided or in doubt; bring its directory back", to_string(job.job)),
-                        std::move(place).error());
+  if (!place) return std::move(place).error();
   const auto incoming = IncomingDirectory::find(journal_, job.job, std::move(*user), std::move(*place));
   std::vector<std::unique_ptr<Sink>> sinks;
-  for (const journal::JobObject& object : job.objects) sinks.push_back(std::make_unique<FilesetSink>(incoming, object));
+  for (const journal::JobObject& object : job.objects) {
+    auto sink = std::make_unique<FilesetSink>(incoming, object);
+    // What is owned may have been shown before the restart; what is only promised is where it was.
+    if (job.state == journal::InboundState::kPrepared && !sink->has_arrived())
+      return Error{Errc::kNotFound, fmt::format("{} is not in '{}' any more", sink->describe(), incoming_name(job.job))};
+    sinks.push_back(std::move(sink));
+  }
   return sinks;
 }
 

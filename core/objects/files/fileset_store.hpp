@@ -41,10 +41,12 @@ class FilesetStore {
   // What expect() would want, by entry (empty: all); changes nothing. Errors: as begin_reception() and expect().
   Result<std::vector<bool>> look(const Id& job, const std::string& directory, model::Fileset files, bool update) const;
 
-  // After a restart, what the journal's jobs had under way. Errors: kDenied, kNotFound: the directory is not to be had any
+  // After a restart, what the journal's jobs had handed over. Errors: kDenied, kNotFound: the directory is not to be had any
   // more, and the text says that the operator has to bring it back. But where the job was another user's, whose directory that
-  // is, and who may have taken it away, it stays as it is, which is logged: then null, or no sinks.
+  // is, and who may have taken it away, it stays as it is, which is logged: then null.
   Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object);
+  // The same of what had been promised, or is owned here. Errors: those of FileUser::find() and FileRoots::open(); kNotFound,
+  // what was promised is not there.
   Result<std::vector<std::unique_ptr<Sink>>> expect_again(const journal::InboundJob& job);
   // The same of a job that was receiving: `listings`, by object, are note_unfinished()'s. Errors also: as FilesetSink::find().
   Result<std::vector<std::unique_ptr<Sink>>> find_unfinished(const journal::InboundJob& job,
