@@ -42,7 +42,8 @@ class Daemon {
     node_.store = new_store();
     node_.journal.reset(&shared_journal());
     node_.permissions = std::make_shared<objects::Permissions>(*node_.journal);
-    node_.filesets = std::make_unique<objects::FilesetStore>(std::vector<objects::FileRoot>{}, *node_.journal);
+    node_.filesets =
+        std::make_unique<objects::FilesetStore>(std::vector<objects::FileRoot>{}, *node_.journal, *node_.permissions);
     node_.databases = std::make_unique<objects::DatabaseStore>("", *node_.journal);
     node_.jobs = std::make_unique<engine::JobTable>(node_.settings.engine, *node_.store, *node_.filesets, *node_.databases,
                                                     *node_.journal, node_.domains, [](const Id&) {});
