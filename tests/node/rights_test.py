@@ -313,9 +313,17 @@ class Rights(MungeNodes):
             aside = place.rename(place.with_name("aside"))
             node.start()
             self.ok(node, "ping", as_uid=ADA, **self.mine)
-            self.assertIn("stays in '.godwit-", self.log(node))
+            said = "neither committed nor forgotten" if node is self.b else "stays in '.godwit-"
+            self.assertIn(said, self.log(node))
             # What she has, she still has.
             self.assertTrue(list(aside.glob(".godwit-*/tree/one")), list(aside.rglob("*")))
+            if node is self.b:  # The next start with the directory in its place ends the job.
+                node.terminate()
+                aside.rename(place)
+                node.start()
+                self.assertTrue(until(lambda: not list(self.home[ADA].glob(".godwit-*"))), self.log(self.a))
+                self.assertTrue((place / "tree" / "one").exists(), list(place.rglob("*")))
+                place.rename(aside)
             subprocess.run(["rm", "-r", aside, *to.parent.glob(f"there-{ADA}/tree")], check=True)
             self.make(place, 0o755, ADA)
             self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
