@@ -122,6 +122,29 @@ Result<> Daemon::open_storage() {
   return node.databases->load(node.settings.databases, awaited, node.settings.engine.scratch);
 }
 
+// After all jobs have been recovered: what those that are gone have left, and whose what is gone was.
+Result<> Daemon::clear_up() {
+  Node& node = *node_;
+  // What a source hid before it handed over comes back: its job, if it goes on, begins anew.
+  const auto is_known = [&node](const journal::StagingRecord& staging) {
+    return staging.incoming ? node.inbound->find(staging.job) != nullptr
+                            : node.jobs->decision(staging.job) == model::Decision::kCommit;
+  };
+  if (auto swept = node.filesets->sweep(is_known); !swept) return swept;
+  // What could not be swept is tried again, with its owner's rights.
+  auto stagings = node.journal->stagings();
+  if (!stagings) return std::move(stagings).error();
+  std::set<Id> unswept;
+  for (const journal::StagingRecord& staging : *stagings) unswept.insert(staging.job);
+  const auto is_here = [&node, &unswept](const Id& id) {
+    const auto region = node.store->find(id);
+    const auto database = node.databases->find(id);
+    return region.region || !region.moved.address.empty() || database.database || !database.moved.address.empty() ||
+           node.jobs->find(id) || node.inbound->find(id) || unswept.contains(id);
+  };
+  return node.permissions->keep_only(is_here);
+}
+
 Result<> Daemon::open_services() {
   Node& node = *node_;
   auto topology = Topology::load(pinning_from(node.settings.pinning), "");
@@ -154,24 +177,7 @@ Result<> Daemon::open_services() {
   if (auto recovered = node.inbound->recover(); !recovered) return recovered;
   crash_point("recovery.inbound");
   if (auto recovered = node.plans->recover(); !recovered) return recovered;
-  // What a source hid before it handed over comes back: its job, if it goes on, begins anew.
-  const auto is_known = [&node](const journal::StagingRecord& staging) {
-    return staging.incoming ? node.inbound->find(staging.job) != nullptr
-                            : node.jobs->decision(staging.job) == model::Decision::kCommit;
-  };
-  if (auto swept = node.filesets->sweep(is_known); !swept) return swept;
-  // What could not be swept is tried again, with its owner's rights.
-  auto stagings = node.journal->stagings();
-  if (!stagings) return std::move(stagings).error();
-  std::set<Id> unswept;
-  for (const journal::StagingRecord& staging : *stagings) unswept.insert(staging.job);
-  const auto is_here = [&node, &unswept](const Id& id) {
-    const auto region = node.store->find(id);
-    const auto database = node.databases->find(id);
-    return region.region || !region.moved.address.empty() || database.database || !database.moved.address.empty() ||
-           node.jobs->find(id) || node.inbound->find(id) || unswept.contains(id);
-  };
-  if (auto kept = node.permissions->keep_only(is_here); !kept) return kept;
+  if (auto cleared = clear_up(); !cleared) return cleared;
 
   for (const std::string& listen : node.settings.listen) {
     auto service = Service::open(node, listen);

@@ -23,6 +23,7 @@ class Daemon {
  private:
   Daemon() = default;
   Result<> open_storage();
+  Result<> clear_up();
   Result<> open_services();
 
   std::unique_ptr<Node> node_;

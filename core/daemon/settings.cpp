@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -171,6 +172,7 @@ Result<> read_etcd(const json& group, const std::string& origin, EtcdSettings& e
   auto bytes = read_secret_file(path, "password file", kPasswordBytesMax);
   if (!bytes) return with_context(origin + ": group.password_file", std::move(bytes).error());
   for (const std::byte byte : *bytes) etcd.password += static_cast<char>(byte);
+  explicit_bzero(bytes->data(), bytes->size());
   while (etcd.password.ends_with('\n') || etcd.password.ends_with('\r')) etcd.password.pop_back();
   if (etcd.password.empty() || bytes->size() > kPasswordBytesMax || !is_utf8(etcd.password))
     return at(origin, "group.password_file",

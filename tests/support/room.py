@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """room.py LIBRARIES COMMAND...: runs a test in a room of its own, and fails it if it leaves something behind.
 
-The room is a new $TMPDIR, a /dev/shm of its own (where namespaces are allowed) and the tree of processes below. Programs start
-quickly in it: LIBRARIES is a directory with what libfabric loads first (quick_start/), and /proc/kallsyms, which libfabric
-reads twice whenever a program starts (0.1 s), is empty. When the test has ended, no file may be left in the one or the other, and no process. What a sanitizer reports of any of its processes fails
-the test, also of one that is killed or whose status nobody reads. The exit status is the test's, or 99.
+The room is a new $TMPDIR, a /dev/shm of its own (where namespaces are allowed) and the tree of processes below. Programs
+start quickly in it: LIBRARIES is a directory with what libfabric loads first (quick_start/), and /proc/kallsyms, which
+libfabric reads twice whenever a program starts (0.1 s), is empty. When the test has ended, no file may be left in the one or
+the other, and no process. What a sanitizer reports of any of its processes fails the test, also of one that is killed or
+whose status nobody reads. The exit status is the test's, or 99.
 """
 import ctypes
 import os
@@ -36,7 +37,7 @@ def enter_namespace():
     if subprocess.run([*unshare, "sh", "-c", mount], capture_output=True).returncode != 0:
         return
     os.environ[INSIDE] = "1"
-    script = f'{mount} && {{ mount --bind /dev/null /proc/kallsyms || true; }} 2>/dev/null; exec "$@"'
+    script = f'{mount} || exit {NOT_CLEAN}; mount --bind /dev/null /proc/kallsyms 2>/dev/null; exec "$@"'
     os.execvp(unshare[0], [*unshare, "sh", "-c", script, "sh", *drop, sys.executable, *sys.argv])
 
 

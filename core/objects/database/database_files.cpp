@@ -1,6 +1,5 @@
 #include "objects/database/database_files.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -40,20 +39,6 @@ std::string DatabaseFiles::describe(uint32_t entry) const {
   return fmt::format("'{}/{}'", path_, log::printable(files.entries[entry].name));
 }
 
-Result<std::vector<std::string>> DatabaseFiles::names() const {
-  const int own = openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const OpenDirectory stream(own < 0 ? nullptr : fdopendir(own));
-  if (!stream) return file_error(path_, errno);
-  std::vector<std::string> found;
-  errno = 0;
-  while (const dirent* entry = readdir(stream.get())) {
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") found.push_back(std::move(name));
-  }
-  if (errno != 0) return file_error(path_, errno);
-  return found;
-}
-
 // A file of ours, and of this name alone. Not where holes are to be: they could be filled here.
 bool DatabaseFiles::can_stay(uint32_t entry) const {
   const model::FileEntry& wanted = files.entries[entry];
@@ -63,7 +48,7 @@ bool DatabaseFiles::can_stay(uint32_t entry) const {
 }
 
 Result<std::vector<Extent>> DatabaseFiles::find(bool by_others) {
-  auto there = names();
+  auto there = names_in(directory_.get(), path_);
   if (!there) return std::move(there).error();
   std::unordered_map<std::string, uint32_t> named;
   for (uint32_t i = 1; i < files.entries.size(); ++i) named.emplace(files.entries[i].name, i);

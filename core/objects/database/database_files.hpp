@@ -45,7 +45,6 @@ class DatabaseFiles final : public VolumeFiles {
  private:
   Result<UniqueFd> create(uint32_t entry) const;
   Result<UniqueFd> look(uint32_t entry, int flags) const;
-  Result<std::vector<std::string>> names() const;
   bool can_stay(uint32_t entry) const;
 
   const UniqueFd directory_;

@@ -36,21 +36,6 @@ int call_openat2(int root, const char* path, int flags, Links links, mode_t mode
   }
 }
 
-// The names in a directory, without "." and "..". False: errno says why.
-bool names_in(int fd, std::vector<std::string>& names) {
-  const int own = dup(fd);
-  if (own < 0) return false;
-  OpenDirectory directory(fdopendir(own));
-  if (!directory) {
-    close(own);
-    return false;
-  }
-  errno = 0;
-  while (const dirent* entry = readdir(directory.get()))
-    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) names.emplace_back(entry->d_name);
-  return errno == 0;
-}
-
 }  // namespace
 
 Error file_error(const std::string& what, int number) {
@@ -89,6 +74,25 @@ Result<UniqueFd> open_regular(int root, const std::string& path, int flags, cons
   // With it, io_uring would fail on some file systems rather than wait for the disk.
   if (fcntl(fd->get(), F_SETFL, 0) != 0) return file_error(what, errno);
   return fd;
+}
+
+Result<std::vector<std::string>> names_in(int directory, const std::string& what) {
+  const int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);  // With a place of its own in it.
+  const OpenDirectory stream(own < 0 ? nullptr : fdopendir(own));
+  if (!stream) {
+    const int number = errno;
+    if (own >= 0) close(own);
+    return file_error(what, number);
+  }
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(stream.get());
+    if (entry == nullptr) break;
+    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) names.emplace_back(entry->d_name);
+  }
+  if (errno != 0) return file_error(what, errno);
+  return names;
 }
 
 namespace {
@@ -176,12 +180,12 @@ class Remover {
     }
     (void)fchmod(fd->get(), S_IRWXU);  // A directory of a read-only tree.
     struct stat status {};
-    std::vector<std::string> names;
-    if (fstat(fd->get(), &status) != 0 || !names_in(fd->get(), names)) {
-      fail(file_error(shown(entry), errno));
+    auto names = fstat(fd->get(), &status) == 0 ? names_in(fd->get(), shown(entry)) : file_error(shown(entry), errno);
+    if (!names) {
+      fail(std::move(names).error());
       return false;
     }
-    levels_.push_back({entry, status.st_dev, status.st_ino, std::move(names)});
+    levels_.push_back({entry, status.st_dev, status.st_ino, std::move(*names)});
     here_ = std::move(*fd);
     return true;
   }

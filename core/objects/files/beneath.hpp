@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "pmem/unique_fd.hpp"
@@ -33,6 +34,8 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
 };
 using OpenDirectory = std::unique_ptr<DIR, CloseDirectory>;
+// What is in a directory, without "." and "..", in no order. `what` is named in the text. Errors: kDenied, kIo.
+Result<std::vector<std::string>> names_in(int directory, const std::string& what);
 
 // As the error of `number`, with `what` in front; ELOOP and EXDEV, which openat2 gives for a way outside, are kDenied.
 Error file_error(const std::string& what, int number);

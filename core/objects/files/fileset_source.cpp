@@ -1,6 +1,4 @@
 #include "objects/files/fileset_source.hpp"
-
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -220,18 +218,14 @@ void put_back_outgoing(int directory, const std::string& shown, const Id& job, c
   auto out = open_private(directory, outgoing, shown);
   if (!out && out.error().code != Errc::kNotFound) log::error("job {}: {}", to_string(job), out.error().text);
   if (!out) return;
-  const int own = dup(out->get());
-  DIR* stream = own < 0 ? nullptr : fdopendir(own);
-  if (stream == nullptr) return;
-  std::vector<std::string> names;
-  while (const dirent* entry = readdir(stream))
-    if (std::string name = entry->d_name; name != "." && name != "..") names.push_back(std::move(name));
-  closedir(stream);
+  const auto names = names_in(out->get(), fmt::format("'{}/{}'", log::printable(shown), outgoing));
+  if (!names) return log::error("what job {} moved stays where it is: {}", to_string(job), names.error().text);
   size_t left = 0;
   std::string why;
-  for (const std::string& name : names)
+  for (const std::string& name : *names)
     if (auto renamed = rename_new(out->get(), name, directory, name); !renamed && left++ == 0) why = renamed.error().text;
-  if (left > 0) log::error("{} of {} stay in '{}/{}', the first: {}", left, names.size(), log::printable(shown), outgoing, why);
+  if (left > 0)
+    log::error("{} of {} stay in '{}/{}', the first: {}", left, names->size(), log::printable(shown), outgoing, why);
 }
 
 }  // namespace godwit::objects

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -110,14 +109,12 @@ Result<std::vector<std::unique_ptr<Sink>>> FilesetStore::find_unfinished(const j
   if (!place) return std::move(place).error();
   const auto mode = FileVolume::mode_for(place->fd.get());
   const auto incoming = IncomingDirectory::find(journal_, job.job, *user, std::move(*place));
-  // Who may write the place may have put another directory there, with somebody else's files, or links to them.
-  struct stat status {};
-  const uid_t its_owner = *user ? (*user)->uid : geteuid();
-  const bool is_ours = incoming->fd() >= 0 && fstat(incoming->fd(), &status) == 0 && status.st_uid == its_owner &&
-                       (status.st_mode & 0077) == 0 &&
-                       std::ranges::all_of(job.objects, [inode = incoming->inode()](const journal::JobObject& object) {
-                         return object.extent.offset_bytes == inode;
-                       });
+  // Who may write the place may have put another directory there, with links to somebody else's files: find() has looked whose
+  // it is; this says that it is the same one.
+  const bool is_ours =
+      incoming->fd() >= 0 && std::ranges::all_of(job.objects, [inode = incoming->inode()](const journal::JobObject& object) {
+        return object.extent.offset_bytes == inode;
+      });
   if (!is_ours) return Error{Errc::kNotFound, "its directory is gone"};
   const auto volume = std::make_shared<FileVolume>(mode, pmem::Io::Direction::kWrite, std::move(*user));
   std::vector<std::unique_ptr<Sink>> sinks;
