@@ -82,8 +82,9 @@ Result<> JobTable::recover_one(const journal::OutboundJob& record, const journal
   auto job =
       std::make_shared<OutboundJob>(record, std::move(sources), machine, domains_, journal_, settings_, pace_, on_ended_);
   log::info("recovered {}: handed over, waits for the destination", job->describe());
+  if (withheld) job->withhold(*withheld);
   const std::lock_guard lock(mutex_);
-  remember_locked(job);
+  (void)remember_locked(job);  // Who owns which job is looked at when all are there.
   return Done{};
 }
 

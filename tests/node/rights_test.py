@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import sqlite3
 import stat
 import subprocess
 import unittest
@@ -252,6 +253,34 @@ class Rights(MungeNodes):
             self.assertIn("GODWIT_ERR_NOT_FOUND", done.stderr, arguments)
         self.ok(self.a, "job", "show", job, as_uid=ADA, **self.mine)
         self.assertEqual(json.loads(self.ok(self.a, "job", "ls", "--json", as_uid=BOB, **self.mine)), [])
+
+    def owners_of_jobs(self, node):
+        """How many the node's journal has; the node ends."""
+        self.assertEqual(node.terminate(), 0, self.log(node))
+        journal = sqlite3.connect(node.path / "state/journal.db")
+        try:
+            return journal.execute("SELECT count(*) FROM permission").fetchone()[0]
+        finally:
+            journal.close()
+
+    def test_whose_a_job_was_is_forgotten_with_it(self):
+        to = self.there[ADA]
+        self.a.terminate()
+        self.a.start({"GODWIT_FAIL": "jobs.remembered=2"})
+        tree = self.tree()
+        for _ in range(4):
+            self.moved(tree, to, "--update")
+        self.moved(tree, to, "--update", "--dry-run")
+        self.not_moved(tree, to, error="EXISTS")
+        self.refused(self.a, "migrate", "files", str(tree), "--to", f"{self.b.address}:{self.there[BOB]}", as_uid=ADA, **self.mine)
+        # Not one that could be asked for.
+        arguments = ("migrate", "files", str(tree), "--to", f"{self.b.address}:relative", "--async")
+        self.assertNotEqual(self.godwit(self.a, *arguments, as_uid=ADA, **self.mine).returncode, 0)
+        shown = json.loads(self.ok(self.a, "job", "ls", "--json", as_uid=ADA, **self.mine))
+        self.assertEqual(len(shown), 2, shown)
+        self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
+        self.assertEqual(self.owners_of_jobs(self.b), 0)
+        self.assertEqual(self.owners_of_jobs(self.a), 2)
 
     def test_the_destination_dies_and_her_job_goes_on_as_hers(self):
         tree = self.tree()
