@@ -152,6 +152,9 @@ class OutboundJob {
     const std::lock_guard lock(mutex_);
     running_ = false;
   }
+  // After a restart, before anybody asks: what it has moved cannot be removed now, so that until the next restart it is not
+  // ended either. A destination that asks is told the decision.
+  void withhold(const Error& why);
   // Tries to reach the destination and to end a job in doubt. Blocks for at most a few seconds.
   void finish_in_doubt();
 
@@ -277,6 +280,7 @@ class OutboundJob {
   uint64_t objects_done_ = 0;
   bool running_ = true;          // run() has yet to return: the resolver keeps away.
   bool unreleased_ = true;       // The journal still has the job: the destination may have a record too.
+  bool withheld_ = false;        // Until the next start.
   bool journal_failed_ = false;  // The hand-over may or may not be on disk.
   std::string staged_because_;
   uint64_t destination_blocks_direct_ = 0;  // As the destination told with its "prepared".

@@ -340,22 +340,54 @@ class Rights(MungeNodes):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertTrue(until(lambda: node.process.poll() is not None), f"{point}: {self.log(node)}")
             aside = place.rename(place.with_name("aside"))
-            node.start()
-            self.ok(node, "ping", as_uid=ADA, **self.mine)
-            said = "neither committed nor forgotten" if node is self.b else "stays in '.godwit-"
-            self.assertIn(said, self.log(node))
-            # What she has, she still has.
-            self.assertTrue(list(aside.glob(".godwit-*/tree/one")), list(aside.rglob("*")))
-            if node is self.b:  # The next start with the directory in its place ends the job.
-                node.terminate()
-                aside.rename(place)
+            for _ in range(2):
                 node.start()
-                self.assertTrue(until(lambda: not list(self.home[ADA].glob(".godwit-*"))), self.log(self.a))
-                self.assertTrue((place / "tree" / "one").exists(), list(place.rglob("*")))
-                place.rename(aside)
-            subprocess.run(["rm", "-r", aside, *to.parent.glob(f"there-{ADA}/tree")], check=True)
-            self.make(place, 0o755, ADA)
+                self.ok(node, "ping", as_uid=ADA, **self.mine)
+                said = "neither committed nor forgotten" if node is self.b else "not ended before this daemon starts again"
+                self.assertIn(said, self.log(node))
+                # What she has, she still has.
+                self.assertTrue(list(aside.glob(".godwit-*/tree/one")), list(aside.rglob("*")))
+                node.terminate()
+            # The next start with the directory in its place ends the job.
+            aside.rename(place)
+            node.start()
+            self.assertTrue(until(lambda: not list(self.home[ADA].glob(".godwit-*"))), self.log(self.a))
+            self.assertEqual(os.listdir(self.home[ADA]), [])
+            self.assertEqual((to / "tree/one").read_text(), "1" * 100_000)
             self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
+            subprocess.run(["rm", "-r", to / "tree"], check=True)
+
+    def test_what_the_source_cannot_remove_now_is_removed_by_a_later_start(self):
+        """Decided, and its directory closed or taken away while the daemon is down: a user's, and the daemon's own."""
+        aside = self.scratch / "aside"
+        ways = {"closed": (lambda place: place.chmod(0), lambda place: place.chmod(0o755)),
+                "away": (lambda place: place.rename(aside), aside.rename)}
+        for way, uid, point in (("closed", ADA, "after.journal-hand-over"), ("away", None, "after.journal-hand-over"),
+                                ("closed", ADA, "after.journal-done")):
+            with self.subTest(way, uid=uid, point=point):
+                home, to = self.home[ADA], self.make(self.scratch / "to", 0o755, uid or 0)
+                self.tree()
+                self.a.terminate()
+                self.a.start({"GODWIT_FAIL": f"source.{point}=EIO"})
+                job = json.loads(self.moved(home / "tree", to, "--move", "--async", "--json", uid=uid))["job"]
+                self.assertTrue(until(lambda: self.a.process.poll() is not None), self.log(self.a))
+                ways[way][0](home)
+                for _ in range(2):
+                    self.a.start()
+                    # The other side need not wait.
+                    self.assertTrue(until((to / "tree/one").exists), self.log(self.b))
+                    shown = json.loads(self.ok(self.a, "job", "show", job, "--json", as_uid=uid, **self.mine))
+                    self.assertIn("daemon has to start again", shown["error_text"])
+                    self.assertEqual(shown["phase"], "in doubt")
+                    self.a.terminate()
+                ways[way][1](home)
+                self.assertTrue((home / f".godwit-{job}.out/tree/one").exists())
+                self.a.start()
+                self.assertTrue(until(lambda: os.listdir(home) == []), self.log(self.a))
+                self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
+                self.assertEqual(self.owners_of_jobs(self.b), 0)
+                self.b.start()
+                subprocess.run(["rm", "-r", to], check=True)
 
     def test_a_daemon_of_a_user_does_that_users_work_only(self):
         to = self.make(self.scratch / "all", 0o777, 0)
