@@ -172,6 +172,25 @@ class Rights(MungeNodes):
         self.assertEqual((to / "tree/below/two").lstat().st_ino, kept)
         self.assertEqual(sorted(os.listdir(to)), ["tree"])
 
+    def test_what_could_not_be_given_is_no_difference(self):
+        tree, to = self.tree(), self.there[ADA]
+        self.make(tree / "others", 0o2664, ADA, LATER, text="others'")
+        self.moved(tree, to)
+        there = to / "tree/others"
+        self.assertEqual(self.owner(there), (ADA, ADA, 0o644))
+        inode = there.lstat().st_ino
+        self.moved(tree, to, "--update")
+        self.assertEqual(there.lstat().st_ino, inode, "it came again")
+        # What can be given now, and what is another mode, comes.
+        (self.directory / "group").write_text((self.directory / "group").read_text().replace(f"later:x:{LATER}:", f"later:x:{LATER}:ada"))
+        self.moved(tree, to, "--update")
+        self.assertEqual(self.owner(there), (ADA, LATER, 0o664))
+        inode = there.lstat().st_ino
+        (tree / "others").chmod(0o2660)
+        self.moved(tree, to, "--update")
+        self.assertEqual(self.owner(there), (ADA, LATER, 0o660))
+        self.assertNotEqual(there.lstat().st_ino, inode)
+
     def test_what_is_his_and_she_may_read_comes_as_hers(self):
         tree, to = self.tree(), self.there[ADA]
         self.make(self.make(tree / "his", 0o755, BOB) / "readable", 0o644, BOB, text="bob's")

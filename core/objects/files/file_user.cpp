@@ -174,4 +174,10 @@ uid_t acting_uid() { return acting != nullptr ? acting->uid : geteuid(); }
 
 bool acts_as_root() { return acting_uid() == 0; }
 
+bool may_give_to(gid_t group) {
+  const gid_t own = acting != nullptr ? acting->gid : own_rights().gid;
+  const std::vector<gid_t>& groups = acting != nullptr ? acting->groups : own_rights().groups;
+  return acts_as_root() || group == own || std::ranges::find(groups, group) != groups.end();
+}
+
 }  // namespace godwit::objects

@@ -54,5 +54,7 @@ class ActAs {
 uid_t acting_uid();
 // What the kernel refuses nobody else, it lets this thread do: read everything, give files away.
 bool acts_as_root();
+// Whether the kernel lets this thread give what its user owns to that group.
+bool may_give_to(gid_t group);
 
 }  // namespace godwit::objects
