@@ -60,6 +60,12 @@ Result<> check_that_pools_are_known(const Settings& settings) {
   return Done{};
 }
 
+// A job within one node is in both tables, under one id.
+void forget_owner(const Node& node, const Id& job) {
+  const bool is_here = (node.jobs && node.jobs->find(job)) || (node.inbound && node.inbound->find(job));
+  if (!is_here) node.permissions->forget_job(job);
+}
+
 void say_who_is_believed(const identity::SiteSettings& site, const Settings& settings) {
   if (site.method != identity::Method::kNone)
     return log::info("peers prove who they are: {}", identity::to_string(site.method));
@@ -157,6 +163,7 @@ Result<> Daemon::open_services() {
     node.directory = std::make_shared<Directory>(node.settings.etcd, node.settings.group_name, node.journal->node_id());
     node.settings.engine.ownership = node.directory;
   }
+  node.settings.engine.on_forgotten = [&node](const Id& job) { forget_owner(node, job); };
   const engine::EngineSettings& settings = node.settings.engine;
   node.workers = std::make_unique<WorkerPool>(static_cast<uint32_t>(node.settings.workers), pin);
   node.jobs = std::make_unique<engine::JobTable>(settings, *node.store, *node.filesets, *node.databases, *node.journal,

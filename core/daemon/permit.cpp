@@ -123,7 +123,7 @@ Result<Id> Requests::own_job() {
 
 Requests::Reply Requests::submitted(uint64_t request, const Id& own, const Result<Id>& job) {
   if (job) return job_status(request, *job);
-  node_.permissions->forget(own);
+  node_.permissions->forget_job(own);
   return job.error();
 }
 

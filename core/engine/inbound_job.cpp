@@ -293,11 +293,14 @@ void InboundJob::free_locked() {
 OutcomeAnswer InboundJob::feed_locked(DestinationEvent event) {
   OutcomeAnswer answer;
   const DestinationState before = machine_.state;
+  bool is_forgotten = false;
   for (const DestinationAction action : machine_.on(event)) {
     crash_point(fmt::format("destination.before.{}", name_of(action)));
     if (!perform_locked(action, before, answer)) break;
     crash_point(fmt::format("destination.after.{}", name_of(action)));
+    is_forgotten = is_forgotten || action == DestinationAction::kForgetJob;
   }
+  if (is_forgotten) forgotten_ = true;  // Last: its space, which goes after its record, has gone, too.
   seen_state_ = machine_.state;
   return answer;
 }
@@ -355,7 +358,6 @@ bool InboundJob::perform_locked(DestinationAction action, DestinationState befor
           // Its space is kept too, where the record would claim it again after a restart.
           if (before != DestinationState::kOwner && record_.target_survives) return false;
         }
-      forgotten_ = true;
       return true;
   }
   return true;

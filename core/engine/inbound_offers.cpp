@@ -38,13 +38,15 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
                  fmt::format("{} objects; {} are allowed in a job", offer.objects()->size(), settings_.objects_max)};
   if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
     return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
-  if (offer.dry_run()) return take_offer(channel, message, encoder, job, id);
   {
     const std::lock_guard lock(mutex_);
     if (!arriving_.insert(id).second)
-      return Error{Errc::kBusy, fmt::format("job {} is being offered on another connection", to_string(id))};
+      return Error{Errc::kBusy, fmt::format("job {} is being offered, or ended, on another connection", to_string(id))};
   }
   auto taken = take_offer(channel, message, encoder, job, id);
+  // Of nothing that is here nobody has to know whose it was.
+  if ((!taken || offer.dry_run()) && settings_.on_forgotten && !find(id))
+    while_attending(channel, [&] { settings_.on_forgotten(id); });
   const std::lock_guard lock(mutex_);
   arriving_.erase(id);
   return taken;

@@ -108,8 +108,20 @@ std::map<model::DestinationState, uint64_t> InboundTable::count() const {
 }
 
 void InboundTable::forget_ended() {
+  std::vector<Id> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(jobs_, [&](const auto& entry) {
+      if (!entry.second->forgotten()) return false;
+      if (arriving_.insert(entry.first).second) ended.push_back(entry.first);  // Else it is made anew: offered() looks.
+      return true;
+    });
+  }
+  if (ended.empty()) return;
+  for (const Id& job : ended)
+    if (settings_.on_forgotten) settings_.on_forgotten(job);
   const std::lock_guard lock(mutex_);
-  std::erase_if(jobs_, [](const auto& entry) { return entry.second->forgotten(); });
+  for (const Id& job : ended) arriving_.erase(job);
 }
 
 void InboundTable::expire_tokens(const std::shared_ptr<InboundJob>& job) {

@@ -96,7 +96,7 @@ class InboundTable {
   mutable std::mutex mutex_;  // Guards all below.
   std::unordered_map<Id, std::shared_ptr<InboundJob>> jobs_;
   std::unordered_map<Id, std::shared_ptr<InboundJob>> tokens_;  // Of streams that have not come yet.
-  std::set<Id> arriving_;                                       // Jobs whose offers are being looked at.
+  std::set<Id> arriving_;  // Jobs whose offers are being looked at, or whose owners are being forgotten.
 
   std::condition_variable ends_;  // stopping_
 

@@ -1,6 +1,8 @@
 // JobTable after a restart: what the journal has of the jobs, and those that go on.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/log.hpp"
 #include "engine/job_table.hpp"
 #include "objects/database/database_source.hpp"
@@ -49,13 +51,15 @@ Result<> JobTable::recover_one(const journal::OutboundJob& record, const journal
     if (auto decided = journal_.hand_over(record.job, moved, databases); !decided) return decided;
   }
   std::vector<std::unique_ptr<objects::Source>> sources;
+  std::optional<Error> withheld;
   if (record.is_move && record.source_survives) {
     for (const journal::JobObject& object : record.objects) {
       if (object.kind == objects::ObjectKind::kFileset) {
         auto source = filesets_.open_again(record.job, object);
-        if (!source) return std::move(source).error();
-        if (*source == nullptr) continue;
-        if (done)
+        // A file system that is not mounted, or a user who took his directory away, keeps no daemon from starting.
+        if (!source)
+          withheld = std::move(source).error();
+        else if (done)
           (*source)->finish_move({record.address, record.target, {}});
         else
           sources.push_back(std::move(*source));
@@ -82,8 +86,9 @@ Result<> JobTable::recover_one(const journal::OutboundJob& record, const journal
   auto job =
       std::make_shared<OutboundJob>(record, std::move(sources), machine, domains_, journal_, settings_, pace_, on_ended_);
   log::info("recovered {}: handed over, waits for the destination", job->describe());
+  if (withheld) job->withhold(*withheld);
   const std::lock_guard lock(mutex_);
-  remember_locked(job);
+  (void)remember_locked(job);  // Who owns which job is looked at when all are there.
   return Done{};
 }
 

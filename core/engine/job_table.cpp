@@ -6,6 +6,7 @@
 #include <bit>
 #include <unordered_set>
 
+#include "base/fail_point.hpp"
 #include "base/log.hpp"
 #include "objects/database/database_source.hpp"
 
@@ -72,17 +73,27 @@ void JobTable::stop() {
   if (window_keeper_.joinable()) window_keeper_.join();
 }
 
-void JobTable::remember_locked(const std::shared_ptr<OutboundJob>& job) {
+std::vector<Id> JobTable::remember_locked(const std::shared_ptr<OutboundJob>& job) {
+  const int fewer = fail_point("jobs.remembered");
+  const size_t remembered_max = fewer != 0 ? static_cast<size_t>(fewer) : kRememberedMax;
   jobs_.emplace(job->id(), job);
   order_.push_back(job);
-  for (auto oldest = order_.begin(); order_.size() > kRememberedMax && oldest != order_.end();) {
+  std::vector<Id> forgotten;
+  for (auto oldest = order_.begin(); order_.size() > remembered_max && oldest != order_.end();) {
     if ((*oldest)->status().ended) {
-      jobs_.erase((*oldest)->id());
+      forgotten.push_back((*oldest)->id());
+      jobs_.erase(forgotten.back());
       oldest = order_.erase(oldest);
     } else {
       ++oldest;
     }
   }
+  return forgotten;
+}
+
+void JobTable::forget(const std::vector<Id>& jobs) const {
+  if (!settings_.on_forgotten) return;
+  for (const Id& job : jobs) settings_.on_forgotten(job);
 }
 
 Result<> JobTable::check(const MigrateRequest& request, const std::vector<std::string>& own_addresses) const {
@@ -221,12 +232,14 @@ void JobTable::enqueue(const std::shared_ptr<OutboundJob>& job) {
     const std::lock_guard lock(mutex_);
     adapt_workers_locked();
   };
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   (void)job->keep_window(local_second_of_day());
-  remember_locked(job);
+  const std::vector<Id> forgotten = remember_locked(job);
   if (job->has_window()) windows_changed_.notify_all();
   queued_.push_back(job);
   adapt_workers_locked();
+  lock.unlock();
+  forget(forgotten);
 }
 
 Result<Id> JobTable::submit(const MigrateRequest& request, const std::vector<std::string>& own_addresses) {

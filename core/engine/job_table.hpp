@@ -95,7 +95,9 @@ class JobTable {
   void adapt_workers_locked();
   void keep_request(OutboundJob& job, std::string_view what) const;
   void keep_windows();
-  void remember_locked(const std::shared_ptr<OutboundJob>& job);
+  // Those that it remembers no more because of it: on_forgotten() is theirs to be told, without the lock.
+  std::vector<Id> remember_locked(const std::shared_ptr<OutboundJob>& job);
+  void forget(const std::vector<Id>& jobs) const;
 
   const EngineSettings settings_;
   objects::RegionStore& store_;

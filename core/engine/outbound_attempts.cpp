@@ -152,9 +152,17 @@ Result<fabric::Channel> OutboundJob::await_peer() {
 // Those objects that are still part of the job; one that is gone, or that another job has taken meanwhile, leaves it.
 Result<> OutboundJob::open_again() {
   OutboundObjects objects = open_(cancelled_);
+  Sources unwanted;
+  auto taken = take_again(objects, unwanted);
+  let_serve(std::move(unwanted));
+  return taken;
+}
+
+// `unwanted`: those that have no part in the job.
+Result<> OutboundJob::take_again(OutboundObjects& objects, Sources& unwanted) {
   const std::lock_guard lock(mutex_);
   if (objects.results.size() != results_.size()) {
-    for (const auto& source : objects.sources) source->resume();
+    unwanted = std::move(objects.sources);
     return Error{Errc::kInternal, "the job's objects are others now"};
   }
   size_t next = 0;
@@ -162,7 +170,7 @@ Result<> OutboundJob::open_again() {
     const bool is_open = objects.results[i].error == Errc{};
     auto source = is_open ? std::move(objects.sources[next++]) : nullptr;
     if (results_[i].error != Errc{}) {
-      if (source) source->resume();
+      if (source) unwanted.push_back(std::move(source));
     } else if (source) {
       results_[i].source_id = objects.results[i].source_id;  // Of a fileset it is made anew.
       results_[i].size_bytes = source->size_bytes();

@@ -245,6 +245,18 @@ void OutboundJob::finish_objects() {
   end(Phase::kDone);
 }
 
+void OutboundJob::withhold(const Error& why) {
+  log::error("{}: not ended before this daemon starts again with its directory in its place, or an empty one: {}", describe(),
+             why.text);
+  note("in-doubt", {{"error", error_row(why.code).name}, {"cause", why.text}});
+  const std::lock_guard lock(mutex_);
+  withheld_ = true;
+  first_error_ =
+      Error{Errc::kInDoubt, fmt::format("what has moved is still at the source, whose daemon has to start again with "
+                                        "its directory in its place: {}",
+                                        why.text)};
+}
+
 void OutboundJob::finish_in_doubt() {
   if (!unfinished()) return;
   auto address = fabric::parse_address(request_.destination_address);

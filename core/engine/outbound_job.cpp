@@ -284,9 +284,16 @@ void OutboundJob::fail(const Error& error) {
 }
 
 void OutboundJob::resume_all() {
-  const std::lock_guard lock(mutex_);
-  for (const auto& source : sources_) source->resume();
-  sources_.clear();
+  Sources sources;
+  {
+    const std::lock_guard lock(mutex_);
+    sources.swap(sources_);
+  }
+  let_serve(std::move(sources));
+}
+
+void OutboundJob::let_serve(Sources sources) {
+  for (const auto& source : sources) source->resume();
 }
 
 // Nothing was changed anywhere, and nothing is.

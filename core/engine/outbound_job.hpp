@@ -152,6 +152,9 @@ class OutboundJob {
     const std::lock_guard lock(mutex_);
     running_ = false;
   }
+  // After a restart, before anybody asks: what it has moved cannot be removed now, so that until the next restart it is not
+  // ended either. A destination that asks is told the decision.
+  void withhold(const Error& why);
   // Tries to reach the destination and to end a job in doubt. Blocks for at most a few seconds.
   void finish_in_doubt();
 
@@ -160,6 +163,7 @@ class OutboundJob {
     wire::Outcome outcome;
     Error error;
   };
+  using Sources = std::vector<std::unique_ptr<objects::Source>>;
   void take_objects(OutboundObjects objects);
   void end_dry_run();
   Result<> await_approval(fabric::Channel& channel);
@@ -186,6 +190,7 @@ class OutboundJob {
     return error;
   }
   Result<> open_again();
+  Result<> take_again(OutboundObjects& objects, Sources& unwanted);
   Result<> transfer(fabric::Channel& channel);
   Result<> live_passes(fabric::Channel& channel);
   Result<> begin_pass(fabric::Channel& channel, bool last);
@@ -194,6 +199,7 @@ class OutboundJob {
   Result<std::vector<Id>> offer(fabric::Channel& channel);
   Result<std::vector<Id>> hear_answers(fabric::Channel& channel, uint64_t number);
   Result<> take_answers(const wire::OfferReply& reply);
+  Sources take_answers_locked(const wire::OfferReply& reply);
   Result<> journal_start();
   Result<> send_blocks(fabric::Channel& channel, const std::vector<Id>& tokens);
   void settle_failed_objects(const SourceTransfer& transfer);
@@ -206,6 +212,9 @@ class OutboundJob {
   Result<> stop_all();
   void finish_objects();
   void resume_all();
+  // Their writers go on. Never under mutex_: names go back to their places, databases are opened again, and that may take long,
+  // while others only want to know how the job stands.
+  static void let_serve(Sources sources);
   void fail(const Error& error);
   void leave_in_doubt(const Error& error);
   Result<> proceed(model::Phase phase, fabric::Channel* channel = nullptr);
@@ -261,8 +270,8 @@ class OutboundJob {
 
   std::mutex kept_mutex_;  // Of its request in the journal: put or forgotten. Before mutex_.
 
-  mutable std::mutex mutex_;                               // Guards all below.
-  std::vector<std::unique_ptr<objects::Source>> sources_;  // Still part of the job.
+  mutable std::mutex mutex_;  // Guards all below.
+  Sources sources_;           // Still part of the job. Only the thread that drives it changes them, and may read them without.
   std::vector<ObjectResult> results_;
   model::SourceMachine machine_;
   model::Phase phase_ = model::Phase::kPlanning;
@@ -271,6 +280,7 @@ class OutboundJob {
   uint64_t objects_done_ = 0;
   bool running_ = true;          // run() has yet to return: the resolver keeps away.
   bool unreleased_ = true;       // The journal still has the job: the destination may have a record too.
+  bool withheld_ = false;        // Until the next start.
   bool journal_failed_ = false;  // The hand-over may or may not be on disk.
   std::string staged_because_;
   uint64_t destination_blocks_direct_ = 0;  // As the destination told with its "prepared".

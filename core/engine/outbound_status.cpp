@@ -59,7 +59,7 @@ model::Decision OutboundJob::decision() const {
 
 bool OutboundJob::unfinished() const {
   const std::lock_guard lock(mutex_);
-  return !running_ && !journal_failed_ &&
+  return !running_ && !journal_failed_ && !withheld_ &&
          (phase_ == Phase::kInDoubt || (machine_.state == model::SourceState::kDone && unreleased_));
 }
 

@@ -164,8 +164,18 @@ Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
                                               request_.destination_address)};
   destination_node_ = node;
   has_begun_ = true;
-  const std::lock_guard lock(mutex_);
-  std::vector<std::unique_ptr<objects::Source>> accepted;
+  Sources refused;
+  {
+    const std::lock_guard lock(mutex_);
+    refused = take_answers_locked(reply);
+  }
+  let_serve(std::move(refused));
+  return Done{};
+}
+
+// Gives those that were refused.
+OutboundJob::Sources OutboundJob::take_answers_locked(const wire::OfferReply& reply) {
+  Sources accepted, refused;
   size_t index = 0;
   uint64_t bytes = 0;
   const auto all_wanted = wanted_of(reply);
@@ -198,11 +208,11 @@ Result<> OutboundJob::take_answers(const wire::OfferReply& reply) {
                   {"by", request_.destination_address},
                   {"error", error_row(result.error).name},
                   {"cause", protocol::text_of(reply.first_error())}});
-    source->resume();
+    refused.push_back(std::move(source));
   }
   sources_ = std::move(accepted);
   bytes_total_ = counters_.bytes_done + bytes;
-  return Done{};
+  return refused;
 }
 
 // Before the first block of an attempt goes: the journal knows the job, and what it is made of. Between two attempts an object
@@ -287,7 +297,8 @@ Result<> OutboundJob::send_blocks(fabric::Channel& channel, const std::vector<Id
 
 // Objects that could not be read: the destination is told with the prepare, and they serve here as before.
 void OutboundJob::settle_failed_objects(const SourceTransfer& transfer) {
-  const std::lock_guard lock(mutex_);
+  Sources failed;
+  std::unique_lock lock(mutex_);
   for (const auto& [index, error] : transfer.failed_objects()) {
     failed_.push_back(index);
     if (first_error_.code == Errc{}) first_error_ = error;
@@ -297,10 +308,11 @@ void OutboundJob::settle_failed_objects(const SourceTransfer& transfer) {
     const Id id = sources_[index]->manifest().id;
     for (ObjectResult& result : results_)
       if (result.source_id == id && result.error == Errc{}) result.error = error.code;
-    sources_[index]->resume();
-    sources_[index].reset();
+    failed.push_back(std::move(sources_[index]));
   }
   std::erase(sources_, nullptr);
+  lock.unlock();
+  let_serve(std::move(failed));
 }
 
 }  // namespace godwit::engine

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/deadline.hpp"
+#include "base/id.hpp"
 #include "base/units.hpp"
 #include "engine/totals.hpp"
 
@@ -55,6 +56,8 @@ struct EngineSettings {
 
   // Whose the objects are: goes with them to their destination. Null: the daemon's own user's.
   std::shared_ptr<objects::Permissions> permissions;
+  // Told of each job that a table has no more of; blocks for the disk, and is called without any lock. May be empty.
+  std::function<void(const Id&)> on_forgotten;
 
   // Run first by every thread that moves bytes (to pin it); may be empty.
   std::function<void()> on_thread_start;

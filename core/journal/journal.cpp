@@ -485,6 +485,15 @@ Result<std::vector<PlanRecord>> Journal::plans() {
   }
 }
 
+Result<bool> Journal::has_job(const Id& job) {
+  const std::lock_guard lock(impl_->mutex);
+  auto read = Statement::prepare(impl_->database.get(),
+                                 "SELECT 1 FROM outbound WHERE job=?1 UNION ALL SELECT 1 FROM inbound WHERE job=?1 UNION ALL "
+                                 "SELECT 1 FROM request WHERE job=?1 UNION ALL SELECT 1 FROM staging WHERE job=?1");
+  if (!read) return std::move(read).error();
+  return read->run(job);
+}
+
 Result<> Journal::put_permissions(std::span<const PermissionRecord> permissions) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
     auto put = Statement::prepare(db, "INSERT OR REPLACE INTO permission VALUES(?1,?2,?3,?4,row_digest(?1,?2,?3,?4))");

@@ -200,6 +200,10 @@ class Journal {
 
   Result<std::vector<InboundJob>> inbound();
 
+  // Whether there is anything of that job, as a source or as a destination: a record, a request, a directory. Who it belongs to
+  // (below) is not asked.
+  Result<bool> has_job(const Id& job);
+
   // Writes the record over the one of the same id.
   Result<> put_plan(const PlanRecord& plan);
   // Errors also: kNotFound, no such plan.

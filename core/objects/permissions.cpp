@@ -73,6 +73,17 @@ void Permissions::forget(const Id& id) {
     log::warn("{}: who may use it stays in the journal until the next start: {}", to_string(id), forgotten.error().text);
 }
 
+void Permissions::forget_job(const Id& job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!records_.contains(job)) return;
+  }
+  const auto is_left = journal_.has_job(job);
+  if (!is_left)
+    log::warn("job {}: whose it was stays in the journal until the next start: {}", to_string(job), is_left.error().text);
+  if (is_left && !*is_left) forget(job);
+}
+
 Permission Permissions::of_new(const Caller& caller) const {
   return caller.may_all ? own_ : Permission{caller.uid, caller.gid};
 }

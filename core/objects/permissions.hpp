@@ -50,8 +50,11 @@ class Permissions {
   }
   // The same of many: `permissions[i]` is of ids[i].
   Result<> set_all(std::span<const Id> ids, std::span<const Permission> permissions, bool lasting);
-  // Nothing is left of it. The journal's record may stay until the next start, if the disk fails.
+  // Nothing is left of it. The journal's record may stay until the next start, if the disk fails. Blocks for the disk.
   void forget(const Id& id);
+  // The same of a job that nobody remembers any more. As long as the journal has anything of it, a restart has to know with
+  // whose rights to end it: then its record stays until the next start has done so.
+  void forget_job(const Id& job);
 
   // What a new object of this caller gets.
   Permission of_new(const Caller& caller) const;

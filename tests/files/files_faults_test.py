@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Filesets when things go wrong: all of a tree or nothing of it, at one place at least, and no litter."""
 import errno
+import json
 import os
 import pathlib
 import shutil
@@ -172,6 +173,31 @@ class FaultsTest(unittest.TestCase):
         subprocess.run([BINARIES / "godwit", "job", "cancel", job, "--node", self.a.address], check=True, capture_output=True)
         self.await_clean()
         self.await_true(lambda: list(self.there.iterdir()) == [], "something is there")
+
+    def job(self, *arguments):
+        """Of the source; a daemon that answers nobody fails the test."""
+        done = subprocess.run([BINARIES / "godwit", "job", *arguments, "--node", self.a.address], capture_output=True, text=True,
+                              timeout=10 * cli_node.PATIENCE, check=True)
+        return done.stdout
+
+    def test_a_tree_that_is_put_back_slowly_keeps_nobody_waiting(self):
+        self.plant()
+        self.restart(self.a, {"GODWIT_FAIL": "files.rename=PAUSE", "GODWIT_FAIL_PAUSES": str(self.scratch)})
+        paused = self.scratch / "files.rename"
+        self.addCleanup(paused.unlink, missing_ok=True)
+        self.addCleanup(self.restart, self.a)
+        job = self.start(self.here / "tree", "--move", "--async").communicate(timeout=60)[0].split()[-1]
+        self.await_true(paused.exists, "it is not hidden")
+        self.job("cancel", job)
+        paused.unlink()
+        back = self.here / f".godwit-{job}.out" / "tree"
+        self.await_true(lambda: back.exists() and paused.exists(), "it is not put back")
+        self.assertIn(job, self.job("ls"))
+        self.assertFalse(json.loads(self.job("show", job, "--json"))["ended"])
+        paused.unlink()
+        self.await_true(lambda: json.loads(self.job("show", job, "--json"))["ended"], "the job does not end")
+        self.check_outcome(True, "put back")
+        self.assertTrue((self.here / "tree").exists())
 
     def test_a_disk_or_quota_that_is_full_in_the_middle(self):
         for name in ("ENOSPC", "EDQUOT"):

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import sqlite3
 import stat
 import subprocess
 import unittest
@@ -171,6 +172,25 @@ class Rights(MungeNodes):
         self.assertEqual((to / "tree/below/two").lstat().st_ino, kept)
         self.assertEqual(sorted(os.listdir(to)), ["tree"])
 
+    def test_what_could_not_be_given_is_no_difference(self):
+        tree, to = self.tree(), self.there[ADA]
+        self.make(tree / "others", 0o2664, ADA, LATER, text="others'")
+        self.moved(tree, to)
+        there = to / "tree/others"
+        self.assertEqual(self.owner(there), (ADA, ADA, 0o644))
+        inode = there.lstat().st_ino
+        self.moved(tree, to, "--update")
+        self.assertEqual(there.lstat().st_ino, inode, "it came again")
+        # What can be given now, and what is another mode, comes.
+        (self.directory / "group").write_text((self.directory / "group").read_text().replace(f"later:x:{LATER}:", f"later:x:{LATER}:ada"))
+        self.moved(tree, to, "--update")
+        self.assertEqual(self.owner(there), (ADA, LATER, 0o664))
+        inode = there.lstat().st_ino
+        (tree / "others").chmod(0o2660)
+        self.moved(tree, to, "--update")
+        self.assertEqual(self.owner(there), (ADA, LATER, 0o660))
+        self.assertNotEqual(there.lstat().st_ino, inode)
+
     def test_what_is_his_and_she_may_read_comes_as_hers(self):
         tree, to = self.tree(), self.there[ADA]
         self.make(self.make(tree / "his", 0o755, BOB) / "readable", 0o644, BOB, text="bob's")
@@ -253,6 +273,34 @@ class Rights(MungeNodes):
         self.ok(self.a, "job", "show", job, as_uid=ADA, **self.mine)
         self.assertEqual(json.loads(self.ok(self.a, "job", "ls", "--json", as_uid=BOB, **self.mine)), [])
 
+    def owners_of_jobs(self, node):
+        """How many the node's journal has; the node ends."""
+        self.assertEqual(node.terminate(), 0, self.log(node))
+        journal = sqlite3.connect(node.path / "state/journal.db")
+        try:
+            return journal.execute("SELECT count(*) FROM permission").fetchone()[0]
+        finally:
+            journal.close()
+
+    def test_whose_a_job_was_is_forgotten_with_it(self):
+        to = self.there[ADA]
+        self.a.terminate()
+        self.a.start({"GODWIT_FAIL": "jobs.remembered=2"})
+        tree = self.tree()
+        for _ in range(4):
+            self.moved(tree, to, "--update")
+        self.moved(tree, to, "--update", "--dry-run")
+        self.not_moved(tree, to, error="EXISTS")
+        self.refused(self.a, "migrate", "files", str(tree), "--to", f"{self.b.address}:{self.there[BOB]}", as_uid=ADA, **self.mine)
+        # Not one that could be asked for.
+        arguments = ("migrate", "files", str(tree), "--to", f"{self.b.address}:relative", "--async")
+        self.assertNotEqual(self.godwit(self.a, *arguments, as_uid=ADA, **self.mine).returncode, 0)
+        shown = json.loads(self.ok(self.a, "job", "ls", "--json", as_uid=ADA, **self.mine))
+        self.assertEqual(len(shown), 2, shown)
+        self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
+        self.assertEqual(self.owners_of_jobs(self.b), 0)
+        self.assertEqual(self.owners_of_jobs(self.a), 2)
+
     def test_the_destination_dies_and_her_job_goes_on_as_hers(self):
         tree = self.tree()
         self.make(tree / "large", 0o600, ADA, text="x" * (48 << 20))
@@ -311,22 +359,54 @@ class Rights(MungeNodes):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertTrue(until(lambda: node.process.poll() is not None), f"{point}: {self.log(node)}")
             aside = place.rename(place.with_name("aside"))
-            node.start()
-            self.ok(node, "ping", as_uid=ADA, **self.mine)
-            said = "neither committed nor forgotten" if node is self.b else "stays in '.godwit-"
-            self.assertIn(said, self.log(node))
-            # What she has, she still has.
-            self.assertTrue(list(aside.glob(".godwit-*/tree/one")), list(aside.rglob("*")))
-            if node is self.b:  # The next start with the directory in its place ends the job.
-                node.terminate()
-                aside.rename(place)
+            for _ in range(2):
                 node.start()
-                self.assertTrue(until(lambda: not list(self.home[ADA].glob(".godwit-*"))), self.log(self.a))
-                self.assertTrue((place / "tree" / "one").exists(), list(place.rglob("*")))
-                place.rename(aside)
-            subprocess.run(["rm", "-r", aside, *to.parent.glob(f"there-{ADA}/tree")], check=True)
-            self.make(place, 0o755, ADA)
+                self.ok(node, "ping", as_uid=ADA, **self.mine)
+                said = "neither committed nor forgotten" if node is self.b else "not ended before this daemon starts again"
+                self.assertIn(said, self.log(node))
+                # What she has, she still has.
+                self.assertTrue(list(aside.glob(".godwit-*/tree/one")), list(aside.rglob("*")))
+                node.terminate()
+            # The next start with the directory in its place ends the job.
+            aside.rename(place)
+            node.start()
+            self.assertTrue(until(lambda: not list(self.home[ADA].glob(".godwit-*"))), self.log(self.a))
+            self.assertEqual(os.listdir(self.home[ADA]), [])
+            self.assertEqual((to / "tree/one").read_text(), "1" * 100_000)
             self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
+            subprocess.run(["rm", "-r", to / "tree"], check=True)
+
+    def test_what_the_source_cannot_remove_now_is_removed_by_a_later_start(self):
+        """Decided, and its directory closed or taken away while the daemon is down: a user's, and the daemon's own."""
+        aside = self.scratch / "aside"
+        ways = {"closed": (lambda place: place.chmod(0), lambda place: place.chmod(0o755)),
+                "away": (lambda place: place.rename(aside), aside.rename)}
+        for way, uid, point in (("closed", ADA, "after.journal-hand-over"), ("away", None, "after.journal-hand-over"),
+                                ("closed", ADA, "after.journal-done")):
+            with self.subTest(way, uid=uid, point=point):
+                home, to = self.home[ADA], self.make(self.scratch / "to", 0o755, uid or 0)
+                self.tree()
+                self.a.terminate()
+                self.a.start({"GODWIT_FAIL": f"source.{point}=EIO"})
+                job = json.loads(self.moved(home / "tree", to, "--move", "--async", "--json", uid=uid))["job"]
+                self.assertTrue(until(lambda: self.a.process.poll() is not None), self.log(self.a))
+                ways[way][0](home)
+                for _ in range(2):
+                    self.a.start()
+                    # The other side need not wait.
+                    self.assertTrue(until((to / "tree/one").exists), self.log(self.b))
+                    shown = json.loads(self.ok(self.a, "job", "show", job, "--json", as_uid=uid, **self.mine))
+                    self.assertIn("daemon has to start again", shown["error_text"])
+                    self.assertEqual(shown["phase"], "in doubt")
+                    self.a.terminate()
+                ways[way][1](home)
+                self.assertTrue((home / f".godwit-{job}.out/tree/one").exists())
+                self.a.start()
+                self.assertTrue(until(lambda: os.listdir(home) == []), self.log(self.a))
+                self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
+                self.assertEqual(self.owners_of_jobs(self.b), 0)
+                self.b.start()
+                subprocess.run(["rm", "-r", to], check=True)
 
     def test_a_daemon_of_a_user_does_that_users_work_only(self):
         to = self.make(self.scratch / "all", 0o777, 0)

@@ -94,6 +94,15 @@ bool has_capability(unsigned number) {
   return own_rights().is_known && ((own_rights().capabilities[number / 32].effective >> (number % 32)) & 1) != 0;
 }
 
+// In a user namespace it may be that nobody can be that user: better known before it is needed.
+Result<FileUserPtr> tried(std::shared_ptr<FileUser> user) {
+  const bool taken = take_rights(*user);
+  const int why = errno;
+  give_back_rights();
+  if (!taken) return error_from_errno(Errc::kDenied, fmt::format("this node's daemon cannot act as user {}", user->uid), why);
+  return FileUserPtr(std::move(user));
+}
+
 }  // namespace
 
 Result<> check_can_act() {
@@ -135,12 +144,16 @@ Result<FileUserPtr> FileUser::find(uid_t uid, gid_t gid) {
   }
   user->groups.resize(static_cast<size_t>(count));
   user->gid = std::ranges::find(user->groups, gid) != user->groups.end() ? gid : entry.pw_gid;
-  // In a user namespace it may be that nobody can be that user: better known now.
-  const bool taken = take_rights(*user);
-  const int why = errno;
-  give_back_rights();
-  if (!taken) return error_from_errno(Errc::kDenied, fmt::format("this node's daemon cannot act as user {}", uid), why);
-  return FileUserPtr(std::move(user));
+  return tried(std::move(user));
+}
+
+Result<FileUserPtr> FileUser::without_groups(uid_t uid) {
+  constexpr gid_t kNoGroup = 65534;
+  if (auto can = check_can_act(); !can) return std::move(can).error();
+  auto user = std::make_shared<FileUser>();
+  user->uid = uid;
+  user->gid = kNoGroup;
+  return tried(std::move(user));
 }
 
 ActAs::ActAs(const FileUser* user) {
@@ -160,5 +173,11 @@ ActAs::~ActAs() {
 uid_t acting_uid() { return acting != nullptr ? acting->uid : geteuid(); }
 
 bool acts_as_root() { return acting_uid() == 0; }
+
+bool may_give_to(gid_t group) {
+  const gid_t own = acting != nullptr ? acting->gid : own_rights().gid;
+  const std::vector<gid_t>& groups = acting != nullptr ? acting->groups : own_rights().groups;
+  return acts_as_root() || group == own || std::ranges::find(groups, group) != groups.end();
+}
 
 }  // namespace godwit::objects

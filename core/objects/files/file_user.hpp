@@ -22,6 +22,9 @@ struct FileUser {
   // Errors: kDenied, this daemon cannot act as others (the text says why); kNotFound, nobody knows that user here; kLimit, it
   // is in too many groups; kIo.
   static Result<std::shared_ptr<const FileUser>> find(uid_t uid, gid_t gid);
+  // One that find() does not find, for what has to be ended all the same: may do what the owner of a file may, and no more. Any
+  // thread. Errors: kDenied, as find().
+  static Result<std::shared_ptr<const FileUser>> without_groups(uid_t uid);
 };
 // Null: the daemon's own user.
 using FileUserPtr = std::shared_ptr<const FileUser>;
@@ -51,5 +54,7 @@ class ActAs {
 uid_t acting_uid();
 // What the kernel refuses nobody else, it lets this thread do: read everything, give files away.
 bool acts_as_root();
+// Whether the kernel lets this thread give what its user owns to that group.
+bool may_give_to(gid_t group);
 
 }  // namespace godwit::objects

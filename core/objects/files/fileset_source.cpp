@@ -99,10 +99,14 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& root
 Result<std::unique_ptr<FilesetSource>> FilesetSource::open_again(const FileRoots& roots, journal::Journal& journal,
                                                                  const Id& job, FileUserPtr user,
                                                                  const journal::JobObject& object) {
+  const auto what = [&] { return fmt::format("job {} moves '{}'", to_string(job), log::printable(object.name)); };
   auto directory = roots.open(object.target, RootUse::kWrite, user);
-  if (!directory)
-    return with_context(fmt::format("job {} moves '{}'", to_string(job), object.name), std::move(directory).error());
+  if (!directory) return with_context(what(), std::move(directory).error());
   std::unique_ptr<FilesetSource> source(new FilesetSource(journal, job, std::move(user), std::move(*directory), object.name));
+  const ActAs as(source->user_);
+  auto out = open_private(source->directory_->fd.get(), outgoing_name(job), source->directory_->path);
+  if (!out && out.error().code != Errc::kNotFound) return with_context(what(), std::move(out).error());
+  if (out) source->outgoing_ = std::move(*out);
   source->hidden_ = true;
   return source;
 }
@@ -182,12 +186,7 @@ void FilesetSource::finish_move(const Moved&) {
   hidden_ = false;
   const auto remove = [&]() -> Result<> {
     const ActAs as(user_);
-    if (!outgoing_) {  // After a restart.
-      auto out = open_private(directory_->fd.get(), outgoing_name(job_), directory_->path);
-      if (!out && out.error().code == Errc::kNotFound) return Done{};
-      if (!out) return std::move(out).error();
-      outgoing_ = std::move(*out);
-    }
+    if (!outgoing_) return Done{};  // It was removed before the restart.
     struct stat status {};
     if (files_ && fstatat(outgoing_.get(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         (status.st_dev != files_->walked.states[0].device || status.st_ino != files_->walked.states[0].inode))

@@ -33,7 +33,8 @@ class FilesetSource final : public Source {
   static Result<std::unique_ptr<FilesetSource>> open(const FileRoots& roots, journal::Journal& journal, const Id& job,
                                                      FileUserPtr user, const std::string& path, FilesetOptions& options,
                                                      std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled);
-  // After a restart: one whose move had been decided, out of sight. Errors: as FileRoots::open().
+  // After a restart: one whose move had been decided, out of sight; where nothing is left of it, there is nothing to do for it.
+  // Errors: as FileRoots::open() and open_private().
   static Result<std::unique_ptr<FilesetSource>> open_again(const FileRoots& roots, journal::Journal& journal, const Id& job,
                                                            FileUserPtr user, const journal::JobObject& object);
   ~FilesetSource() override;
@@ -67,7 +68,7 @@ class FilesetSource final : public Source {
   const std::shared_ptr<RootedDirectory> directory_;  // Where it is.
   const std::string name_;                            // There.
   bool hidden_ = false;
-  UniqueFd outgoing_;                   // Where it is hidden; none before, nor after a restart.
+  UniqueFd outgoing_;                   // Where it is hidden; none before, nor where it is gone.
   std::shared_ptr<SourceFiles> files_;  // Null after a restart.
   std::shared_ptr<FileVolume> volume_;
   std::optional<Extent> extent_;  // Of what travels, in the volume; none before the destination has accepted it.

@@ -19,12 +19,8 @@ Result<FileUserPtr> FilesetStore::user_of(const Id& job) const {
 Result<FileUserPtr> FilesetStore::last_known_user_of(const Id& job) const {
   auto user = user_of(job);
   if (user || user.error().code != Errc::kNotFound) return user;
-  constexpr gid_t kNoGroup = 65534;
-  auto owner = std::make_shared<FileUser>();
-  owner->uid = permissions_.of(job).uid;
-  owner->gid = kNoGroup;
   log::warn("job {}: {}; it is ended without the rights of groups", to_string(job), user.error().text);
-  return FileUserPtr(std::move(owner));
+  return FileUser::without_groups(permissions_.of(job).uid);
 }
 
 Result<std::unique_ptr<Source>> FilesetStore::open(const Id& job, const std::string& path, FilesetOptions& options,
@@ -74,12 +70,7 @@ Result<std::unique_ptr<Source>> FilesetStore::open_again(const Id& job, const jo
   auto user = last_known_user_of(job);
   if (!user) return std::move(user).error();
   auto source = FilesetSource::open_again(roots_, journal_, job, std::move(*user), object);
-  if (!source && is_others(job)) {
-    log::error("{}; what has moved stays in '{}'", source.error().text, outgoing_name(job));
-    if (auto forgotten = journal_.forget_staging({job, false, object.target}); !forgotten) return std::move(forgotten).error();
-    return std::unique_ptr<Source>();
-  }
-  if (!source) return with_context("bring the directory back to end the job", std::move(source).error());
+  if (!source) return std::move(source).error();
   return std::unique_ptr<Source>(std::move(*source));
 }
 

@@ -41,9 +41,8 @@ class FilesetStore {
   // What expect() would want, by entry (empty: all); changes nothing. Errors: as begin_reception() and expect().
   Result<std::vector<bool>> look(const Id& job, const std::string& directory, model::Fileset files, bool update) const;
 
-  // After a restart, what the journal's jobs had handed over. Errors: kDenied, kNotFound: the directory is not to be had any
-  // more, and the text says that the operator has to bring it back. But where the job was another user's, whose directory that
-  // is, and who may have taken it away, it stays as it is, which is logged: then null.
+  // After a restart, what the journal's jobs had handed over. Errors: those of FileUser::find() and FileRoots::open(): its
+  // directory is not to be had now; nothing has changed.
   Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object);
   // The same of what had been promised, or is owned here. Errors: those of FileUser::find() and FileRoots::open(); kNotFound,
   // what was promised is not there.
@@ -59,7 +58,6 @@ class FilesetStore {
   Result<FileUserPtr> user_of(const Id& job) const;
   // For what has to be ended. One whom this node does not know any more ends it as the owner of what is his, and no more.
   Result<FileUserPtr> last_known_user_of(const Id& job) const;
-  bool is_others(const Id& job) const { return permissions_.of(job) != permissions_.own(); }
   Result<> sweep_one(const journal::StagingRecord& staging, const RootedDirectory& place, const FileUserPtr& user);
 
   const FileRoots roots_;

@@ -37,6 +37,11 @@ Result<> sync_one(int fd, const std::string& what) {
 
 }  // namespace
 
+mode_t rights_of(const FileEntry& entry, bool is_given) {
+  const mode_t rights = entry.mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX);
+  return is_given ? rights : rights & (~static_cast<mode_t>(S_IRWXG) | ((rights & S_IRWXO) << 3));
+}
+
 std::string TreeWriter::describe(uint32_t entry) const {
   return fmt::format("'{}/{}'", log::printable(shown_), log::printable(path_of(files_, entry)));
 }
@@ -145,11 +150,8 @@ Result<> TreeWriter::dress(uint32_t index, int fd) const {
   for (const model::Xattr& xattr : entry.xattrs)
     if (fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0) != 0)
       return file_error(fmt::format("attribute {} of {}", log::printable(xattr.name), describe(index)), errno);
-  // An ACL has its say in the mode: the mode comes after. Nobody gets another's rights by a file that travelled.
-  mode_t rights = entry.mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX);
-  // What was for one group is not for another: that gets what everybody gets.
-  if (!is_given) rights &= ~static_cast<mode_t>(S_IRWXG) | ((rights & S_IRWXO) << 3);
-  if (fchmod(fd, rights) != 0) return file_error(describe(index), errno);
+  // An ACL has its say in the mode: the mode comes after.
+  if (fchmod(fd, rights_of(entry, is_given)) != 0) return file_error(describe(index), errno);
   const timespec times[2] = {{0, UTIME_OMIT}, {entry.modified.seconds, static_cast<long>(entry.modified.nanoseconds)}};
   if (futimens(fd, times) != 0) return file_error(describe(index), errno);
   return Done{};

@@ -11,6 +11,10 @@
 
 namespace godwit::objects {
 
+// The mode that an entry gets. Nobody gets another's rights by a file that travelled, so set-user-id and set-group-id go; and
+// what was for one group is not for another: unless its own `is_given`, the group gets what everybody gets.
+mode_t rights_of(const model::FileEntry& entry, bool is_given);
+
 // Thread-safe: constant.
 class TreeWriter {
  public:
@@ -30,8 +34,7 @@ class TreeWriter {
   Result<> check_frame() const;
   // As dress(), of all regular files: which of them were is not known.
   Result<> dress_all() const;
-  // Owner where permitted, mode, extended attributes and times of what `fd` is. Set-user-id and set-group-id are left out;
-  // where the group is not permitted, so are its rights that not everybody has.
+  // Owner where permitted, mode as rights_of(), extended attributes and times of what `fd` is.
   Result<> dress(uint32_t entry, int fd) const;
   // The hard links; then the directories' own, from the deepest up. A top that its owner may not write gets its mode later, by
   // show_mode(), when it is in its place, in `directory`. `again`: some may be there already. Errors: as make_frame.

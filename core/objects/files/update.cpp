@@ -21,11 +21,18 @@ namespace {
 
 bool is_directory(const FileEntry& entry) { return entry.kind == FileKind::kDirectory; }
 
+// Whether it is dressed as the one that comes would be, of which not all can be given here.
+bool is_dressed_alike(const FileEntry& comes, const FileEntry& is) {
+  if (acts_as_root() && comes.user != is.user) return false;
+  const bool is_given = comes.group == is.group;
+  if (!is_given && may_give_to(comes.group)) return false;
+  return (is.mode & 01777) == rights_of(comes, is_given);
+}
+
 bool is_same(const FileEntry& comes, const FileEntry& is) {
-  const bool same_owner = !acts_as_root() || (comes.user == is.user && comes.group == is.group);
   return comes.kind == FileKind::kRegular && (is.kind == FileKind::kRegular || is.kind == FileKind::kHardLink) &&
-         comes.size_bytes == is.size_bytes && comes.modified == is.modified && (comes.mode & 01777) == (is.mode & 01777) &&
-         comes.xattrs == is.xattrs && same_owner;
+         comes.size_bytes == is.size_bytes && comes.modified == is.modified && comes.xattrs == is.xattrs &&
+         is_dressed_alike(comes, is);
 }
 
 Result<UniqueFd> open_parent(int root, const std::string& path, const std::string& what) {

@@ -10,7 +10,8 @@
 namespace godwit::objects {
 
 // Compares `files`, which come, with the tree `name` in `place`. The result says of each entry whether its data have to come:
-// not those of a regular file of the same size, time of modification and mode (as root: and owner). What is only there is
+// not those of a regular file of the same size and time of modification, with the mode and the group that the one which comes
+// would be given (as root: and its owner). What is only there is
 // appended to `files`, and stays. Errors: kExists, what is a directory in one is none in the other; as walk().
 Result<std::vector<bool>> compare(int place, const std::string& name, const std::string& shown, model::Fileset& files);
 

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <atomic>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -282,6 +285,53 @@ TEST_F(FileUserTest, OnlyWhoIsKnownHereIsFound) {
   ASSERT_TRUE(daemon) << daemon.error().text;
   EXPECT_EQ((*daemon)->gid, 1U) << "the group that it says, and that this node does not have it in";
   EXPECT_EQ(std::ranges::count((*daemon)->groups, 0U), 0);
+}
+
+// A process of its own in a new user namespace, which has this one's root and nobody else. Its status: what `work` returns; 77:
+// there are no user namespaces here.
+int in_a_namespace_of_root(const std::function<int()>& work) {
+  constexpr int kNone = 77;
+  std::array<int, 2> made{}, mapped{};
+  EXPECT_EQ(pipe2(made.data(), O_CLOEXEC), 0);
+  EXPECT_EQ(pipe2(mapped.data(), O_CLOEXEC), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    char byte = unshare(CLONE_NEWUSER) == 0 ? 'y' : 'n';
+    if (write(made[1], &byte, 1) != 1 || read(mapped[0], &byte, 1) != 1 || byte != 'y') _exit(kNone);
+    _exit(work());
+  }
+  char is_made = 'n';
+  EXPECT_EQ(read(made[0], &is_made, 1), 1);
+  for (const char* map : {"uid_map", "gid_map"}) {
+    std::ofstream file("/proc/" + std::to_string(child) + "/" + map);
+    if (!(file << "0 0 1\n" << std::flush)) is_made = 'n';
+  }
+  EXPECT_EQ(write(mapped[1], &is_made, 1), 1);
+  for (const int fd : {made[0], made[1], mapped[0], mapped[1]}) close(fd);
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// Who acts as that one all the same ends the daemon.
+TEST_F(FileUserTest, WhomNobodyCanBeHereIsRefused) {
+  const int status = in_a_namespace_of_root([] {
+    const auto known = FileUser::find(1, 1), unknown = FileUser::without_groups(1999999999);
+    return (!known && known.error().code == Errc::kDenied ? 0 : 1) +
+           (!unknown && unknown.error().code == Errc::kDenied ? 0 : 2);
+  });
+  if (status == 77) GTEST_SKIP() << "no user namespaces here";
+  EXPECT_EQ(status, 0) << "1: one who is known; 2: one who is not";
+}
+
+TEST_F(FileUserTest, WhomNobodyKnowsHasWhatHeOwns) {
+  constexpr uid_t kGone = 1999999999;
+  const std::string own = file("own", kGone, kBob, 0600), group = file("group", kBob, kGone, 0660);
+  const auto user = FileUser::without_groups(kGone);
+  ASSERT_TRUE(user) << user.error().text;
+  const ActAs as(*user);
+  EXPECT_TRUE(can_open(own, O_RDWR));
+  EXPECT_FALSE(can_open(group, O_RDONLY));
 }
 
 }  // namespace

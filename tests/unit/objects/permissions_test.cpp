@@ -100,5 +100,43 @@ TEST_F(PermissionsTest, WhatIsForgottenOrUnknownLeavesNothing) {
   EXPECT_EQ(journal_->permissions()->size(), 1u);
 }
 
+// Whatever a restart has to end, it ends with the rights of whose it is.
+TEST_F(PermissionsTest, AJobIsForgottenOnceTheJournalHasNothingOfIt) {
+  const auto stays = [this](const char* of) {
+    permissions_->forget_job(id_);
+    reopen();
+    EXPECT_EQ(permissions_->of(id_).uid, 1001u) << of;
+  };
+  ASSERT_TRUE(permissions_->set(id_, {1001, 2001}, true));
+  ASSERT_TRUE(permissions_->set({3, 4}, {1001, 2001}, true));
+  ASSERT_TRUE(journal_->put_request({id_, 1, "{}"}));
+  stays("a request");
+  journal::OutboundJob outbound;
+  outbound.job = id_;
+  ASSERT_TRUE(journal_->start_outbound(outbound));
+  ASSERT_TRUE(journal_->hand_over(id_, {}));
+  stays("a record of the source");
+  ASSERT_TRUE(journal_->forget_outbound(id_));
+  journal::InboundJob inbound;
+  inbound.job = id_;
+  ASSERT_TRUE(journal_->prepare_inbound(inbound));
+  stays("a record of the destination");
+  ASSERT_TRUE(journal_->forget_inbound(id_));
+  const journal::StagingRecord staging{id_, true, "/scratch"};
+  ASSERT_TRUE(journal_->note_staging(staging));
+  stays("a directory");
+  ASSERT_TRUE(journal_->forget_staging(staging));
+  permissions_->forget_job(id_);
+  EXPECT_EQ(permissions_->of(id_).uid, geteuid());
+  EXPECT_EQ(journal_->permissions()->size(), 1u) << "another's job";
+}
+
+// Of a dry run.
+TEST_F(PermissionsTest, AJobThatDoesNotLastIsForgottenToo) {
+  ASSERT_TRUE(permissions_->set(id_, {1001, 2001}, false));
+  permissions_->forget_job(id_);
+  EXPECT_EQ(permissions_->of(id_).uid, geteuid());
+}
+
 }  // namespace
 }  // namespace godwit::objects
