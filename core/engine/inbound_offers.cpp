@@ -38,7 +38,11 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
                  fmt::format("{} objects; {} are allowed in a job", offer.objects()->size(), settings_.objects_max)};
   if (offer.block_bytes() < 4_KiB || offer.block_bytes() > 64_MiB)
     return Error{Errc::kInvalid, fmt::format("block_bytes {}; 4 KiB to 64 MiB are allowed", offer.block_bytes())};
-  if (offer.dry_run()) return take_offer(channel, message, encoder, job, id);
+  if (offer.dry_run()) {
+    auto answer = take_offer(channel, message, encoder, job, id);
+    if (settings_.permissions && !find(id)) settings_.permissions->forget(id);  // keep_asker() has set it for the look alone.
+    return answer;
+  }
   {
     const std::lock_guard lock(mutex_);
     if (!arriving_.insert(id).second)
