@@ -49,6 +49,21 @@ std::string temporary_name(const std::string& file) {
   return (path.parent_path() / fmt::format(".{}.h5stage-part", path.filename().string())).string();
 }
 
+// Asks for a little more than there may be: a quota is in no other answer.
+Failure why_not_written(const std::string& temporary, const Failure& failure) {
+  if (failure.error() != GODWIT_ERR_IO) return failure;
+  const int descriptor = open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0) return failure;
+  constexpr off_t kProbeBytes = 1 << 20;
+  struct stat status {};
+  int error = 0;
+  // All of it, the holes that writes have left too.
+  if (fstat(descriptor, &status) == 0) error = posix_fallocate(descriptor, 0, status.st_size + kProbeBytes);
+  close(descriptor);
+  if (error != ENOSPC && error != EDQUOT) return failure;
+  return Failure(GODWIT_ERR_NO_SPACE, fmt::format("no room for {}: {} ({})", temporary, std::strerror(error), failure.what()));
+}
+
 OutputFile::OutputFile(std::string file, std::string_view begin, bool replace)
     : file_(std::move(file)), temporary_(temporary_name(file_)), replace_(replace) {
   check_absent(file_, replace_);
