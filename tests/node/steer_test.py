@@ -17,7 +17,7 @@ PAUSED_MORE = 64  # Jobs that are paused on their way, beside jobs_max others.
 
 class SteerTest(unittest.TestCase):
     def setUp(self):
-        more = {"jobs_max": JOBS_MAX, "resolve_interval_ms": 100, "resume_timeout_ms": 60000}
+        more = {"jobs_max": JOBS_MAX, "inbound_max": 256, "resolve_interval_ms": 100, "resume_timeout_ms": 60000}
         self.a, self.b = (cli_node.Node(BINARIES, [cli_node.target("fast", "dram", "128MiB"), cli_node.target("keep", "pmem")], more)
                           for _ in range(2))
         for node in (self.a, self.b):
