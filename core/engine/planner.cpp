@@ -131,6 +131,13 @@ void Planner::resolve(const model::Plan& plan, uint32_t stage_index, uint32_t ob
   asked.members.push_back(member);
 }
 
+// Where a node keeps databases, and how much room there is, is its operator's business: the error's meaning does for a user.
+Error Planner::may_be_told(PlanKind kind, const Error& answer) const {
+  const bool is_about_its_disk = answer.code == Errc::kNoSpace || answer.code == Errc::kIo;
+  if (owner_.caller.may_all || kind != PlanKind::kDatabase || !is_about_its_disk) return answer;
+  return Error{answer.code, std::string(error_row(answer.code).meaning)};
+}
+
 Result<PlanQuestion::Object> Planner::look_at(const model::PlanStage& stage, const model::PlanObject& object) {
   switch (object.kind) {  // No default: -Wswitch catches a new kind.
     case PlanKind::kRegion: return look_at_region(stage, object.name);
@@ -223,7 +230,8 @@ void Planner::ask_destination(const model::Plan& plan, const std::string& destin
       continue;
     }
     for (size_t i = 0; i < answers->size(); ++i)
-      if ((*answers)[i].code != Errc{}) refuse(plan, asked.members[i], with_context(destination, (*answers)[i]));
+      if ((*answers)[i].code != Errc{})
+        refuse(plan, asked.members[i], with_context(destination, may_be_told(group.kind, (*answers)[i])));
   }
 }
 

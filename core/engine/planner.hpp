@@ -97,6 +97,7 @@ class Planner {
   Result<> check(model::PlanKind kind, const Id& id, bool copy, const std::string& name);
   Result<PlanQuestion::Object> look_at_files(const model::PlanStage& stage, const std::string& path);
   void ask_destination(const model::Plan& plan, const std::string& destination);
+  Error may_be_told(model::PlanKind kind, const Error& answer) const;
   void refuse(const model::Plan& plan, const Member& member, const Error& error);
   void refuse_stage(const model::Plan& plan, uint32_t stage, const Error& error);
   void estimate(const model::Plan& plan);

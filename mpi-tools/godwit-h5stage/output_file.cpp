@@ -57,8 +57,14 @@ Failure why_not_written(const std::string& temporary, const Failure& failure) {
   constexpr off_t kProbeBytes = 1 << 20;
   struct stat status {};
   int error = 0;
-  // All of it, the holes that writes have left too.
-  if (fstat(descriptor, &status) == 0) error = posix_fallocate(descriptor, 0, status.st_size + kProbeBytes);
+  if (fstat(descriptor, &status) == 0) {
+    // All of it, the holes that writes have left too. Where a file system cannot do that: so much at its end.
+    if (fallocate(descriptor, 0, 0, status.st_size + kProbeBytes) != 0) error = errno;
+    const std::string probe(error == EOPNOTSUPP ? kProbeBytes : 0, '\0');
+    if (!probe.empty() &&
+        (pwrite(descriptor, probe.data(), probe.size(), status.st_size) != kProbeBytes || fsync(descriptor) != 0))
+      error = errno;
+  }
   close(descriptor);
   if (error != ENOSPC && error != EDQUOT) return failure;
   return Failure(GODWIT_ERR_NO_SPACE, fmt::format("no room for {}: {} ({})", temporary, std::strerror(error), failure.what()));

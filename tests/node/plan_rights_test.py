@@ -19,8 +19,8 @@ class PlanRights(UserNodes):
         pool = self.directory / f"{number}.pool.d"
         pool.mkdir()
         keep = {"name": "keep", "type": "pmem", "config": {"capacity": "64MiB", "path": str(pool / "keep.pool")}}
-        targets = {"targets": [cli_node.target("fast", "dram"), keep]}
-        return super().node(identity, {**(more or {}), **targets}, wrapper)
+        place = {"targets": [cli_node.target("fast", "dram"), keep], "database_root": str(pool / "databases")}
+        return super().node(identity, {**place, **(more or {})}, wrapper)
 
     def document(self, *stages, **more):
         return {"to": self.b.address, "target": "keep", "directory": str(self.there[ADA]), "stages": list(stages), **more}
@@ -133,6 +133,27 @@ class PlanRights(UserNodes):
         plan = self.bad_plan(self.document({"copy": True, "objects": [{"files": str(mine)}]}), BOB)
         self.assertEqual(plan["stages"][0]["objects"][0]["error"] or plan["stages"][0]["errors"][0]["error"], "GODWIT_ERR_DENIED")
         self.assertEqual(self.answer(BOB, "execute", plan["id"]), "INVALID")
+
+    def test_where_a_node_keeps_databases_a_plan_does_not_tell(self):
+        root = self.directory / "databases"
+        root.mkdir()
+        little = (*self.wrapper[:-2], f'mount -t tmpfs -o size=64k none {root} && exec "$@"', "sh")
+        c = self.node(self.method, {"database_root": str(root)}, little)
+        self.a.terminate()
+        config = json.loads(self.a.config.read_text())
+        self.a.config.write_text(json.dumps({**config, "group": {"members": [c.address]}}))
+        self.a.start()
+        self.as_user(ADA, "db", "create", "table", "--backend", "rocksdb")
+        value = self.directory / "value"
+        value.write_bytes(os.urandom(400_000))
+        value.chmod(0o644)
+        self.as_user(ADA, "db", "put", "table", "key", "--file", str(value))
+        document = {"to": c.address, "stages": [{"objects": [{"database": "table"}]}]}
+        hers, roots = (self.bad_plan(document, uid)["stages"][0]["objects"][0] for uid in (ADA, None))
+        self.assertEqual((hers["error"], roots["error"]), ("GODWIT_ERR_NO_SPACE", "GODWIT_ERR_NO_SPACE"))
+        self.assertNotIn(str(root), hers["message"])
+        self.assertNotIn("free", hers["message"])
+        self.assertIn(str(root), roots["message"])
 
     def test_no_daemon_outside_of_the_group_is_asked_for_a_user(self):
         self.region("hers")
