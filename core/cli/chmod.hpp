@@ -1,4 +1,4 @@
-// `godwit region chmod` and `godwit db chmod`: who else may use an object; and how stat shows it.
+// `godwit region chmod`, `godwit db chmod` and `godwit plan chmod`: who else may use an object; and how stat shows it.
 #pragma once
 
 #include <fmt/format.h>

@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "chmod.hpp"
 #include "file_io.hpp"
 #include "json.hpp"
 #include "plan_text.hpp"
@@ -143,9 +144,10 @@ int list(Session& session) {
     print_json(plans);
     return 0;
   }
-  Table table({"ID", "NAME", "STATE", "STAGES", "BYTES", "CREATED"});
+  Table table({"ID", "NAME", "OWNER", "STATE", "STAGES", "BYTES", "CREATED"});
   for (const Json& plan : plans)
-    table.add({plan.value("id", ""), plan.value("name", ""), plan.value("ok", false) ? plan.value("state", "") : "has errors",
+    table.add({plan.value("id", ""), plan.value("name", ""), fmt::format("{}", plan.value("owner", 0u)),
+               plan.value("ok", false) ? plan.value("state", "") : "has errors",
                fmt::format("{}/{}", plan.value("stages_done", 0), plan.value("stages_total", 0)),
                format_size(plan.value("bytes", 0.0)), plan.value("created", "")});
   print(table.text());
@@ -162,6 +164,13 @@ int remove(Session& session, const std::string& id) {
   check(godwit_plan_remove(session.client(), session.address().c_str(), id.c_str()));
   if (session.json) print_json({{"plan", id}, {"removed", true}});
   return 0;
+}
+
+int change_mode(Session& session, const ChangeModeOptions& options) {
+  return change_modes(session, options, [&](const std::string& id, uint32_t mode) {
+    check(godwit_plan_chmod(session.client(), session.address().c_str(), id.c_str(), mode));
+    return Json{{"plan", id}, {"mode", fmt::format("{:04o}", mode)}};
+  });
 }
 
 void add_options(CLI::App* app, PlanOptions& options) {
@@ -216,6 +225,7 @@ void add_plan_commands(Menu& menu) {
   });
   add_one(menu, app, "cancel", "Start no more jobs of a plan, and ask those that run to stop", cancel);
   add_one(menu, app, "rm", "Forget a plan that does not run; what it has moved stays where it is", remove);
+  add_change_mode(menu, app, "PLAN", "godwit plan chmod 640 0123456789abcdef0123456789abcdef", change_mode);
 
   CLI::App* run = menu.command(nullptr, "execute", "Run a plan; one that failed goes on with what is not done",
                                "godwit execute 0123456789abcdef0123456789abcdef --at tcp://n1:7411 --wait");

@@ -75,3 +75,10 @@ int godwit_plan_remove(godwit_client* client, const char* address, const char* i
     return std::string();
   });
 }
+
+int godwit_plan_chmod(godwit_client* client, const char* address, const char* id, uint32_t mode) {
+  return act_on(client, address, id, nullptr, [mode](Plans& plans, const Id& which) -> Result<std::string> {
+    if (auto changed = plans.change_mode(which, mode); !changed) return changed.error();
+    return std::string();
+  });
+}

@@ -42,6 +42,15 @@ Result<> Plans::remove(const Id& id) {
   return Done{};
 }
 
+Result<> Plans::change_mode(const Id& id, uint32_t mode) {
+  const Lease lane = client_.borrow();
+  const wire::Id wire_id = protocol::to_wire(id);
+  const Request request = lane->request(wire::CreateChangeModeRequest(lane->builder(), &wire_id, mode));
+  const auto reply = expect<wire::DoneReply>(lane->ask(address_, request, Repeat::kWhenBroken), address_);
+  if (!reply) return reply.error();
+  return Done{};
+}
+
 Result<std::string> Plans::list() {
   const Lease lane = client_.borrow();
   const Request request = lane->request(wire::CreatePlanListRequest(lane->builder()));

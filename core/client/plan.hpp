@@ -23,6 +23,7 @@ class Plans {
   Result<std::string> execute(const Id& id) { return act(id, wire::PlanAction::execute); }
   Result<std::string> cancel(const Id& id) { return act(id, wire::PlanAction::cancel); }
   Result<> remove(const Id& id);
+  Result<> change_mode(const Id& id, uint32_t mode);
   Result<std::string> list();
 
  private:

@@ -146,7 +146,7 @@ Result<> Daemon::clear_up() {
     const auto region = node.store->find(id);
     const auto database = node.databases->find(id);
     return region.region || !region.moved.address.empty() || database.database || !database.moved.address.empty() ||
-           node.jobs->find(id) || node.inbound->find(id) || unswept.contains(id);
+           node.jobs->find(id) || node.inbound->find(id) || node.plans->knows(id) || unswept.contains(id);
   };
   return node.permissions->keep_only(is_here);
 }
@@ -171,9 +171,8 @@ Result<> Daemon::open_services() {
                                                    for (const auto& service : services_) service->job_ended(job);
                                                    node_->plans->wake();
                                                  });
-  node.plans = std::make_unique<engine::PlanTable>(
-      settings, *node.store, *node.filesets, *node.databases, *node.journal, node.domains, *node.jobs,
-      [&node](const std::string& destination) { return node.addresses_for(destination); });
+  node.plans = std::make_unique<engine::PlanTable>(settings, *node.store, *node.filesets, *node.databases, *node.permissions,
+                                                   *node.journal, node.domains, *node.jobs, node.plan_host());
   node.inbound = std::make_unique<engine::InboundTable>(settings, *node.store, *node.filesets, *node.databases, *node.journal);
   node.streams = std::make_unique<engine::ClientStreams>(settings, static_cast<uint32_t>(node.settings.client_streams_max),
                                                          *node.store, *node.databases, *node.permissions);

@@ -113,7 +113,7 @@ Result<bool> Requests::steer(const wire::JobRequest& request) {
   switch (request.action()) {
     case wire::JobAction::none: break;
     case wire::JobAction::cancel: node_.jobs->cancel(*job, "a client asked for it"); break;
-    case wire::JobAction::approve: job->approve(); break;
+    case wire::JobAction::approve: node_.jobs->approve(*job); break;
     case wire::JobAction::pause: steered = node_.jobs->pause(*job); break;
     case wire::JobAction::resume: steered = node_.jobs->resume(*job); break;
     case wire::JobAction::limit: steered = node_.jobs->limit(*job, request.bandwidth_bytes_per_second()); break;

@@ -17,9 +17,7 @@ using objects::Want;
 // For the daemon's own user, its administrators and other daemons only.
 bool is_privileged(const protocol::Decoded& message) {
   const auto* bandwidth = message.body<wire::BandwidthRequest>();
-  return message.body<wire::PlanRequest>() != nullptr || message.body<wire::PlanActionRequest>() != nullptr ||
-         message.body<wire::PlanListRequest>() != nullptr ||  // Plans have files in them, and objects of several users.
-         message.body<wire::DecisionRequest>() != nullptr ||  // Other daemons ask that.
+  return message.body<wire::DecisionRequest>() != nullptr ||  // Other daemons ask that.
          (bandwidth != nullptr && bandwidth->set());          // It concerns everybody's jobs.
 }
 
@@ -52,20 +50,13 @@ Result<> Requests::permit_job(const wire::Id* id) const {
   return unknown_job(job);
 }
 
-// A daemon proves itself to whatever it connects to, and who is not to be trusted could use the proof elsewhere: a user does
-// not choose whom it connects to.
 Result<> Requests::permit_destination(const flatbuffers::String* destination) const {
   const std::string address = protocol::text_of(destination);
-  const auto is_it = [&](const std::string& known) { return known == address; };
-  if (std::ranges::any_of(node_.addresses, is_it) || std::ranges::any_of(node_.settings.group_members, is_it)) return Done{};
-  if (node_.directory)
-    for (const fabric::Address& other : node_.directory->others())
-      if (is_it(fabric::to_string(other))) return Done{};
+  auto may = node_.check_destination(address);
+  if (may) return may;
   log::warn("user {}, group {}, is refused: '{}' is no member of this node's group", caller_.uid, caller_.gid,
             log::printable(address));
-  return Error{Errc::kDenied,
-               "users may migrate within this node's group only, and that address is not of it, as its configuration "
-               "(group) has it"};
+  return may;
 }
 
 Result<> Requests::permit(const protocol::Decoded& message) const {
@@ -112,7 +103,7 @@ Result<> Requests::permit(const protocol::Decoded& message) const {
   if (const auto* of = message.body<wire::JobResultsRequest>()) return permit_job(of->job());
   if (const auto* of = message.body<wire::JobEventsRequest>()) return permit_job(of->job());
   if (const auto* of = message.body<wire::JobFilesRequest>()) return permit_job(of->job());
-  return Done{};  // Its answer shows no more than this caller may see.
+  return Done{};  // Its answer shows no more than this caller may see; plans know their owners.
 }
 
 Result<Id> Requests::own_job() {
@@ -133,13 +124,14 @@ Requests::Reply Requests::change_mode(uint64_t request, const wire::ChangeModeRe
   auto found_region = node_.store->find(id);
   auto found_database = node_.databases->find(id);
   const bool has_moved = !found_region.moved.address.empty() || !found_database.moved.address.empty();
-  const bool is_known = found_region.region || found_database.database || has_moved;
+  const bool is_plan = node_.plans->knows(id);
+  const bool is_known = found_region.region || found_database.database || has_moved || is_plan;
   const bool is_readable = node_.permissions->may(caller_, id, Want::kRead);
   if (!is_known || (!is_readable && !node_.permissions->is_owner(caller_, id)))
-    return Error{Errc::kNotFound, fmt::format("no region and no database {} here", to_string(id))};
+    return Error{Errc::kNotFound, fmt::format("no region, database or plan {} here", to_string(id))};
   const auto& region = found_region.region;
   const auto& database = found_database.database;
-  if (!region && !database) {
+  if (!region && !database && !is_plan) {
     moved_ = found_region.moved.address.empty() ? std::move(found_database.moved) : std::move(found_region.moved);
     return Error{Errc::kMoved, fmt::format("{} has moved to {}", to_string(id), moved_.address)};
   }
@@ -147,11 +139,13 @@ Requests::Reply Requests::change_mode(uint64_t request, const wire::ChangeModeRe
   if ((wanted.mode() & ~kModeMask) != 0)
     return Error{Errc::kInvalid, fmt::format("mode {:o}; 0 to 666 are possible", wanted.mode())};
   // It travels with the object, which has left with the old one.
-  if (region ? region->is_pinned() : database->is_pinned())
+  if (region ? region->is_pinned() : database && database->is_pinned())
     return Error{Errc::kBusy, fmt::format("a job is at work on {}; change its mode when that has ended", to_string(id))};
   objects::Permission permission = node_.permissions->of(id);
   permission.mode = wanted.mode();
-  const bool lasts = region ? region->target.survives_restart() : objects::is_lasting(database->identity.kind);
+  const bool lasts = region     ? region->target.survives_restart()
+                     : database ? objects::is_lasting(database->identity.kind)
+                                : true;
   if (auto set = node_.permissions->set(id, permission, lasts); !set) return std::move(set).error();
   return done(request);
 }

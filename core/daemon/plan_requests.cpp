@@ -2,7 +2,10 @@
 #include <algorithm>
 
 #include "base/units.hpp"
+#include "daemon/directory.hpp"
+#include "daemon/group.hpp"
 #include "daemon/requests.hpp"
+#include "identity/user_groups.hpp"
 
 namespace godwit::daemon {
 
@@ -12,6 +15,26 @@ std::vector<std::string> Node::addresses_for(const std::string& destination) con
   std::stable_partition(own.begin(), own.end(),
                         [&](const std::string& address) { return address.starts_with(provider + "://"); });
   return own;
+}
+
+Result<> Node::check_destination(const std::string& destination) const {
+  const auto is_it = [&](const std::string& known) { return known == destination; };
+  if (std::ranges::any_of(addresses, is_it) || std::ranges::any_of(settings.group_members, is_it)) return Done{};
+  if (directory)
+    for (const fabric::Address& other : directory->others())
+      if (is_it(fabric::to_string(other))) return Done{};
+  return Error{Errc::kDenied,
+               "users may migrate within this node's group only, and that address is not of it, as its configuration "
+               "(group) has it"};
+}
+
+engine::PlanHost Node::plan_host() const {
+  return {[this](const std::string& destination) { return addresses_for(destination); },
+          [this](const std::string& destination) { return check_destination(destination); },
+          [this](const objects::Permission& owner) {
+            const bool is_own = owner.uid == permissions->own().uid;
+            return objects::Caller{is_own, owner.uid, owner.gid, identity::groups_of(owner.uid, owner.gid)};
+          }};
 }
 
 namespace {
@@ -26,7 +49,7 @@ Result<> check_length(const std::string& answer) {
 
 Requests::Reply Requests::make_plan(uint64_t request, const wire::PlanRequest& wanted) {
   if (wanted.document() == nullptr) return Error{Errc::kProtocol, "the request has no document"};
-  auto made = node_.plans->make(wanted.document()->str());
+  auto made = node_.plans->make(caller_, wanted.document()->str());
   if (!made) return std::move(made).error();
   if (auto fits = check_length(made->second); !fits) return std::move(fits).error();
   const wire::Id id = protocol::to_wire(made->first);
@@ -38,11 +61,11 @@ Requests::Reply Requests::act_on_plan(uint64_t request, const wire::PlanActionRe
   const Id id = protocol::from_wire(wanted.id());
   Result<std::string> shown = Error{Errc::kProtocol, "no such action on a plan"};
   switch (wanted.action()) {
-    case wire::PlanAction::show: shown = node_.plans->show(id); break;
-    case wire::PlanAction::execute: shown = node_.plans->execute(id); break;
-    case wire::PlanAction::cancel: shown = node_.plans->cancel(id); break;
+    case wire::PlanAction::show: shown = node_.plans->show(caller_, id); break;
+    case wire::PlanAction::execute: shown = node_.plans->execute(caller_, id); break;
+    case wire::PlanAction::cancel: shown = node_.plans->cancel(caller_, id); break;
     case wire::PlanAction::remove: {
-      if (auto removed = node_.plans->remove(id); !removed) return std::move(removed).error();
+      if (auto removed = node_.plans->remove(caller_, id); !removed) return std::move(removed).error();
       return done(request);
     }
   }
@@ -54,7 +77,7 @@ Requests::Reply Requests::act_on_plan(uint64_t request, const wire::PlanActionRe
 }
 
 Requests::Reply Requests::list_plans(uint64_t request) {
-  return encoder_.finish(request, wire::CreatePlanListReplyDirect(encoder_.builder(), node_.plans->list().c_str()));
+  return encoder_.finish(request, wire::CreatePlanListReplyDirect(encoder_.builder(), node_.plans->list(caller_).c_str()));
 }
 
 }  // namespace godwit::daemon

@@ -115,6 +115,7 @@ Result<> JobTable::go_on(const journal::RequestRecord& kept, const journal::Outb
   made.is_kept = true;
   made.attempts = kept.attempt;
   made.is_paused = parsed->paused;
+  made.is_approved = parsed->approved;
   if (record != nullptr) {
     made.is_journalled = true;
     made.destination_node = record->destination_node;

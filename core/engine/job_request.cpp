@@ -155,13 +155,15 @@ std::string to_json(const KeptRequest& kept) {
   json value = std::visit([](const auto& request) { return json_of(request); }, kept.request);
   value["source"] = as_text(kept.source_address);
   value["paused"] = kept.paused;
+  value["approved"] = kept.approved;
   return value.dump();
 }
 
 Result<KeptRequest> parse_request(const std::string& text) {
   try {
     const json value = json::parse(text);
-    KeptRequest kept{request_from(value), as_bytes(value.at("source")), value.at("paused").get<bool>()};
+    KeptRequest kept{request_from(value), as_bytes(value.at("source")), value.at("paused").get<bool>(),
+                     value.value("approved", false)};  // Earlier builds did not keep it.
     const model::Transfer& transfer =
         std::visit([](const auto& asked) -> const model::Transfer& { return asked.transfer; }, kept.request);
     if (transfer.block_bytes == 0 || transfer.streams == 0)

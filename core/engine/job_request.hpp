@@ -51,6 +51,7 @@ struct KeptRequest {
   JobRequest request;
   std::string source_address;  // Of this node, as the destination reached it.
   bool paused = false;         // By a user.
+  bool approved = false;       // The cutover, by a user.
 };
 
 // JSON; a name that is no UTF-8 is kept too.

@@ -40,9 +40,11 @@ std::shared_ptr<OutboundJob> JobTable::next_locked() {
 
 uint32_t JobTable::workers_wanted_locked() const {
   const auto is_urgent = [](const auto& job) { return job->priority() == model::Priority::kEmergency; };
-  const auto more = std::ranges::count_if(running_, [&](const auto& job) { return job->paused() || is_urgent(job); }) +
-                    std::ranges::count_if(queued_, is_urgent);
-  return settings_.jobs_max + std::min(kWorkersMore, static_cast<uint32_t>(more));
+  const auto paused = std::ranges::count_if(running_, [&](const auto& job) { return job->paused() && !is_urgent(job); });
+  const auto urgent = std::ranges::count_if(running_, is_urgent) +
+                      std::ranges::count_if(queued_, [&](const auto& job) { return is_urgent(job) && !job->paused(); });
+  return settings_.jobs_max + std::min(kPausedMore, static_cast<uint32_t>(paused)) +
+         std::min(kUrgentMore, static_cast<uint32_t>(urgent));
 }
 
 // After a change of who is paused, or waits.
@@ -102,6 +104,11 @@ Result<> JobTable::limit(OutboundJob& job, uint64_t bandwidth) {
   if (auto limited = job.limit(bandwidth); !limited) return limited;
   keep_request(job, "limited");
   return Done{};
+}
+
+void JobTable::approve(OutboundJob& job) {
+  job.approve();
+  keep_request(job, "approved");
 }
 
 Result<> JobTable::cut_over(OutboundJob& job) {

@@ -41,7 +41,7 @@ JobTable::JobTable(const EngineSettings& settings, objects::RegionStore& store, 
       journal_(journal),
       domains_(domains),
       on_ended_(std::move(on_ended)),
-      threads_("job", settings.jobs_max + kWorkersMore, settings.on_thread_start) {
+      threads_("job", settings.jobs_max + kPausedMore + kUrgentMore, settings.on_thread_start) {
   pace_.limit(settings.bandwidth);
 }
 

@@ -55,7 +55,9 @@ class JobTable {
   // Newest first.
   std::vector<std::shared_ptr<OutboundJob>> list() const;
   std::vector<std::shared_ptr<OutboundJob>> unfinished() const;
-  // As OutboundJob's. While a job is paused another one may run in its place.
+  // As OutboundJob's; the journal knows of all but a cancel and a rollback to the start. While a job is paused another one may
+  // run in its place.
+  void approve(OutboundJob& job);
   void cancel(OutboundJob& job, std::string_view cause);
   Result<> roll_back(OutboundJob& job);
   Result<> roll_back_to_checkpoint(OutboundJob& job);
@@ -72,8 +74,9 @@ class JobTable {
   void stop();
 
  private:
-  // Threads beyond jobs_max: jobs that are paused keep theirs, and emergencies get their own.
-  static constexpr uint32_t kWorkersMore = 64;
+  // Threads beyond jobs_max: jobs that are paused keep theirs, and so many others may run; emergencies get their own, however
+  // many are paused.
+  static constexpr uint32_t kPausedMore = 64, kUrgentMore = 256;
 
   OutboundObjects open_regions(const MigrateRequest& request, const Id& job, bool stays_here);
   OutboundObjects open_database(const MigrateDatabaseRequest& request, const Id& job);

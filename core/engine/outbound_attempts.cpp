@@ -48,6 +48,7 @@ Result<> OutboundJob::keep_request() {
   {
     const std::lock_guard lock(mutex_);
     now.paused = (held_ & static_cast<uint8_t>(Why::kUser)) != 0;
+    now.approved = approved_;
     std::visit(
         [this](auto& request) {
           request.transfer.bandwidth_bytes_per_second = pace_.limit();

@@ -34,6 +34,7 @@ OutboundJob::OutboundJob(OutboundRequest request, OutboundObjects objects, OpenO
   kept_ = request_.is_kept;
   attempt_ = request_.attempts;
   has_begun_ = journalled_;
+  approved_ = request_.is_approved;
   history_.emplace_back(Phase::kPlanning, started_);
   note(attempt_ > 0 ? "recovered" : "queued", {{"source", request_.source_address},
                                                {"destination", request_.destination_address},

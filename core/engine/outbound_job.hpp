@@ -49,6 +49,7 @@ struct OutboundRequest {
   bool is_journalled = false;  // The journal has its objects.
   Id destination_node = {};
   bool is_paused = false;
+  bool is_approved = false;
 };
 
 struct ObjectResult {
@@ -126,7 +127,7 @@ class OutboundJob {
   bool paused() const { return pace_.paused() && !cancelled_; }
   // Called by the job's thread whenever it begins or ends to wait for its peer; set before it runs.
   std::function<void()> on_held;
-  // After pause(), resume() or limit(): the journal knows of it, as far as it keeps the job. Blocks for the disk.
+  // After approve(), pause(), resume() or limit(): the journal knows of it, as far as it keeps the job. Blocks for the disk.
   // Errors: the journal's.
   Result<> keep_request();
   // It was never queued: lets go of its objects.

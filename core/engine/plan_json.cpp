@@ -90,11 +90,15 @@ json show_stage(const KeptPlan& kept, size_t index) {
           {"objects", show_objects(stage, finding)}};
 }
 
-json show_head(const KeptPlan& kept, const std::string& source) {
+json show_head(const ShownPlan& plan, const std::string& source) {
+  const KeptPlan& kept = plan.kept;
   const auto done = std::ranges::count(kept.progress.stages, StageState::kDone, &PlanStageProgress::state);
   return {{"id", to_string(kept.id)},
           {"name", kept.plan.name},
           {"source", source},
+          {"owner", plan.permission.uid},
+          {"group", plan.permission.gid},
+          {"mode", fmt::format("{:04o}", plan.permission.mode)},
           {"created", time_text(kept.created_ms)},
           {"state", to_string(kept.state)},
           {"ok", kept.findings.ok()},
@@ -144,17 +148,18 @@ PlanProgress progress_of(const model::Plan& plan) {
   return progress;
 }
 
-std::string show_plan(const KeptPlan& kept, const std::string& source) {
-  json all = show_head(kept, source);
+std::string show_plan(const ShownPlan& plan, const std::string& source) {
+  const KeptPlan& kept = plan.kept;
+  json all = show_head(plan, source);
   json stages = json::array();
   for (size_t i = 0; i < kept.plan.stages.size(); ++i) stages.push_back(show_stage(kept, i));
   all["stages"] = std::move(stages);
   return text_of(all);
 }
 
-std::string show_plans(const std::vector<const KeptPlan*>& plans, const std::string& source) {
+std::string show_plans(const std::vector<ShownPlan>& plans, const std::string& source) {
   json list = json::array();
-  for (const KeptPlan* kept : plans) list.push_back(show_head(*kept, source));
+  for (const ShownPlan& plan : plans) list.push_back(show_head(plan, source));
   return text_of(list);
 }
 

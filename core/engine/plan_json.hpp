@@ -28,17 +28,22 @@ PlanProgress progress_of(const model::Plan& plan);
 struct KeptPlan {
   Id id;
   uint64_t created_ms = 0;  // Since 1970.
-  model::PlanState state = model::PlanState::kPlanned;
   std::string document;
   model::Plan plan;
   Findings findings;
+  // Constant until here.
+  model::PlanState state = model::PlanState::kPlanned;
   PlanProgress progress;
 };
 
+struct ShownPlan {
+  const KeptPlan& kept;
+  objects::Permission permission;
+};
 // `source`: an address of this node.
-std::string show_plan(const KeptPlan& kept, const std::string& source);
+std::string show_plan(const ShownPlan& plan, const std::string& source);
 // An array of plans without their stages.
-std::string show_plans(const std::vector<const KeptPlan*>& plans, const std::string& source);
+std::string show_plans(const std::vector<ShownPlan>& plans, const std::string& source);
 
 std::string encode_findings(const Findings& findings);
 std::string encode_progress(const PlanProgress& progress);

@@ -87,7 +87,8 @@ Result<std::vector<Error>> PlanLink::ask(const PlanQuestion& question) {
   auto& builder = encoder_.builder();
   ObjectOffers objects;
   for (const PlanQuestion::Object& object : question.objects)
-    objects.add(builder, object.manifest, object.listing, {}, object.database);
+    objects.add(builder, object.manifest, object.listing, {}, object.database,
+                object.permission ? &*object.permission : nullptr);
   if (auto exposed = objects.expose(*domain_); !exposed) {
     builder.Clear();
     return std::move(exposed).error();

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "fabric/channel.hpp"
 #include "journal/journal.hpp"
 #include "objects/database/database.hpp"
+#include "objects/permissions.hpp"
 #include "protocol/codec.hpp"
 
 namespace godwit::engine {
@@ -21,6 +23,7 @@ struct PlanQuestion {
     journal::JobObject manifest;
     std::vector<std::byte> listing = {};                  // Of files.
     const objects::DatabaseIdentity* database = nullptr;  // Of a database.
+    std::optional<objects::Permission> permission = {};  // Of files: whose rights they are written with. Nothing: the daemon's.
   };
   std::string place;  // A target, a directory; of databases: "".
   bool copy = false;

@@ -34,10 +34,11 @@ bool is_forgivable(Errc code) {
 }
 
 template <class Lookup, class Object>
-Error why_not_here(const Lookup& found, const Object* object, std::string_view kind, const std::string& name) {
+Error why_not_here(const Lookup& found, const Object* object, PlanKind kind, const std::string& name) {
   if (object != nullptr) return Error{Errc::kBusy, fmt::format("{}: a job works on it now", object->describe())};
-  if (found.moved.address.empty()) return Error{Errc::kNotFound, fmt::format("no {} '{}' here", kind, log::printable(name))};
-  return Error{Errc::kMoved, fmt::format("{} '{}' has moved to {}", kind, log::printable(name), found.moved.address)};
+  if (found.moved.address.empty()) return not_here(kind, name);
+  return Error{Errc::kMoved,
+               fmt::format("{} '{}' has moved to {}", to_string(kind), log::printable(name), found.moved.address)};
 }
 
 bool is_live(const objects::DatabaseIdentity& identity) {
@@ -68,11 +69,18 @@ bool Findings::ok() const {
 Findings Planner::examine(const model::Plan& plan) {
   std::set<std::string> destinations;
   findings_.stages.resize(plan.stages.size());
+  if (auto asks = permissions_.set(asker_, owner_.permission, false); !asks) {
+    for (uint32_t i = 0; i < plan.stages.size(); ++i) refuse_stage(plan, i, asks.error());
+    return std::move(findings_);
+  }
   for (uint32_t i = 0; i < plan.stages.size(); ++i) {
     destinations.insert(plan.stages[i].destination);
     findings_.stages[i].objects.resize(plan.stages[i].objects.size());
     for (uint32_t j = 0; j < plan.stages[i].objects.size(); ++j) resolve(plan, i, j);
   }
+  if (refused_ > 0)
+    log::warn("user {}, group {}, is refused: {} objects of a plan are not theirs", owner_.caller.uid, owner_.caller.gid,
+              refused_);
   for (const std::string& destination : destinations) ask_destination(plan, destination);
   estimate(plan);
   return std::move(findings_);
@@ -123,6 +131,13 @@ void Planner::resolve(const model::Plan& plan, uint32_t stage_index, uint32_t ob
   asked.members.push_back(member);
 }
 
+// Where a node keeps databases, and how much room there is, is its operator's business: the error's meaning does for a user.
+Error Planner::may_be_told(PlanKind kind, const Error& answer) const {
+  const bool is_about_its_disk = answer.code == Errc::kNoSpace || answer.code == Errc::kIo;
+  if (owner_.caller.may_all || kind != PlanKind::kDatabase || !is_about_its_disk) return answer;
+  return Error{answer.code, std::string(error_row(answer.code).meaning)};
+}
+
 Result<PlanQuestion::Object> Planner::look_at(const model::PlanStage& stage, const model::PlanObject& object) {
   switch (object.kind) {  // No default: -Wswitch catches a new kind.
     case PlanKind::kRegion: return look_at_region(stage, object.name);
@@ -132,13 +147,23 @@ Result<PlanQuestion::Object> Planner::look_at(const model::PlanStage& stage, con
   return Error{Errc::kInternal, "an object of no kind"};
 }
 
+// Errors: as check_owned(). What there is no record of is nowhere, or the daemon's own.
+Result<> Planner::check(PlanKind kind, const Id& id, bool copy, const std::string& name) {
+  if (id.is_zero() || owner_.caller.may_all) return Done{};
+  auto may = check_owned(permissions_, owner_.caller, kind, id, copy, name);
+  if (!may) ++refused_;
+  return may;
+}
+
 Result<PlanQuestion::Object> Planner::look_at_region(const model::PlanStage& stage, const std::string& name) {
   const auto id = parse_id(name);
   const objects::Lookup found = id ? store_.find(*id) : store_.find(name);
   const objects::Region* region = found.region.get();
+  const Id its_id = id ? *id : region != nullptr ? region->id : found.moved.id;
+  if (auto may = check(PlanKind::kRegion, its_id, stage.copy, name); !may) return std::move(may).error();
   if (region == nullptr || region->state() != objects::RegionState::kServing || region->is_pinned())
-    return why_not_here(found, region, "region", name);
-  const auto own = own_addresses_(stage.destination);
+    return why_not_here(found, region, PlanKind::kRegion, name);
+  const auto own = host_.own_addresses(stage.destination);
   if (std::ranges::find(own, stage.destination) != own.end() && region->target.name() == stage.target)
     return Error{Errc::kInvalid,
                  fmt::format("{} is on target '{}' already: the destination is the source", region->describe(), stage.target)};
@@ -150,8 +175,10 @@ Result<PlanQuestion::Object> Planner::look_at_database(const std::string& name) 
   const auto id = parse_id(name);
   const objects::DatabaseLookup found = id ? databases_.find(*id) : databases_.find(name);
   objects::Database* database = found.database.get();
+  const Id its_id = id ? *id : database != nullptr ? database->identity.id : found.moved.id;
+  if (auto may = check(PlanKind::kDatabase, its_id, false, name); !may) return std::move(may).error();
   if (database == nullptr || database->state() != objects::GateState::kServing || database->is_pinned())
-    return why_not_here(found, database, "database", name);
+    return why_not_here(found, database, PlanKind::kDatabase, name);
   const auto access = database->enter(objects::Use::kRead);  // It is not closed meanwhile.
   if (!access) return access.error();
   const auto contents = database->contents();
@@ -167,11 +194,13 @@ Result<PlanQuestion::Object> Planner::look_at_files(const model::PlanStage& stag
   std::shared_ptr<objects::FileVolume> volume;
   objects::FilesetOptions options;
   options.move = !stage.copy;
-  auto source = filesets_.open(random_id(), path, options, volume, cancelled_);
+  auto source = filesets_.open(asker_, path, options, volume, cancelled_);
   if (!source) return std::move(source).error();
   auto listing = (*source)->listing();
   if (!listing) return with_context((*source)->describe(), std::move(listing).error());
-  return PlanQuestion::Object{(*source)->manifest(), std::move(*listing)};
+  PlanQuestion::Object object{(*source)->manifest(), std::move(*listing)};
+  if (owner_.permission != permissions_.own()) object.permission = owner_.permission;
+  return object;
 }
 
 // ---------------------------------------------------------------- at a destination
@@ -181,7 +210,10 @@ void Planner::ask_destination(const model::Plan& plan, const std::string& destin
     for (uint32_t i = 0; i < plan.stages.size(); ++i)
       if (plan.stages[i].destination == destination) refuse_stage(plan, i, with_context(destination, error));
   };
-  const auto own = own_addresses_(destination);
+  // Not even a connection: this daemon would prove itself there.
+  if (!owner_.caller.may_all)
+    if (auto may = host_.check_destination(destination); !may) return refuse_all(may.error());
+  const auto own = host_.own_addresses(destination);
   auto link = PlanLink::open(domains_, own.front(), destination, node_, settings_, cancelled_);
   if (!link) return refuse_all(link.error());
   auto rate = link->measure();
@@ -198,7 +230,8 @@ void Planner::ask_destination(const model::Plan& plan, const std::string& destin
       continue;
     }
     for (size_t i = 0; i < answers->size(); ++i)
-      if ((*answers)[i].code != Errc{}) refuse(plan, asked.members[i], with_context(destination, (*answers)[i]));
+      if ((*answers)[i].code != Errc{})
+        refuse(plan, asked.members[i], with_context(destination, may_be_told(group.kind, (*answers)[i])));
   }
 }
 

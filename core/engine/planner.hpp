@@ -10,6 +10,7 @@
 
 #include "engine/domains.hpp"
 #include "engine/plan_link.hpp"
+#include "engine/plan_owner.hpp"
 #include "engine/settings.hpp"
 #include "model/plan.hpp"
 #include "objects/database/database_store.hpp"
@@ -46,25 +47,27 @@ struct Findings {
   bool ok() const;
 };
 
-// Where this node listens, first where a peer of this destination's provider reaches it.
-using OwnAddresses = std::function<std::vector<std::string>(const std::string& destination)>;
-
-// One plan; one thread.
+// One plan; one thread. What its owner may not read is to him as if it were not there, also in what he is told.
 class Planner {
  public:
   // `bandwidth`: of the node, in bytes a second; 0: no limit. `cancelled` ends it early. The stores must outlive it.
   Planner(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
-          objects::DatabaseStore& databases, const Id& node, Domains& domains, OwnAddresses own_addresses, uint64_t bandwidth,
-          const std::atomic<bool>& cancelled)
+          objects::DatabaseStore& databases, objects::Permissions& permissions, const Id& node, Domains& domains,
+          const PlanHost& host, PlanOwner owner, uint64_t bandwidth, const std::atomic<bool>& cancelled)
       : settings_(settings),
         store_(store),
         filesets_(filesets),
         databases_(databases),
+        permissions_(permissions),
         node_(node),
         domains_(domains),
-        own_addresses_(std::move(own_addresses)),
+        host_(host),
+        owner_(std::move(owner)),
         bandwidth_(bandwidth),
         cancelled_(cancelled) {}
+  ~Planner() { permissions_.forget(asker_); }
+  Planner(const Planner&) = delete;
+  Planner& operator=(const Planner&) = delete;
 
   // Blocks: trees are walked, destinations are asked, some seconds for each that does not answer. What does not work is in the
   // findings.
@@ -91,8 +94,10 @@ class Planner {
   Result<PlanQuestion::Object> look_at(const model::PlanStage& stage, const model::PlanObject& object);
   Result<PlanQuestion::Object> look_at_region(const model::PlanStage& stage, const std::string& name);
   Result<PlanQuestion::Object> look_at_database(const std::string& name);
+  Result<> check(model::PlanKind kind, const Id& id, bool copy, const std::string& name);
   Result<PlanQuestion::Object> look_at_files(const model::PlanStage& stage, const std::string& path);
   void ask_destination(const model::Plan& plan, const std::string& destination);
+  Error may_be_told(model::PlanKind kind, const Error& answer) const;
   void refuse(const model::Plan& plan, const Member& member, const Error& error);
   void refuse_stage(const model::Plan& plan, uint32_t stage, const Error& error);
   void estimate(const model::Plan& plan);
@@ -101,13 +106,17 @@ class Planner {
   objects::RegionStore& store_;
   objects::FilesetStore& filesets_;
   objects::DatabaseStore& databases_;
+  objects::Permissions& permissions_;
   const Id node_;
   Domains& domains_;
-  const OwnAddresses own_addresses_;
+  const PlanHost& host_;
+  const PlanOwner owner_;
   const uint64_t bandwidth_;
   const std::atomic<bool>& cancelled_;
+  const Id asker_ = random_id();  // Files are looked at as if for a job of the owner's: this one.
 
   Findings findings_;
+  size_t refused_ = 0;  // Objects that are here, and not his.
   size_t messages_ = 0;
   std::map<Group, Asked> groups_;
   std::vector<objects::DatabasePtr> held_;               // Their identities are part of the questions.

@@ -1034,6 +1034,14 @@ module godwit
       character(kind=c_char), intent(in), optional :: id(*)
       integer(c_int) :: outcome
     end function godwit_plan_remove
+    function godwit_plan_chmod(client, address, id, mode) bind(c, name="godwit_plan_chmod") result(outcome)
+      import
+      type(c_ptr), value :: client
+      character(kind=c_char), intent(in), optional :: address(*)
+      character(kind=c_char), intent(in), optional :: id(*)
+      integer(c_int32_t), value :: mode
+      integer(c_int) :: outcome
+    end function godwit_plan_chmod
     function strlen(text) bind(c, name="strlen") result(length)
       import
       type(c_ptr), value :: text

@@ -1,17 +1,16 @@
 #include "identity/site_guard.hpp"
 
 #include <fmt/format.h>
-#include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <mutex>
 
 #include "base/log.hpp"
 #include "identity/munge.hpp"
+#include "identity/user_groups.hpp"
 
 namespace godwit::identity {
 namespace {
@@ -47,20 +46,6 @@ Result<Identity> check_credential(const SiteSettings& settings, Method method, s
   if (made_by->uid != uid || made_by->gid != gid)
     return Error{Errc::kDenied, fmt::format("the credential is that of user {}, group {}", made_by->uid, made_by->gid)};
   return Identity{.is_trusted = is_trusted(settings, uid), .uid = uid, .gid = gid};
-}
-
-// Blocks for the node's directory of users. One that it does not know is in no more groups.
-std::vector<uint32_t> groups_of(uint32_t uid, uint32_t gid) {
-  constexpr int kGroupsMax = 1024;
-  std::vector<char> room(16384);
-  passwd entry{};
-  passwd* found = nullptr;
-  if (getpwuid_r(uid, &entry, room.data(), room.size(), &found) != 0 || found == nullptr) return {};
-  std::vector<gid_t> groups(kGroupsMax);
-  int count = kGroupsMax;
-  getgrouplist(found->pw_name, gid, groups.data(), &count);
-  groups.resize(static_cast<size_t>(std::clamp(count, 0, kGroupsMax)));
-  return {groups.begin(), groups.end()};
 }
 
 // ---------------------------------------------------------------- the side that is asked

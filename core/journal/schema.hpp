@@ -8,8 +8,10 @@
 
 namespace godwit::journal {
 
-// Grows with every change that an older release could misread. 1 to 4 were never released.
-inline constexpr int64_t kSchemaVersion = 5;
+// Grows with every change that an older release could misread. 1 to 4 were never released. 5 has the same tables as 6; but who
+// wrote it knew no owners of plans, and would run a user's with the daemon's rights.
+inline constexpr int64_t kSchemaVersion = 6;
+inline constexpr int64_t kSchemaVersionOldest = 5;
 
 inline constexpr const char* kSchema = R"(
 CREATE TABLE node(id BLOB NOT NULL PRIMARY KEY, digest INTEGER NOT NULL) WITHOUT ROWID;

@@ -5,49 +5,16 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <thread>
-#include <unordered_set>
 
+#include "common/node_list.hpp"
 #include "godwit-bulk/client.hpp"
-#include "godwit-bulk/node_list.hpp"
 
 namespace godwit::bulk {
 namespace {
 
 constexpr size_t kAskedAtOnce = 32;
 constexpr size_t kNamed = 20;  // Of the nodes that do not answer.
-
-// A list is in commas and lines.
-std::string read_nodes(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw Refused(GODWIT_ERR_IO, fmt::format("@{}: {}", path, std::strerror(errno)));
-  std::string list;
-  for (std::string line; std::getline(file, line);) {
-    line.erase(std::min(line.find('#'), line.size()));
-    line.erase(line.find_last_not_of(" \t\r,") + 1);
-    line.erase(0, line.find_first_not_of(" \t"));
-    if (!line.empty()) list += (list.empty() ? "" : ",") + line;
-  }
-  if (file.bad()) throw Refused(GODWIT_ERR_IO, fmt::format("@{} cannot be read", path));
-  if (list.empty()) throw Refused(GODWIT_ERR_INVALID, fmt::format("@{} names no node", path));
-  return list;
-}
-
-std::vector<std::string> addresses_of(const Options& options, const std::vector<std::string>& lists) {
-  std::vector<std::string> addresses;
-  std::unordered_set<std::string> seen;
-  for (const std::string& written : lists)
-    for (const std::string& node : expand_nodes(written.starts_with('@') ? read_nodes(written.substr(1)) : written)) {
-      std::string address = address_of(node, options.provider, options.port);
-      if (seen.insert(address).second) addresses.push_back(std::move(address));
-    }
-  if (addresses.size() >= kNodesMax)
-    throw Refused(GODWIT_ERR_LIMIT, fmt::format("there are more than {} nodes", kNodesMax - 1));
-  return addresses;
-}
 
 struct Answer {
   int error = GODWIT_OK;
@@ -92,7 +59,8 @@ void require_answers(const Nodes& nodes) {
 }  // namespace
 
 Nodes find_nodes(const Options& options) {
-  Nodes nodes{addresses_of(options, options.from), addresses_of(options, options.to)};
+  Nodes nodes{tools::addresses_of(options.from, options.provider, options.port),
+              tools::addresses_of(options.to, options.provider, options.port)};
   require_answers(nodes);
   return nodes;
 }

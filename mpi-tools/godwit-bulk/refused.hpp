@@ -1,19 +1,11 @@
 // Refused: why a run does not begin.
 #pragma once
 
-#include <stdexcept>
-#include <string>
+#include "common/refused.hpp"
 
 namespace godwit::bulk {
 
-// Nothing was moved, and nothing will be. Only rank 0 throws it, before the ranks agree to go.
-class Refused : public std::runtime_error {
- public:
-  Refused(int error, const std::string& text) : std::runtime_error(text), error_(error) {}
-  int error() const { return error_; }  // GODWIT_ERR_*
-
- private:
-  int error_;
-};
+// Only rank 0 throws it, before the ranks agree to go.
+using tools::Refused;
 
 }  // namespace godwit::bulk

@@ -4,8 +4,11 @@
 
 #include <cstdio>
 #include <map>
+#include <sstream>
 
 #include "common/await.hpp"
+#include "common/node_list.hpp"
+#include "common/refused.hpp"
 #include "common/tool_report.hpp"
 #include "godwit-h5stage/failure.hpp"
 #include "godwit-h5stage/hid.hpp"
@@ -69,10 +72,10 @@ int list_stages(const Options& options) {
   };
   std::map<std::string, Sum> stages;
   for (const Held& one : Nodes(options.nodes).held()) {
-    Sum& sum = stages[one.stage];
+    Sum& sum = stages[one.of.stage];
     ++sum.regions;
     sum.bytes += one.info.size_bytes;
-    sum.is_whole = sum.is_whole || one.is_head;
+    sum.is_whole = sum.is_whole || one.of.is_head || one.of.is_next_head;
   }
   json list = json::array();
   for (const auto& [name, sum] : stages) {
@@ -82,6 +85,23 @@ int list_stages(const Options& options) {
   }
   if (options.json) fmt::print("{}\n", list.dump(1, ' ', false, json::error_handler_t::replace));
   return 0;
+}
+
+// Once, at rank 0: a file of names need not be at every node.
+std::vector<std::string> addresses_in(const Options& options, const Team& team) {
+  std::string lines;
+  team.at_first([&] {
+    try {
+      for (const std::string& address : godwit::tools::addresses_of(options.nodes, options.provider, options.port))
+        lines += address + '\n';
+    } catch (const godwit::tools::Refused& refused) {
+      throw Failure(refused.error(), refused.what());
+    }
+  });
+  std::istringstream told(team.told(lines));
+  std::vector<std::string> addresses;
+  for (std::string address; std::getline(told, address);) addresses.push_back(address);
+  return addresses;
 }
 
 int perform(const Options& options, const Team& team, int argc, char** argv) {
@@ -103,7 +123,9 @@ int run(int argc, char** argv) {
   const Parsed parsed = parse_options(argc, argv, team.is_first());
   if (!parsed.options) return parsed.exit_code;
   try {
-    return perform(*parsed.options, team, argc, argv);
+    Options options = *parsed.options;
+    options.nodes = addresses_in(options, team);
+    return perform(options, team, argc, argv);
   } catch (const Failure& failure) {  // At all ranks.
     if (team.is_first())
       fmt::print(stderr, "godwit-h5stage: {}\n  what to do: {}\n", failure.what(), godwit_error_remedy(failure.error()));

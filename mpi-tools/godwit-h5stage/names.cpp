@@ -4,6 +4,7 @@
 #include <godwit/godwit.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "godwit-h5stage/failure.hpp"
@@ -13,7 +14,8 @@ namespace {
 
 constexpr std::string_view kMark = ".h5stage";
 constexpr size_t kNameMax = 100;  // A region's name has 128 bytes.
-constexpr size_t kDigitsMin = 6;
+constexpr size_t kDigitsMin = 6, kDigitsMax = 15;
+constexpr std::string_view kNext = ".next";
 
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
@@ -45,16 +47,21 @@ std::string stage_name_of(std::string_view file) {
 
 std::string head_name(std::string_view stage) { return fmt::format("{}{}", stage, kMark); }
 
+std::string next_head_name(std::string_view stage) { return fmt::format("{}{}{}", stage, kMark, kNext); }
+
 std::string part_name(std::string_view stage, size_t part) { return fmt::format("{}{}.{:06}", stage, kMark, part); }
 
 std::optional<OfStage> stage_of_region(std::string_view region) {
   const size_t mark = region.find(kMark);
   if (mark == std::string_view::npos || mark == 0) return std::nullopt;
   const std::string_view rest = region.substr(mark + kMark.size());
-  const bool is_part = rest.size() > kDigitsMin && rest.front() == '.' &&
+  OfStage of{std::string(region.substr(0, mark)), rest.empty(), rest == kNext};
+  if (of.is_head || of.is_next_head) return of;
+  const bool is_part = rest.size() > kDigitsMin && rest.size() <= kDigitsMax + 1 && rest.front() == '.' &&
                        std::ranges::all_of(rest.substr(1), [](char c) { return is_digit(c); });
-  if (!rest.empty() && !is_part) return std::nullopt;
-  return OfStage{std::string(region.substr(0, mark)), rest.empty()};
+  if (!is_part) return std::nullopt;
+  std::from_chars(rest.data() + 1, rest.data() + rest.size(), of.part);
+  return of;
 }
 
 }  // namespace godwit::h5stage

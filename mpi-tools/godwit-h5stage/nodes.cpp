@@ -53,18 +53,38 @@ std::vector<Held> Nodes::held() const {
   std::vector<Held> held;
   for (const std::string& address : addresses_)
     for (const godwit::RegionInfo& info : client_.regions(address))
-      if (auto of = stage_of_region(info.name)) held.push_back({std::move(of->stage), of->is_head, address, info});
+      if (auto of = stage_of_region(info.name)) held.push_back({std::move(*of), address, info});
   return held;
 }
 
 std::vector<Held> Nodes::held(const std::string& stage) const {
   std::vector<Held> all = held();
-  std::erase_if(all, [&](const Held& one) { return one.stage != stage; });
+  std::erase_if(all, [&](const Held& one) { return one.of.stage != stage; });
   return all;
 }
 
+const Held* head_of(const std::vector<Held>& held, const std::string& stage) {
+  const Held *head = nullptr, *next = nullptr;
+  for (const Held& one : held) {
+    if (!one.of.is_head && !one.of.is_next_head) continue;
+    const Held*& known = one.of.is_head ? head : next;
+    if (known != nullptr)
+      throw Failure(GODWIT_ERR_EXISTS,
+                    fmt::format("there are several stages '{}' at these nodes; name those of one of them only", stage));
+    known = &one;
+  }
+  return head != nullptr ? head : next;
+}
+
+std::string read_head(const Nodes& nodes, const Held& head) {
+  const godwit::Region region = nodes.client().region(head.address, head.info.id);
+  std::string bytes(region.size(), '\0');
+  region.read(0, bytes.data(), bytes.size());
+  return bytes;
+}
+
 void erase_stage(const Nodes& nodes, std::vector<Held> regions) {
-  std::stable_partition(regions.begin(), regions.end(), [](const Held& one) { return one.is_head; });
+  std::ranges::stable_sort(regions, {}, [](const Held& one) { return one.of.is_next_head ? 0 : one.of.is_head ? 1 : 2; });
   for (const Held& one : regions) try {
       nodes.client().region(one.address, one.info.id).erase();
     } catch (const godwit::Error& error) {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "godwit-h5stage/names.hpp"
 #include "godwit-h5stage/parts.hpp"
 #include "godwit-h5stage/stage.hpp"
 
@@ -13,8 +14,7 @@ namespace godwit::h5stage {
 
 // One region of a stage.
 struct Held {
-  std::string stage;
-  bool is_head = false;
+  OfStage of;
   std::string address;
   godwit::RegionInfo info;
 };
@@ -38,8 +38,14 @@ class Nodes {
   godwit::Client client_;
 };
 
-// Erases them, the head first, so that nobody takes what is left for a stage. Throws at the first that is not erased; one that
-// is gone already is no error.
+// The head that tells what the stage is, of all its regions: its own, or that of a run which was killed while it replaced it.
+// Null: it is not whole. Throws Failure: EXISTS, there are several.
+const Held* head_of(const std::vector<Held>& held, const std::string& stage);
+// All bytes of a head.
+std::string read_head(const Nodes& nodes, const Held& head);
+
+// Erases them, heads first, so that nobody takes what is left for a stage. Throws at the first that is not erased; one that is
+// gone already is no error.
 void erase_stage(const Nodes& nodes, std::vector<Held> regions);
 
 // Where each part is now, by its id, or else by its name (a copy), into `stage`. Throws Failure: NOT_FOUND or CORRUPT, one is

@@ -13,7 +13,11 @@ constexpr uint64_t kBufferMin = uint64_t{4} << 10, kBufferMax = uint64_t{1} << 3
 constexpr uint64_t kPartMax = uint64_t{1} << 50;
 
 void add_nodes(CLI::App& app, const char* name, const char* help, Options& options) {
-  app.add_option(name, options.nodes, help)->required()->delimiter(',')->expected(1, -1);
+  app.add_option(name, options.nodes, std::string(help) + ": addresses, names, 'node[01-16]', in commas, or @FILE of them")
+      ->required()
+      ->expected(1, -1);
+  app.add_option("--provider", options.provider, "of nodes that are given by their names alone")->capture_default_str();
+  app.add_option("--port", options.port, "the same")->check(CLI::Range(1, 65535));
 }
 
 void add_report(CLI::App& app, Options& options) {
@@ -25,7 +29,7 @@ void declare_in(CLI::App& app, Options& options) {
   app.add_option("source", options.source,
                  "FILE.h5, or FILE.h5:DATASET,... for these datasets and groups alone (\\, is a comma in a name)")
       ->required();
-  add_nodes(app, "--to", "addresses of the daemons that take the data, in commas", options);
+  add_nodes(app, "--to", "the nodes that take the data", options);
   app.add_option("--target", options.target, "name of the target at each node; needed where a node has several");
   app.add_option("--name", options.stage, "the stage's name; by default the file's, without its ending");
   app.add_option("--buffer", options.buffer_bytes, "bytes that a rank reads and writes at once, one larger chunk excepted")
@@ -37,14 +41,15 @@ void declare_in(CLI::App& app, Options& options) {
       ->check(CLI::Range(kBufferMin, kPartMax))
       ->capture_default_str();
   app.add_flag("--verify", options.verify, "read everything back from the nodes before the stage is shown");
-  app.add_flag("--force", options.force, "replace what there is of a stage of that name, whole or not");
+  app.add_flag("--force", options.force,
+               "replace what there is of a stage of that name, whole or not: when the new one is whole");
   add_report(app, options);
 }
 
 void declare_out(CLI::App& app, Options& options) {
   app.add_option("stage", options.stage, "the stage's name")->required();
   app.add_option("file", options.file, "the HDF5 file to make")->required();
-  add_nodes(app, "--from", "addresses of the daemons that have the data, in commas", options);
+  add_nodes(app, "--from", "the nodes that have the data", options);
   app.add_flag("--force", options.force, "replace the file if it is there");
   add_report(app, options);
 }
@@ -58,6 +63,7 @@ Commands declare(CLI::App& app, Options& options) {
   app.footer(
       "Examples:\n"
       "  mpirun -n 4 godwit-h5stage in run7.h5 --to tcp://n1:7411,tcp://n2:7411 --target keep\n"
+      "  srun godwit-h5stage in run7.h5 --to \"$SLURM_JOB_NODELIST\" --port 7411 --target keep\n"
       "  mpirun -n 4 godwit-h5stage in run7.h5:/fields/t,/mesh --to tcp://n1:7411 --name t-and-mesh\n"
       "  mpirun -n 4 godwit-h5stage out run7 restored.h5 --from tcp://n1:7411,tcp://n2:7411\n"
       "  godwit-h5stage rm run7 --from tcp://n1:7411,tcp://n2:7411\n"
@@ -70,8 +76,8 @@ Commands declare(CLI::App& app, Options& options) {
   declare_in(*commands.in, options);
   declare_out(*commands.out, options);
   commands.remove->add_option("stage", options.stage, "the stage's name")->required();
-  add_nodes(*commands.remove, "--from", "addresses of the daemons that have it, in commas", options);
-  add_nodes(*commands.list, "--from", "addresses of the daemons to ask, in commas", options);
+  add_nodes(*commands.remove, "--from", "the nodes that have it", options);
+  add_nodes(*commands.list, "--from", "the nodes to ask", options);
   commands.list->add_flag("--json", options.json, "a JSON array, for programs");
   return commands;
 }

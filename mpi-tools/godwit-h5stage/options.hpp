@@ -15,7 +15,9 @@ struct Options {
   std::string source;                          // in: FILE or FILE:DATASET,...
   std::string stage;                           // in: empty, the file's name.
   std::string file;                            // out.
-  std::vector<std::string> nodes;              // Addresses.
+  std::vector<std::string> nodes;              // Lists of nodes, as they are written; later their addresses.
+  std::string provider = "tcp";                // Of nodes that are written without one.
+  uint32_t port = 0;                           // The same; 0: none was given.
   std::string target;                          // in: at each node; empty: its only one.
   uint64_t buffer_bytes = uint64_t{16} << 20;  // Of each rank.
   uint64_t part_bytes = uint64_t{1} << 30;     // Of a region, at most.

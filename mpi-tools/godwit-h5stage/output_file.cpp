@@ -49,6 +49,27 @@ std::string temporary_name(const std::string& file) {
   return (path.parent_path() / fmt::format(".{}.h5stage-part", path.filename().string())).string();
 }
 
+// Asks for a little more than there may be: a quota is in no other answer.
+Failure why_not_written(const std::string& temporary, const Failure& failure) {
+  if (failure.error() != GODWIT_ERR_IO) return failure;
+  const int descriptor = open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0) return failure;
+  constexpr off_t kProbeBytes = 1 << 20;
+  struct stat status {};
+  int error = 0;
+  if (fstat(descriptor, &status) == 0) {
+    // All of it, the holes that writes have left too. Where a file system cannot do that: so much at its end.
+    if (fallocate(descriptor, 0, 0, status.st_size + kProbeBytes) != 0) error = errno;
+    const std::string probe(error == EOPNOTSUPP ? kProbeBytes : 0, '\0');
+    if (!probe.empty() &&
+        (pwrite(descriptor, probe.data(), probe.size(), status.st_size) != kProbeBytes || fsync(descriptor) != 0))
+      error = errno;
+  }
+  close(descriptor);
+  if (error != ENOSPC && error != EDQUOT) return failure;
+  return Failure(GODWIT_ERR_NO_SPACE, fmt::format("no room for {}: {} ({})", temporary, std::strerror(error), failure.what()));
+}
+
 OutputFile::OutputFile(std::string file, std::string_view begin, bool replace)
     : file_(std::move(file)), temporary_(temporary_name(file_)), replace_(replace) {
   check_absent(file_, replace_);

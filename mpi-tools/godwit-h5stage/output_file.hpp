@@ -4,11 +4,17 @@
 #include <string>
 #include <string_view>
 
+#include "godwit-h5stage/failure.hpp"
+
 namespace godwit::h5stage {
 
 // The name that the file has while it is written: beside it, always the same, so that the next run finds what a killed one
 // left.
 std::string temporary_name(const std::string& file);
+
+// What a failed write of the temporary file means: NO_SPACE where its file system, or this user's share of it, is full; else
+// the failure itself. MPI-IO does not tell. Any process that can reach it.
+Failure why_not_written(const std::string& temporary, const Failure& failure);
 
 // Of one process. Others may write to the temporary file meanwhile.
 class OutputFile {

@@ -14,6 +14,7 @@
 #include "godwit-h5stage/names.hpp"
 #include "godwit-h5stage/nodes.hpp"
 #include "godwit-h5stage/parts.hpp"
+#include "godwit-h5stage/replaced.hpp"
 #include "godwit-h5stage/skeleton.hpp"
 #include "godwit-h5stage/source.hpp"
 #include "godwit-h5stage/stage.hpp"
@@ -28,7 +29,8 @@ struct Beginning {
   std::string name, file;
   std::string skeleton;
   std::vector<std::string> targets;  // Of each part, in order.
-  Place head;
+  Place head, next_head;
+  Replaced old;
 };
 
 bool exists(const std::string& file) {
@@ -40,7 +42,7 @@ bool exists(const std::string& file) {
 std::vector<Held> to_be_replaced(const Nodes& nodes, const std::string& name, bool force) {
   std::vector<Held> held = nodes.held(name);
   if (held.empty() || force) return held;
-  const bool is_whole = std::ranges::any_of(held, [](const Held& one) { return one.is_head; });
+  const bool is_whole = std::ranges::any_of(held, [](const Held& one) { return one.of.is_head || one.of.is_next_head; });
   throw Failure(
       GODWIT_ERR_EXISTS,
       is_whole ? fmt::format("stage '{}' is there already; --force replaces it, --name gives another name", name)
@@ -60,16 +62,20 @@ std::vector<Place> places_without(const Nodes& nodes, const std::string& target,
 
 // Parts without ids, and room for digests.
 Stage plan(const Options& options, const std::string& name, const Source& source, const std::vector<FullDataset>& datasets,
-           size_t places) {
+           size_t places, const std::vector<Held>& there) {
   Stage stage{source.file, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))), options.buffer_bytes, {}};
   size_t number = 0;
   for (const FullDataset& full : datasets) {
     const Pieces pieces(full.shape, options.buffer_bytes);
     StoredDataset dataset{full.path, full.shape, {}, std::vector<uint64_t>(pieces.size())};
     for (const Part& part : cut_parts(pieces, places, options.part_bytes))
-      dataset.parts.push_back({part.first, part.pieces, part.bytes, "", part_name(name, number++), ""});
+      dataset.parts.push_back({part.first, part.pieces, part.bytes, "", "", ""});
+    number += dataset.parts.size();
     stage.datasets.push_back(std::move(dataset));
   }
+  number = first_number(there, number);
+  for (StoredDataset& dataset : stage.datasets)
+    for (StoredPart& part : dataset.parts) part.name = part_name(name, number++);
   return stage;
 }
 
@@ -80,29 +86,45 @@ uint64_t head_bytes_most(const Stage& stage, size_t skeleton_bytes) {
   return to_text(stage).size() + skeleton_bytes + 20 * digests + 40 * stage.parts() + 4096;
 }
 
+// Of each part, of the head, and of the one under another name if a stage is replaced, which stays until then.
+std::vector<size_t> choose_places(const Stage& stage, size_t skeleton_bytes, const std::vector<Place>& places,
+                                  const Replaced& old) {
+  std::vector<uint64_t> sizes;
+  for (const StoredDataset& dataset : stage.datasets)
+    for (const StoredPart& part : dataset.parts) sizes.push_back(part.bytes);
+  const uint64_t head_bytes = head_bytes_most(stage, skeleton_bytes);
+  sizes.insert(sizes.end(), old.whole.empty() ? 1 : 2, head_bytes);
+  try {
+    return place_parts(sizes, places);
+  } catch (const Failure& failure) {
+    if (failure.error() != GODWIT_ERR_NO_SPACE || old.whole.empty()) throw;
+    throw Failure(failure.error(), fmt::format("{}; the stage that is there stays until the new one is whole: "
+                                               "`godwit-h5stage rm` makes room",
+                                               failure.what()));
+  }
+}
+
 Beginning begin(const Options& options, const Nodes& nodes) {
   Beginning beginning;
   const Source source = parse_source(options.source, exists);
   beginning.name = options.stage.empty() ? stage_name_of(source.file) : options.stage;
   check_stage_name(beginning.name);
   Skeleton skeleton = make_skeleton(source);
-  const std::vector<Held> old = to_be_replaced(nodes, beginning.name, options.force);
-  const std::vector<Place> places = places_without(nodes, options.target, old);
-  beginning.stage = plan(options, beginning.name, source, skeleton.datasets, places.size());
-  std::vector<uint64_t> sizes;
-  for (const StoredDataset& dataset : beginning.stage.datasets)
-    for (const StoredPart& part : dataset.parts) sizes.push_back(part.bytes);
-  sizes.push_back(head_bytes_most(beginning.stage, skeleton.image.size()));
-  const std::vector<size_t> chosen = place_parts(sizes, places);
+  Replaced& old = beginning.old = split_held(nodes, to_be_replaced(nodes, beginning.name, options.force), beginning.name);
+  const std::vector<Place> places = places_without(nodes, options.target, old.rest);
+  beginning.stage = plan(options, beginning.name, source, skeleton.datasets, places.size(), old.whole);
+  const std::vector<size_t> chosen = choose_places(beginning.stage, skeleton.image.size(), places, old);
   size_t next = 0;
   for (StoredDataset& dataset : beginning.stage.datasets)
     for (StoredPart& part : dataset.parts) {
       part.address = places[chosen[next]].address;
       beginning.targets.push_back(places[chosen[next++]].target);
     }
-  beginning.head = places[chosen[next]];
+  beginning.head = places[chosen[next++]];
+  if (!old.whole.empty()) beginning.next_head = places[chosen[next]];
   beginning.file = source.file;
-  erase_stage(nodes, old);  // All that can be known before it is known to be right.
+  finish_swap(nodes, beginning.name, old);
+  erase_stage(nodes, old.rest);  // All that can be known before it is known to be right.
   beginning.skeleton = std::move(skeleton.image);
   return beginning;
 }
@@ -232,21 +254,6 @@ class Work {
   std::vector<std::byte> buffer_;
 };
 
-// Makes the head. If nobody knows whether it was made, it is erased.
-void show(const Nodes& nodes, const Place& place, const std::string& name, const std::string& head) {
-  try {
-    nodes.client().target(place.address, place.target).create(head.data(), head.size(), name);
-  } catch (const godwit::Error& error) {
-    if (error.code() != GODWIT_ERR_TIMEOUT && error.code() != GODWIT_ERR_PEER_LOST) throw;
-    try {
-      nodes.client().region(place.address, name).erase();
-    } catch (const godwit::Error&) {
-      throw error;  // It is not there, or the node does not answer still: its parts will be missing.
-    }
-    throw;
-  }
-}
-
 void tell_what_is_left(const std::string& name, size_t regions) {
   fmt::print(stderr, "godwit-h5stage: {} regions of '{}' could not be erased; `godwit-h5stage rm` will, or `in --force`\n",
              regions, name);
@@ -266,19 +273,23 @@ Result stage_in(const Options& options, const Team& team) {
   Stage stage;
   team.together([&] { stage = from_text(text); });
   Work work(team, nodes, file, stage);
+  const bool replaces = team.told(beginning.old.whole.empty() ? "" : "yes") == "yes";
+  std::string head;
   try {
     team.together([&] { check_reach(file, O_RDONLY); });
     work.make_regions(targets);
     work.bring();
     if (options.verify) work.verify();
     team.at_first([&] {
-      const std::string head = encode_head(to_text(stage), beginning.skeleton);
-      show(nodes, beginning.head, head_name(name), head);
+      head = encode_head(to_text(stage), beginning.skeleton);
+      const Place& place = replaces ? beginning.next_head : beginning.head;
+      make_head(nodes, place, replaces ? next_head_name(name) : head_name(name), head);
     });
   } catch (const Failure&) {
     if (const size_t left = work.made().erase(); left > 0) tell_what_is_left(name, left);
     throw;
   }
+  if (replaces) team.at_first([&] { show_instead(nodes, beginning.old, name, beginning.head, beginning.next_head, head); });
   Result result{name, stage.file, stage.bytes(), beginning.skeleton.size(), stage.datasets.size(), stage.parts() + 1, 0, 0};
   for (const StoredDataset& dataset : stage.datasets) result.pieces += dataset.digests.size();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();

@@ -24,26 +24,15 @@ struct Beginning {
   uint64_t skeleton_bytes = 0;
 };
 
-std::string read_head(const Nodes& nodes, const std::vector<Held>& held, const std::string& name) {
-  const auto is_head = [](const Held& one) { return one.is_head; };
-  const auto head = std::ranges::find_if(held, is_head);
-  if (std::ranges::count_if(held, is_head) > 1)
-    throw Failure(GODWIT_ERR_EXISTS,
-                  fmt::format("there are several stages '{}' at these nodes; say with --from which is meant", name));
-  if (head == held.end())
-    throw Failure(GODWIT_ERR_NOT_FOUND, held.empty()
-                                            ? fmt::format("there is no stage '{}' at these nodes", name)
-                                            : fmt::format("stage '{}' is unfinished, or its head is at another node", name));
-  const godwit::Region region = nodes.client().region(head->address, head->info.id);
-  std::string bytes(region.size(), '\0');
-  region.read(0, bytes.data(), bytes.size());
-  return bytes;
-}
-
 Beginning begin(const Options& options, const Nodes& nodes) {
   Beginning beginning;
   const std::vector<Held> held = nodes.held(options.stage);
-  const std::string bytes = read_head(nodes, held, options.stage);
+  const Held* const whole = head_of(held, options.stage);
+  if (whole == nullptr)
+    throw Failure(GODWIT_ERR_NOT_FOUND,
+                  held.empty() ? fmt::format("there is no stage '{}' at these nodes", options.stage)
+                               : fmt::format("stage '{}' is unfinished, or its head is at another node", options.stage));
+  const std::string bytes = read_head(nodes, *whole);
   const Head head = decode_head(bytes);
   beginning.stage = from_text(head.text);
   beginning.skeleton_bytes = head.skeleton.size();
@@ -58,7 +47,19 @@ class Work {
   Work(const Team& team, Nodes& nodes, std::string file, const Stage& stage)
       : team_(team), file_(std::move(file)), stage_(stage), region_(nodes.client()) {}
 
+  // Throws Failure at all ranks: NO_SPACE, IO, DIGEST, those of the nodes.
   void fill() {
+    try {
+      write_all();
+      // MPI-IO may lose a write of several ranks at once, on a full disk, and tell nobody.
+      read_back();
+    } catch (const Failure& failure) {
+      team_.at_first([&] { throw why_not_written(file_, failure); });
+    }
+  }
+
+ private:
+  void write_all() {
     Hid file;
     team_.together([&] { check_reach(file_, O_RDWR); });
     team_.together([&] { file = open_by_all(file_, H5F_ACC_RDWR); });
@@ -77,7 +78,27 @@ class Work {
     team_.together([&] { require(file.close(), GODWIT_ERR_IO, "closing " + file_); });
   }
 
- private:
+  // What all ranks wrote at once, by another rank than the one that wrote it, where there are several.
+  void read_back() {
+    if (std::ranges::none_of(stage_.datasets, [](const StoredDataset& dataset) { return dataset.shape.is_filtered; })) return;
+    Hid file;
+    team_.together([&] { file = open_by_all(file_, H5F_ACC_RDONLY); });
+    for (const StoredDataset& dataset : stage_.datasets) {
+      if (!dataset.shape.is_filtered) continue;
+      const Pieces pieces(dataset.shape, stage_.piece_bytes);
+      team_.together([&] {
+        const OpenDataset open(file, dataset.path, dataset.shape);
+        for (size_t piece = (team_.rank() + 1) % team_.size(); piece < pieces.size(); piece += team_.size()) {
+          buffer_.resize(std::max<size_t>(buffer_.size(), pieces.bytes(piece)));
+          open.read(pieces.box(piece), buffer_.data());
+          if (digest_of(buffer_.data(), pieces.bytes(piece)) != dataset.digests[piece])
+            throw Failure(GODWIT_ERR_IO, fmt::format("dataset {} was not written to {} as it is", dataset.path, file_));
+        }
+      });
+    }
+    team_.together([&] { require(file.close(), GODWIT_ERR_IO, "closing " + file_); });
+  }
+
   void fetch(const StoredDataset& dataset, size_t piece, const Spot& spot) {
     buffer_.resize(std::max<size_t>(buffer_.size(), spot.bytes));
     const StoredPart& part = dataset.parts[spot.part];
@@ -112,8 +133,10 @@ class Work {
       });
       try {
         open.write_by_all(is_ours ? std::optional(pieces.box(piece)) : std::nullopt, buffer_.data());
-      } catch (const Failure& failure) {
+      } catch (const Failure& failed) {
+        if (team_.size() == 1) throw;
         // The others may wait for this rank inside HDF5 for ever.
+        const Failure failure = why_not_written(file_, failed);
         unlink(file_.c_str());
         end_all(failure.error(), failure.what());
       }

@@ -1,6 +1,7 @@
 // Plans through the C API, against real daemons.
 #include <godwit/godwit.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <memory>
@@ -107,6 +108,20 @@ TEST_F(Plan, IsMadeExecutedShownListedAndRemoved) {
   EXPECT_EQ(godwit_plan_remove(client(), here.address().c_str(), id.c_str()), GODWIT_OK) << godwit_last_error();
   EXPECT_EQ(godwit_plan_remove(client(), here.address().c_str(), id.c_str()), GODWIT_ERR_NOT_FOUND);
   EXPECT_TRUE(list(here).empty());
+}
+
+TEST_F(Plan, IsItsOwnersAndHeChangesItsMode) {
+  const Daemon here(options()), there(options());
+  const json made = make(here, document(there, R"({"objects": [{"region": "nothing"}]})"));
+  const std::string id = made["id"];
+  const char* const at = here.address().c_str();
+  EXPECT_EQ(made["mode"], "0600");
+  EXPECT_EQ(made["owner"], geteuid());
+  EXPECT_EQ(godwit_plan_chmod(client(), at, id.c_str(), 0640), GODWIT_OK) << godwit_last_error();
+  EXPECT_EQ(show(here, id)["mode"], "0640");
+  EXPECT_EQ(godwit_plan_chmod(client(), at, id.c_str(), 0700), GODWIT_ERR_INVALID);
+  EXPECT_EQ(godwit_plan_chmod(client(), at, kNoSuchId, 0600), GODWIT_ERR_NOT_FOUND);
+  EXPECT_EQ(list(here)[0]["mode"], "0640");
 }
 
 TEST_F(Plan, ThatWouldNotWorkIsKeptAndNotExecuted) {

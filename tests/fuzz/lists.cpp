@@ -4,9 +4,9 @@
 // give none. A node list gives at most kNodesMax names, none of them empty, and a report is read, or they are refused.
 #include <sstream>
 
+#include "common/node_list.hpp"
 #include "fuzz.hpp"
 #include "godwit-bulk/earlier_run.hpp"
-#include "godwit-bulk/node_list.hpp"
 #include "godwit-bulk/object_list.hpp"
 #include "godwit-bulk/refused.hpp"
 
@@ -31,11 +31,11 @@ void read_objects(const std::string& text) {
 
 void read_nodes(const std::string& text) {
   try {
-    const auto names = bulk::expand_nodes(text);
-    fuzz::must(names.size() <= bulk::kNodesMax, "a list is bounded");
+    const auto names = tools::expand_nodes(text);
+    fuzz::must(names.size() <= tools::kNodesMax, "a list is bounded");
     for (const std::string& name : names) {
       fuzz::must(!name.empty(), "a node has a name", text);
-      static_cast<void>(bulk::address_of(name, "tcp", 7411));
+      static_cast<void>(tools::address_of(name, "tcp", 7411));
     }
   } catch (const bulk::Refused&) {
   }

@@ -47,9 +47,9 @@ class Daemon {
     node_.databases = std::make_unique<objects::DatabaseStore>("", *node_.journal);
     node_.jobs = std::make_unique<engine::JobTable>(node_.settings.engine, *node_.store, *node_.filesets, *node_.databases,
                                                     *node_.journal, node_.domains, [](const Id&) {});
-    node_.plans = std::make_unique<engine::PlanTable>(
-        node_.settings.engine, *node_.store, *node_.filesets, *node_.databases, *node_.journal, node_.domains, *node_.jobs,
-        [this](const std::string& destination) { return node_.addresses_for(destination); });
+    node_.plans =
+        std::make_unique<engine::PlanTable>(node_.settings.engine, *node_.store, *node_.filesets, *node_.databases,
+                                            *node_.permissions, *node_.journal, node_.domains, *node_.jobs, node_.plan_host());
     node_.addresses = {address_};
   }
   ~Daemon() {

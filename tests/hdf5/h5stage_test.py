@@ -390,6 +390,79 @@ class H5stageTest(unittest.TestCase):
         self.stage(3, "out", "large", self.directory / "x.h5", "--from", self.addresses, expect=3, told=name)
         self.assertEqual(list(self.directory.iterdir()), [])
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can mount a small file system")
+    def test_a_full_disk_is_told_and_leaves_no_file(self):
+        self.stage(0, "in", f"{self.large}:/packed", *self.keep, "--name", "packed")
+        self.stage(0, "in", f"{self.large}:/rows", *self.keep, "--name", "rows")
+        disk = self.directory / "disk"
+        disk.mkdir()
+        # With one rank it fails in HDF5; with several MPI-IO writes for the others, and does not tell them.
+        for name, ranks, size in (("packed", 0, "1m"), ("packed", 3, "1m"), ("packed", 3, "1900k"), ("rows", 0, "1m"), ("rows", 3, "1m")):
+            with self.subTest(name=name, ranks=ranks, size=size):
+                done = subprocess.run(["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size={size} tmpfs {disk}; "$@"; code=$?; ls -A {disk}; exit $code',
+                                       "sh", *self.command(ranks, "out", name, disk / "out.h5", "--from", self.addresses)],
+                                      capture_output=True, text=True, timeout=2 * SECONDS, env=MPI)
+                self.assertEqual((done.returncode, done.stdout), (5, ""), done.stderr)
+                self.assertIn("godwit-h5stage: no room for", done.stderr)
+                self.assertIn("No space left on device", done.stderr)
+
+    def test_nodes_are_named_as_slurm_does(self):
+        ports = [node.address.rsplit(":", 1)[1] for node in self.nodes]
+        names = self.directory / "names"
+        names.write_text("# both\n127.0.0.1\n")
+        self.stage(2, "in", self.all, "--to", f"127.0.0.[1-1]:{ports[0]},127.0.0.1:{ports[1]}", "--target", "keep")
+        self.assertTrue(all(self.regions(node) for node in self.nodes))
+        path = self.directory / "back.h5"
+        self.stage(2, "out", "all", path, "--from", self.addresses)
+        self.assert_alike(self.all, path)
+        self.stage(0, "in", self.all, "--to", f"@{names}", "--port", ports[1], "--target", "keep", "--name", "one")
+        self.assertIn("one.h5stage", [region["name"] for region in self.regions(self.nodes[1])])
+        self.stage(0, "list", "--from", "127.0.0.1", expect=2, told="has no port")
+        self.stage(2, "list", "--from", "n[1-", expect=2, told="a bracket does not close")
+        self.stage(0, "list", "--from", "@/no/such/file", expect=11, told="/no/such/file")
+
+    # ---- one in the place of another
+
+    def test_a_stage_stays_until_the_one_that_replaces_it_is_whole(self):
+        self.bring(self.all)
+        before = sorted(self.all_regions())
+        bad = self.directory / "bad.h5"
+        content = bytearray(self.large.read_bytes())
+        for at in range(300_000, 1_500_000, 50_000):
+            content[-at] ^= 0xff
+        bad.write_bytes(content)
+        self.stage(3, "in", f"{bad}:/packed", *self.keep, "--name", "all", "--force", expect=11, told="reading dataset /packed")
+        bad.unlink()
+        self.assertEqual(sorted(self.all_regions()), before)
+        self.assert_alike(self.all, self.take("all"))
+        # Killed, it is still there, and the next one clears up.
+        self.run_until(self.made(), self.kill_rank(1), "in", self.large, *self.keep, "--buffer", "4KiB", "--name", "all", "--force")
+        self.assertGreater(len(self.all_regions()), len(before))
+        self.assert_alike(self.all, self.take("all", "--force"))
+        self.bring(self.large, "--name", "all", "--force")
+        self.assert_alike(self.large, self.take("all", "--force"))
+        self.bring(self.all, "--force")
+        self.assertEqual(len(self.all_regions()), len(before))
+        self.assert_alike(self.all, self.take("all", "--force"))
+
+    def test_a_run_that_was_killed_between_the_heads_has_replaced_it(self):
+        self.bring(self.all)
+        head = next((node, region) for node in self.nodes for region in self.regions(node) if region["name"] == "all.h5stage")
+        copy = self.directory / "head"
+        self.godwit("region", "export", "all.h5stage", str(copy), node=head[0])
+        self.godwit("region", "import", str(copy), "--target", "keep", "--name", "all.h5stage.next", node=head[0])
+        both = sorted(self.all_regions())
+        self.assert_alike(self.all, self.take("all"))
+        self.godwit("region", "rm", "all.h5stage", node=head[0])
+        self.assertEqual([(one["name"], one["is_finished"]) for one in self.stages()], [("all", True)])
+        self.assert_alike(self.all, self.take("all", "--force"))
+        self.stage(0, "in", self.large, *self.keep, "--name", "all", expect=4, told="stage 'all' is there already")
+        self.bring(self.all, "--force")
+        self.assertEqual(len(self.all_regions()), len(both) - 1)
+        self.assert_alike(self.all, self.take("all", "--force"))
+        self.stage(0, "rm", "all", "--from", self.addresses)
+        self.assertEqual(self.all_regions(), [])
+
     @unittest.skipUnless(cli_node.can_act_as(NOBODY, PROGRAM), "only root can become somebody else, if that may run it")
     def test_it_runs_as_a_user_too(self):
         home = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="godwit-test.")))

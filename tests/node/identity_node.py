@@ -78,3 +78,46 @@ class MungeNodes(Nodes):
         self.assertTrue(until(self.socket.exists))
         self.method = {"method": "munge", "munge_socket": str(self.socket)}
         self.mine = {"GODWIT_MUNGE_SOCKET": str(self.socket)}
+
+
+ADA, BOB, STRANGER = 12345, 12346, 12347
+CREW, LATER = 12400, 12401  # Groups that ada is in: on every node, and on none.
+
+
+@unittest.skipUnless(cli_node.can_act_as(ADA, BINARIES / "godwit"), "only root can act as another user, if that may run it")
+class UserNodes(MungeNodes):
+    """Two users whom the nodes of two daemons of root know; a's may send to b."""
+
+    def setUp(self):
+        super().setUp()
+        # What the daemons' nodes know of users, and nobody else here.
+        users = [f"ada:x:{ADA}:{ADA}::/:/bin/sh", f"bob:x:{BOB}:{BOB}::/:/bin/sh"]
+        groups = [f"ada:x:{ADA}:", f"bob:x:{BOB}:", f"crew:x:{CREW}:ada", f"later:x:{LATER}:"]
+        for name, lines in (("passwd", users), ("group", groups)):
+            (self.directory / name).write_text(pathlib.Path("/etc", name).read_text() + "\n".join(lines) + "\n")
+        mounts = " && ".join(f"mount --bind {self.directory / name} /etc/{name}" for name in ("passwd", "group"))
+        self.wrapper = ("unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sh")
+        self.scratch = self.make(self.directory / "scratch", 0o755, 0)
+        self.home = {uid: self.make(self.scratch / str(uid), 0o755, uid) for uid in (ADA, BOB)}
+        self.there = {uid: self.make(self.scratch / f"there-{uid}", 0o755, uid) for uid in (ADA, BOB)}
+        roots = {"file_roots": [{"path": str(self.scratch)}], "resume_timeout_ms": 60000}
+        self.b = self.node(self.method, roots, self.wrapper)
+        self.a = self.node(self.method, {**roots, "group": {"members": [self.b.address]}}, self.wrapper)
+
+    def make(self, path, mode, uid, gid=None, text=None):
+        if text is None:
+            path.mkdir()
+        else:
+            path.write_text(text)
+        os.chown(path, uid, uid if gid is None else gid)
+        path.chmod(mode)
+        return path
+
+    def tree(self, name="tree", uid=ADA):
+        top = self.make(self.home[uid] / name, 0o750, uid)
+        self.make(top / "one", 0o640, uid, text="1" * 100_000)
+        below = self.make(top / "below", 0o700, uid)
+        self.make(below / "two", 0o400, uid, text="22")
+        os.symlink("two", below / "link")
+        os.lchown(below / "link", uid, uid)
+        return top

@@ -369,6 +369,57 @@ class PlanTest(unittest.TestCase):
         self.assertTrue(self.comes_true(lambda: self.has_ended(plan)))
         self.assertEqual(self.show(plan)["state"], "done")
 
+    # ---- what a slow disk holds up
+
+    def start_pausing(self):
+        """a, which stops before it submits a plan's job: until the file that is returned is removed."""
+        self.a.terminate()
+        self.a.start({"GODWIT_FAIL": "plan.before.submit=PAUSE", "GODWIT_FAIL_PAUSES": str(self.directory)})
+        return self.directory / "plan.before.submit"
+
+    def slow_plan(self):
+        self.region("field", "16MiB", target="keep")
+        return self.plan({"to": self.b.address, "target": "keep",
+                          "stages": [{"constraints": {"bandwidth": SLOW}, "objects": [{"region": "field"}]}]})
+
+    def test_while_a_job_is_submitted_plans_are_told_of_and_cancelled(self):
+        plan = self.slow_plan()
+        pause = self.start_pausing()
+        self.ok("execute", plan["id"])
+        self.assertTrue(self.comes_true(pause.exists))
+        begin = time.monotonic()
+        self.assertEqual(self.show(plan)["state"], "running")
+        self.assertEqual([entry["id"] for entry in self.json("plan", "ls")], [plan["id"]])
+        self.assertEqual(self.json("job", "ls"), [])
+        other = self.plan({"to": self.b.address, "target": "keep", "stages": [{"objects": [{"region": "field"}]}]})
+        self.ok("plan", "rm", other["id"])
+        self.assertIn("GODWIT_ERR_BUSY", self.run_godwit("execute", plan["id"]).stderr.decode())
+        self.ok("plan", "cancel", plan["id"])
+        self.assertTrue(pause.exists(), "it was not submitted meanwhile")
+        self.assertLess(time.monotonic() - begin, 20 * cli_node.PATIENCE)
+        # Submitted after it was cancelled it does not run.
+        pause.unlink()
+        self.assertTrue(self.comes_true(lambda: self.has_ended(plan)))
+        self.assertEqual(self.show(plan)["state"], "cancelled")
+        self.assertEqual([job["phase"] for job in self.json("job", "ls")], ["failed"])
+        self.assertEqual(([region["name"] for region in self.json("region", "ls")], self.json("region", "ls", node=self.b)), (["field"], []))
+
+    def test_killed_while_a_job_is_submitted_it_is_submitted_once(self):
+        plan = self.slow_plan()
+        pause = self.start_pausing()
+        self.ok("execute", plan["id"])
+        self.assertTrue(self.comes_true(pause.exists))
+        self.a.kill()
+        pause.unlink()
+        self.a.start()
+        self.assertTrue(self.comes_true(self.is_on_its_way))
+        self.assertEqual(len(self.json("job", "ls")), 1)
+        self.let_go()
+        self.assertTrue(self.comes_true(lambda: self.has_ended(plan)))
+        self.assertEqual(self.show(plan)["state"], "done")
+        self.assertEqual(len(self.json("job", "ls")), 1)
+        self.assertEqual(len(self.json("region", "ls", node=self.b)), 1)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

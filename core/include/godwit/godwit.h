@@ -645,29 +645,32 @@ GODWIT_API int godwit_rate_parse(const char* text, uint64_t* bytes_per_second);
 /* ------------------------------------------------------------------ plans */
 
 /* Several migrations of objects of one node, in stages with an order between them. The node that has the objects keeps the plan
- * and runs it: it goes on whether or not anyone waits for it, also after the daemon was restarted, and every client that
- * reaches the node sees and steers it and its jobs. What a document says, and what the JSON of a plan tells:
- * docs/howto/plan.md. */
+ * and runs it: it goes on whether or not anyone waits for it, also after the daemon was restarted, with the rights of
+ * whoever made it, whose it is. Who may not read it hears NOT_FOUND; who may read and not write it hears DENIED when he wants
+ * to steer it. What a document says, and what the JSON of a plan tells: docs/howto/plan.md. */
 
 /* Resolves every object of the document (JSON), asks every destination whether it would take them, measures the way there, and
  * keeps the plan; nothing else changes at either end. *plan: its JSON, with "id" and "ok"; what would not work is in it
  * ("errors"), and no error of this call. Free with godwit_free(). Blocks for at most ten minutes. Errors: INVALID, the document
  * has an unknown key, a value that is none, or a contradiction (the text says where); LIMIT, more than 8 MiB, 256 stages, or
- * objects than a job may have; or 100 plans run. */
+ * objects than a job may have; or 100 plans run, 20 of one user. */
 GODWIT_API int godwit_plan_make(godwit_client* client, const char* address, const char* document, char** plan);
 /* Starts the plan, and returns; one that failed or was cancelled goes on with what is not done. *plan as above; may be NULL.
- * Errors: NOT_FOUND; INVALID, id is not 32 hexadecimal digits, or the plan has errors; BUSY, it runs, or is done. */
+ * Errors: NOT_FOUND; DENIED; INVALID, id is not 32 hexadecimal digits, or the plan has errors; BUSY, it runs, or is done. */
 GODWIT_API int godwit_plan_execute(godwit_client* client, const char* address, const char* id, char** plan);
 /* The plan as it stands; "state" is "planned", "running", "done", "failed" or "cancelled". Errors: INVALID; NOT_FOUND. */
 GODWIT_API int godwit_plan_show(godwit_client* client, const char* address, const char* id, char** plan);
-/* The node's plans, the newest first, as a JSON array without their stages; at most 100 are remembered. Free with
- * godwit_free(). */
+/* The node's plans that the caller may read, the newest first, as a JSON array without their stages; at most 100 are
+ * remembered, 20 of one user. Free with godwit_free(). */
 GODWIT_API int godwit_plan_list(godwit_client* client, const char* address, char** plans);
 /* Starts no more jobs of the plan, and asks those that run to stop. Does not wait: its state is "cancelled" when all have
- * ended. Errors: INVALID; NOT_FOUND; BUSY, it does not run. */
+ * ended. Errors: INVALID; NOT_FOUND; DENIED; BUSY, it does not run. */
 GODWIT_API int godwit_plan_cancel(godwit_client* client, const char* address, const char* id);
-/* Forgets the plan; what it has moved stays where it is. Errors: INVALID; NOT_FOUND; BUSY, it runs. */
+/* Forgets the plan; what it has moved stays where it is. Errors: INVALID; NOT_FOUND; DENIED; BUSY, it runs. */
 GODWIT_API int godwit_plan_remove(godwit_client* client, const char* address, const char* id);
+/* Who else may see it (0440, 0404) and steer it (0220, 0202), which then acts with its owner's rights; for its owner and
+ * administrators. Durable on return. Errors: INVALID, a bit that is none of 0666; NOT_FOUND; DENIED, somebody else owns it. */
+GODWIT_API int godwit_plan_chmod(godwit_client* client, const char* address, const char* id, uint32_t mode);
 
 #ifdef __cplusplus
 }

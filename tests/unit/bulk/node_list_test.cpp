@@ -1,11 +1,11 @@
-#include "godwit-bulk/node_list.hpp"
+#include "common/node_list.hpp"
 
 #include <godwit/godwit.h>
 #include <gtest/gtest.h>
 
-#include "godwit-bulk/refused.hpp"
+#include "common/refused.hpp"
 
-namespace godwit::bulk {
+namespace godwit::tools {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -66,4 +66,4 @@ TEST(NodeList, ANameWithoutAnyPortIsRefused) {
 }
 
 }  // namespace
-}  // namespace godwit::bulk
+}  // namespace godwit::tools

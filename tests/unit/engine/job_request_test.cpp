@@ -34,6 +34,21 @@ void expect_same(const model::Transfer& a, const model::Transfer& b) {
   EXPECT_EQ(a.approval, b.approval);
 }
 
+TEST(JobRequest, AnApprovalIsKeptAndNotMadeUp) {
+  const MigrateRequest asked{{{1, 2}}, "tcp://n2:7411", "keep", true, "", transfer()};
+  const std::string approved = to_json({asked, "tcp://n1:7411", false, true}), not_yet = to_json({asked, "tcp://n1:7411"});
+  EXPECT_TRUE(parse_request(approved)->approved);
+  EXPECT_FALSE(parse_request(not_yet)->approved);
+  // As earlier builds have written it.
+  std::string before = not_yet;
+  const std::string key = R"("approved":false,)";
+  ASSERT_NE(before.find(key), std::string::npos) << before;
+  before.erase(before.find(key), key.size());
+  const auto back = parse_request(before);
+  ASSERT_TRUE(back) << back.error().text;
+  EXPECT_FALSE(back->approved);
+}
+
 TEST(JobRequest, OfRegionsComesBackAsItWas) {
   const MigrateRequest asked{{{1, 2}, {~uint64_t{0}, 4}}, "tcp://n2:7411", "keep", true, "näme", transfer()};
   const auto back = parse_request(to_json({asked, "tcp://n1:7411", true}));

@@ -23,6 +23,10 @@ TEST(Names, OfRegionsTellTheirStage) {
   EXPECT_EQ(head_name("run7"), "run7.h5stage");
   EXPECT_EQ(part_name("run7", 12), "run7.h5stage.000012");
   EXPECT_TRUE(stage_of_region(head_name("run7"))->is_head);
+  EXPECT_TRUE(stage_of_region(next_head_name("run7"))->is_next_head);
+  EXPECT_FALSE(stage_of_region(next_head_name("run7"))->is_head);
+  EXPECT_EQ(stage_of_region(next_head_name("run7"))->stage, "run7");
+  EXPECT_EQ(stage_of_region(part_name("run7", 1'234'567))->part, 1'234'567U);
   for (const size_t part : {size_t{0}, size_t{999'999}, size_t{1'234'567}}) {
     const auto of = stage_of_region(part_name("a.b", part));
     ASSERT_TRUE(of) << part;

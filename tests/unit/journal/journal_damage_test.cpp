@@ -161,6 +161,29 @@ TEST_F(JournalDamage, NewerSchemaIsRefusedAndLeftAlone) {
   EXPECT_EQ(describe(*journal_), content_);
 }
 
+// Its tables are the same; who wrote it must not open it again.
+TEST_F(JournalDamage, JournalOfTheReleaseBeforeIsOpenedAndBecomesThisOnes) {
+  change("PRAGMA user_version=5");
+  reopen();
+  EXPECT_EQ(describe(*journal_), content_);
+  journal_.reset();
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(file().c_str(), &raw), SQLITE_OK);
+  int version = 0;
+  const auto take = [](void* into, int, char** values, char**) {
+    *static_cast<int*>(into) = std::stoi(values[0]);
+    return 0;
+  };
+  EXPECT_EQ(sqlite3_exec(raw, "PRAGMA user_version", take, &version, nullptr), SQLITE_OK);
+  sqlite3_close(raw);
+  EXPECT_EQ(version, 6);
+}
+
+TEST_F(JournalDamage, SchemaThatWasNeverReleasedIsRefused) {
+  change("PRAGMA user_version=4");
+  expect_refused("schema 4");
+}
+
 TEST_F(JournalDamage, RestoredFileOpensAgain) {
   restore(bytes_.substr(0, 4096));
   expect_refused("cut");

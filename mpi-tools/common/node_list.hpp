@@ -1,4 +1,4 @@
-// NodeList: the nodes that a list stands for, in commas and in Slurm's brackets. Pure.
+// NodeList: the nodes that a list stands for, in commas and in Slurm's brackets. Pure but for addresses_of().
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace godwit::bulk {
+namespace godwit::tools {
 
 constexpr size_t kNodesMax = 65536;
 
@@ -21,4 +21,9 @@ std::vector<std::string> expand_nodes(std::string_view list);
 // and 7411 is "tcp://n1:7411"; a whole address stays as it is. Throws Refused: INVALID, it has no port and none was given.
 std::string address_of(std::string_view node, std::string_view provider, uint32_t port);
 
-}  // namespace godwit::bulk
+// The addresses of all these lists, each once, in their order; of one that begins with '@' what is in the file of that name: in
+// commas and lines, '#' begins a comment. Throws Refused: as both above; IO, a file that cannot be read; INVALID, it names no
+// node; LIMIT, kNodesMax or more.
+std::vector<std::string> addresses_of(const std::vector<std::string>& lists, std::string_view provider, uint32_t port);
+
+}  // namespace godwit::tools

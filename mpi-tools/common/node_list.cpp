@@ -1,13 +1,18 @@
-#include "godwit-bulk/node_list.hpp"
+#include "common/node_list.hpp"
 
 #include <fmt/format.h>
 #include <godwit/godwit.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <fstream>
+#include <unordered_set>
 
-#include "godwit-bulk/refused.hpp"
+#include "common/refused.hpp"
 
-namespace godwit::bulk {
+namespace godwit::tools {
 namespace {
 
 constexpr size_t kDigitsMax = 9;
@@ -84,6 +89,22 @@ class Expansion {
   std::vector<std::string> names_;
 };
 
+// A list is in commas and lines.
+std::string read_nodes(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw Refused(GODWIT_ERR_IO, fmt::format("@{}: {}", path, std::strerror(errno)));
+  std::string list;
+  for (std::string line; std::getline(file, line);) {
+    line.erase(std::min(line.find('#'), line.size()));
+    line.erase(line.find_last_not_of(" \t\r,") + 1);
+    line.erase(0, line.find_first_not_of(" \t"));
+    if (!line.empty()) list += (list.empty() ? "" : ",") + line;
+  }
+  if (file.bad()) throw Refused(GODWIT_ERR_IO, fmt::format("@{} cannot be read", path));
+  if (list.empty()) throw Refused(GODWIT_ERR_INVALID, fmt::format("@{} names no node", path));
+  return list;
+}
+
 }  // namespace
 
 std::vector<std::string> expand_nodes(std::string_view list) {
@@ -104,4 +125,17 @@ std::string address_of(std::string_view node, std::string_view provider, uint32_
   return fmt::format("{}:{}", address, port);
 }
 
-}  // namespace godwit::bulk
+std::vector<std::string> addresses_of(const std::vector<std::string>& lists, std::string_view provider, uint32_t port) {
+  std::vector<std::string> addresses;
+  std::unordered_set<std::string> seen;
+  for (const std::string& written : lists)
+    for (const std::string& node : expand_nodes(written.starts_with('@') ? read_nodes(written.substr(1)) : written)) {
+      std::string address = address_of(node, provider, port);
+      if (seen.insert(address).second) addresses.push_back(std::move(address));
+    }
+  if (addresses.size() >= kNodesMax)
+    throw Refused(GODWIT_ERR_LIMIT, fmt::format("there are more than {} nodes", kNodesMax - 1));
+  return addresses;
+}
+
+}  // namespace godwit::tools
