@@ -203,6 +203,7 @@ class OutboundJob {
   Result<std::optional<model::SourceEvent>> perform(model::SourceAction action, fabric::Channel* channel);
   Result<> before_decision(fabric::Channel& channel);
   Result<> journal_hand_over();
+  std::vector<std::string> paths_left() const;
   Result<> stop_all();
   void finish_objects();
   void resume_all();

@@ -11,8 +11,9 @@
 #include "engine/totals.hpp"
 
 namespace godwit::objects {
+class ArrivedFilesets;
 class Permissions;
-}
+}  // namespace godwit::objects
 
 namespace godwit::engine {
 
@@ -55,6 +56,9 @@ struct EngineSettings {
 
   // Whose the objects are: goes with them to their destination. Null: the daemon's own user's.
   std::shared_ptr<objects::Permissions> permissions;
+
+  // Told of the trees that come here and leave; null: nobody is.
+  std::shared_ptr<objects::ArrivedFilesets> arrived;
 
   // Run first by every thread that moves bytes (to pin it); may be empty.
   std::function<void()> on_thread_start;

@@ -21,6 +21,10 @@ class JournalDamage : public JournalFixture {
     ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 0, 20)));
     ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(0, 20)));
     ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 100, 20)));
+    ASSERT_TRUE(journal_->prepare_inbound(inbound_of(3, 200, 1)));
+    std::vector<FilesetRecord> filesets;
+    for (uint64_t i = 0; i < 150; ++i) filesets.push_back({Id{5, i}, Id{1, 3}, "/to/tree " + std::to_string(i), 1000, 7});
+    ASSERT_TRUE(journal_->own_inbound(Id{1, 3}, {}, {}, filesets));
     for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(journal_->put_database(database_of(i)));
     for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(journal_->put_plan(plan_of(i, i)));
     content_ = describe(*journal_);
