@@ -257,7 +257,11 @@ void OutboundJob::finish_objects() {
         result.error = Errc{};
         ++objects_done_;
       }
-    if (first_error_.code == Errc::kInDoubt) first_error_ = Error{Errc{}, {}};
+    if (first_error_.code == Errc::kInDoubt) {  // What was refused before is what is left to tell.
+      const auto refused = std::ranges::find_if(results_, [](const ObjectResult& result) { return result.error != Errc{}; });
+      first_error_ =
+          refused == results_.end() ? Error{Errc{}, {}} : Error{refused->error, std::string(error_row(refused->error).meaning)};
+    }
   }
   end(Phase::kDone);
 }

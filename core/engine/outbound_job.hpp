@@ -49,6 +49,7 @@ struct OutboundRequest {
   bool is_journalled = false;  // The journal has its objects.
   Id destination_node = {};
   bool is_paused = false;
+  std::vector<RefusedObject> refused = {};
 };
 
 struct ObjectResult {
@@ -97,10 +98,11 @@ class OutboundJob {
   // `open`: gives the objects when the job runs, unless they are given; and again after each interruption.
   OutboundJob(OutboundRequest request, OutboundObjects objects, OpenObjects open, Domains& domains, journal::Journal& journal,
               const EngineSettings& settings, Pace& node_pace, std::function<void(const Id&)> on_ended);
-  // From the journal, after a restart. `sources` are the objects that survived.
+  // From the journal, after a restart. `sources` are the objects that survived; `results` those that the record's objects are
+  // among, kInDoubt, and whatever was refused.
   OutboundJob(const journal::OutboundJob& record, std::vector<std::unique_ptr<objects::Source>> sources,
-              model::SourceMachine machine, Domains& domains, journal::Journal& journal, const EngineSettings& settings,
-              Pace& node_pace, std::function<void(const Id&)> on_ended);
+              std::vector<ObjectResult> results, model::SourceMachine machine, Domains& domains, journal::Journal& journal,
+              const EngineSettings& settings, Pace& node_pace, std::function<void(const Id&)> on_ended);
 
   const Id& id() const { return request_.job; }
   std::string describe() const;
@@ -161,6 +163,7 @@ class OutboundJob {
     Error error;
   };
   void take_objects(OutboundObjects objects);
+  Result<> keep_refusals();
   void end_dry_run();
   Result<> await_approval(fabric::Channel& channel);
   Result<> await_ownership(fabric::Channel& channel);
@@ -260,7 +263,8 @@ class OutboundJob {
   std::atomic<uint32_t> blocks_noted_{0};
   bool reclaimed_ = false;  // The destination lost its copy after the hand-over.
 
-  std::mutex kept_mutex_;  // Of its request in the journal: put or forgotten. Before mutex_.
+  std::mutex kept_mutex_;     // Of its request in the journal: put or forgotten. Before mutex_.
+  size_t refusals_kept_ = 0;  // That the journal has, with the request. Guarded by it.
 
   mutable std::mutex mutex_;                               // Guards all below.
   std::vector<std::unique_ptr<objects::Source>> sources_;  // Still part of the job.
