@@ -25,6 +25,7 @@ constexpr size_t kPlannedMax = 100'000;
 
 Result<> OutboundJob::begin_pass(fabric::Channel& channel, bool last) {
   return while_attending(channel, [&]() -> Result<> {
+    crash_point("source.begin-pass");
     for (const auto& source : sources_)
       if (auto begun = source->begin_pass(last); !begun) return begun;
     return Done{};
