@@ -9,13 +9,10 @@
 #include "base/units.hpp"
 #include "bench/nodes.hpp"
 #include "bench/questions.hpp"
+#include "bench/resume.hpp"
 
 namespace godwit::bench {
 namespace {
-
-constexpr uint32_t kCheckpointMs = 500;
-constexpr uint64_t kBlockBytes = 512_KiB;
-constexpr uint64_t kSeconds = 4;  // That the whole of it would take at its limit.
 
 struct Outcome {
   double seconds = 0;  // From the kill to the end.
@@ -28,8 +25,8 @@ Outcome run_once(Daemons& daemons, const std::vector<char>& bytes, const std::ve
   const Region region = client.target(daemons.address(0), "pmem").create(bytes.data(), bytes.size());
   const RegionId id = region.id();
   MigrateOptions options;
-  options.block_bytes = kBlockBytes;
-  options.bandwidth = bytes.size() / kSeconds;
+  options.block_bytes = kResumeBlockBytes;
+  options.bandwidth = bytes.size() / kResumeSeconds;
   std::string job;
   {
     const Migration migration =
@@ -38,7 +35,7 @@ Outcome run_once(Daemons& daemons, const std::vector<char>& bytes, const std::ve
     Progress progress{};
     while (!migration.test(&progress) && progress.bytes_done < bytes.size() / 2)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    outcome.arrived = progress.bytes_done / kBlockBytes;
+    outcome.arrived = progress.bytes_done / kResumeBlockBytes;
   }
   outcome.seconds = seconds_of([&] {
     daemons.kill_and_restart(victims);
@@ -61,13 +58,13 @@ void measure_resume(const Settings& settings, Report& report) {
   if (!settings.from.empty()) throw std::runtime_error("resume: kills daemons of its own; --from and --to are not for it");
   for (const uint64_t size : settings.sizes_bytes) {
     DaemonSettings how{settings.provider, settings.host, size + 64_MiB};
-    how.checkpoint_ms = kCheckpointMs;
+    how.checkpoint_ms = kResumeCheckpointMs;
     Daemons daemons(how);
-    const uint64_t interval = size / kSeconds * kCheckpointMs / 1000 / kBlockBytes;
+    const uint64_t interval = size / kResumeSeconds * kResumeCheckpointMs / 1000 / kResumeBlockBytes;
     report.say(
         fmt::format("resume: {} from pmem to pmem, limited to {}/s, killed half-way, then without limit; a checkpoint each {} "
                     "ms, in which {} blocks arrive; median of {}",
-                    format_size(size), format_size(size / kSeconds), kCheckpointMs, interval, settings.repeat));
+                    format_size(size), format_size(size / kResumeSeconds), kResumeCheckpointMs, interval, settings.repeat));
     const std::vector<char> bytes = random_bytes(size);
     for (const auto& [name, victims] :
          {std::pair{"source killed", std::vector{0}}, std::pair{"destination killed", std::vector{1}},
@@ -84,12 +81,13 @@ void measure_resume(const Settings& settings, Report& report) {
         record.seconds.push_back(outcome.seconds);
         again.push_back(static_cast<double>(outcome.arrived) - static_cast<double>(std::min(outcome.arrived, outcome.kept)));
       }
-      record.parameters = {{"blocks_of_an_interval", interval}, {"block_bytes", kBlockBytes}};
+      record.parameters = {{"blocks_of_an_interval", interval}, {"block_bytes", kResumeBlockBytes}};
       record.details = {{"blocks_sent_again", again}};
       report.add(std::move(record));
       report.say(fmt::format("{}: {} of {} blocks that had arrived were sent again (at most {})", name, median(again),
-                             size / 2 / kBlockBytes, *std::max_element(again.begin(), again.end())));
+                             size / 2 / kResumeBlockBytes, *std::max_element(again.begin(), again.end())));
     }
+    measure_resumed_database(settings, daemons, size, report);
   }
 }
 

@@ -76,13 +76,14 @@ Json to_json(const godwit_member& member) {
 }
 
 Json to_json(const godwit_place& place) {
-  const bool is_job = std::strcmp(place.kind, "job") == 0;
+  const bool has_epoch = std::strcmp(place.kind, "job") != 0 && place.path[0] == 0;
   return {{"kind", place.kind},
           {"id", to_text(place.id)},
           {"name", place.name},
           {"address", place.address},
           {"target", place.target[0] == 0 ? Json(nullptr) : Json(place.target)},
-          {"epoch", is_job ? Json(nullptr) : Json(place.epoch)}};
+          {"path", place.path[0] == 0 ? Json(nullptr) : Json(place.path)},
+          {"epoch", has_epoch ? Json(place.epoch) : Json(nullptr)}};
 }
 
 Json to_json(const godwit_migrate_result& result) {

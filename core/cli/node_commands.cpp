@@ -139,6 +139,7 @@ int locate(Session& session, const std::string& id_or_name, const std::string& a
   if (place.name[0] != 0) text += fmt::format(" '{}'", place.name);
   text += fmt::format(" at {}", place.address);
   if (place.target[0] != 0) text += fmt::format(" target {}", place.target);
+  if (place.path[0] != 0) text += fmt::format(" path {}", place.path);
   print(printable(text) + "\n");
   return 0;
 }
@@ -172,11 +173,14 @@ void add_node_commands(Menu& menu) {
                                      "godwit group --node tcp://n1:7411");
   menu.on_run(group_app, [&session] { return group(session); });
 
-  CLI::App* locate_app = menu.command(nullptr, "locate", "Tell which node of the group has a region, a database or a job",
-                                      "godwit locate mesh --at tcp://n1:7411");
+  CLI::App* locate_app =
+      menu.command(nullptr, "locate", "Tell which node of the group has a region, a database, a fileset or a job",
+                   "godwit locate mesh --at tcp://n1:7411");
   const auto wanted = std::make_shared<std::string>();
   const auto at = std::make_shared<std::string>();
-  locate_app->add_option("NAME", *wanted, "An id, or the name of a region or database")->type_name("NAME|ID")->required();
+  locate_app->add_option("NAME", *wanted, "An id, the name of a region or database, or the path where a job has put files")
+      ->type_name("NAME|ID|PATH")
+      ->required();
   locate_app->add_option("--at", *at, "Any node of the group; default: --node")->type_name("ADDR");
   menu.on_run(locate_app, [&session, wanted, at] { return locate(session, *wanted, *at); });
 

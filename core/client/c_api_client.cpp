@@ -159,7 +159,7 @@ int godwit_locate(godwit_client* client, const char* address, const char* id_or_
     if (!where) return where.error();
     const auto id = godwit::parse_id(id_or_name);
     if (!id)
-      if (const Result<> valid = check_region_name(id_or_name); !valid) return valid.error();
+      if (const Result<> valid = check_region_name(id_or_name); !valid && id_or_name[0] != '/') return valid.error();
     const auto found = Node(client->client, *where).locate(id.value_or(godwit::Id{}), id ? "" : id_or_name);
     if (!found) return found.error();
     *place = *found;

@@ -138,6 +138,7 @@ godwit_place to_c(const wire::PlaceEntry& entry) {
   put(place.name, entry.name());
   put(place.target, entry.target());
   put(place.address, entry.address());
+  put(place.path, entry.path());
   return place;
 }
 

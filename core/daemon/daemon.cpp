@@ -43,6 +43,7 @@ Directory::Owned owned_by(const Node& node) {
     if (page.size() < kPage) break;
     after = page.back()->identity.id;
   }
+  for (const Id& fileset : node.arrived->ids()) owned.push_back({fileset, 1});
   return owned;
 }
 
@@ -102,6 +103,9 @@ Result<> Daemon::open_storage() {
   node.permissions = std::make_shared<objects::Permissions>(*node.journal);
   if (auto loaded = node.permissions->load(); !loaded) return loaded;
   node.settings.engine.permissions = node.permissions;
+  node.arrived = std::make_shared<objects::ArrivedFilesets>();
+  if (auto loaded = node.arrived->load(*node.journal); !loaded) return loaded;
+  node.settings.engine.arrived = node.arrived;
 
   std::vector<std::unique_ptr<pmem::Target>> targets;
   for (const pmem::TargetSettings& settings : node.settings.targets) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <memory>
 
@@ -70,6 +71,13 @@ Error nonsense(const std::string& endpoint) {
 
 constexpr long kUnauthorized = 401;  // HTTP's; etcd's code Unauthenticated.
 
+// Since TLS 1.3 who asks for a certificate and does not like it hangs up after the greeting, and no more is seen of it.
+std::string hint_of(const EtcdSettings& settings, const std::string& endpoint, CURLcode failure) {
+  if (!endpoint.starts_with("https:") || failure == CURLE_COULDNT_CONNECT || failure == CURLE_OPERATION_TIMEDOUT) return {};
+  if (settings.cert_file.empty()) return " (it may ask for a certificate, and group.cert_file names none)";
+  return fmt::format(" (it may not take the certificate {})", settings.cert_file);
+}
+
 // One request to one endpoint. `answered`: whether there is somebody.
 Result<json> ask(const EtcdSettings& settings, const std::string& endpoint, const std::string& path, const std::string& body,
                  const std::string& token, bool& answered) {
@@ -89,6 +97,11 @@ Result<json> ask(const EtcdSettings& settings, const std::string& endpoint, cons
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
   if (!settings.ca_file.empty()) curl_easy_setopt(curl.get(), CURLOPT_CAINFO, settings.ca_file.c_str());
+  if (!settings.cert_file.empty()) {
+    curl_easy_setopt(curl.get(), CURLOPT_SSLCERT, settings.cert_file.c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_SSLKEY, settings.key_file.c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_KEYPASSWD, "");  // A daemon has nobody to ask for one.
+  }
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
   curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, kRequestMs);
@@ -97,8 +110,13 @@ Result<json> ask(const EtcdSettings& settings, const std::string& endpoint, cons
   curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, &append);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &text);
+  std::array<char, CURL_ERROR_SIZE> why{};  // Says more, if it says anything.
+  curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, why.data());
   const CURLcode done = curl_easy_perform(curl.get());
-  if (done != CURLE_OK) return Error{Errc::kUnreachable, fmt::format("etcd at {}: {}", endpoint, curl_easy_strerror(done))};
+  if (done != CURLE_OK)
+    return Error{Errc::kUnreachable,
+                 fmt::format("etcd at {}: {}{}", endpoint, why[0] != 0 ? log::printable(why.data()) : curl_easy_strerror(done),
+                             hint_of(settings, endpoint, done))};
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
   // A member that has no leader, or is stopping, is as good as none: another one may do better.

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "base/log.hpp"
 #include "daemon/round.hpp"
+#include "objects/files/file_roots.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -24,6 +26,7 @@ std::string_view word_of(PlaceKind kind) {
     case PlaceKind::region: return "region";
     case PlaceKind::database: return "database";
     case PlaceKind::job: return "job";
+    case PlaceKind::fileset: return "fileset";
   }
   return "object";
 }
@@ -39,17 +42,27 @@ std::string names_of(const std::vector<Member>& silent) {
 
 }  // namespace
 
+bool Wanted::is_met_by(const Place& place) const {
+  if ((kinds & bit(place.kind)) == 0) return false;
+  const bool is_fileset = place.kind == PlaceKind::fileset;
+  if (!id.is_zero()) return place.id == id || (is_fileset && place.job == id);
+  if (!is_fileset) return place.name == name;
+  const auto path = objects::normal_path(name);
+  return path && place.path == *path;
+}
+
 std::string Wanted::describe() const {
   std::string kind;
-  for (const PlaceKind one : {PlaceKind::region, PlaceKind::database, PlaceKind::job})
+  for (const PlaceKind one : {PlaceKind::region, PlaceKind::database, PlaceKind::job, PlaceKind::fileset})
     if ((kinds & bit(one)) != 0) kind += (kind.empty() ? "" : " or ") + std::string(word_of(one));
   return fmt::format("{} {}", kind.empty() ? "object" : kind, id.is_zero() ? "'" + log::printable(name) + "'" : to_string(id));
 }
 
 flatbuffers::Offset<wire::PlaceEntry> place_entry(flatbuffers::FlatBufferBuilder& builder, const Place& place) {
-  const wire::Id id = protocol::to_wire(place.id);
+  const wire::Id id = protocol::to_wire(place.id), job = protocol::to_wire(place.job);
   return wire::CreatePlaceEntryDirect(builder, place.kind, &id, place.epoch, place.name.empty() ? nullptr : place.name.c_str(),
-                                      place.target.empty() ? nullptr : place.target.c_str(), place.address.c_str());
+                                      place.target.empty() ? nullptr : place.target.c_str(), place.address.c_str(),
+                                      place.path.empty() ? nullptr : place.path.c_str(), place.job.is_zero() ? nullptr : &job);
 }
 
 std::optional<Place> place_from(const wire::PlaceEntry& entry, const std::string& address) {
@@ -59,8 +72,12 @@ std::optional<Place> place_from(const wire::PlaceEntry& entry, const std::string
               entry.epoch(),
               protocol::text_of(entry.name()),
               protocol::text_of(entry.target()),
-              address};
-  if (place.id.is_zero() || place.name.size() > kNameBytesMax || place.target.size() > kTargetBytesMax) return std::nullopt;
+              address,
+              protocol::text_of(entry.path()),
+              protocol::from_wire(entry.job())};
+  if (place.id.is_zero() || place.name.size() > kNameBytesMax || place.target.size() > kTargetBytesMax ||
+      place.path.size() >= PATH_MAX || (place.kind == PlaceKind::fileset) == place.path.empty())
+    return std::nullopt;
   place.name = log::printable(place.name);
   place.target = log::printable(place.target);
   return place;
@@ -170,8 +187,7 @@ Group::Answers Group::ask_where(const std::vector<fabric::Address>& members, con
       if (taken == kPlacesMax) break;
       auto place = place_from(*entry, to_string(members[i]));
       // An answer to another question is none.
-      if (!place || (wanted.kinds & Wanted::bit(place->kind)) == 0) continue;
-      if (wanted.id.is_zero() ? place->name != wanted.name : place->id != wanted.id) continue;
+      if (!place || !wanted.is_met_by(*place)) continue;
       all.places.push_back(std::move(*place));
       ++taken;
     }
@@ -188,6 +204,9 @@ Result<Place> Group::the_one(const Wanted& wanted, std::vector<Place> places, co
                            [](const Place& a, const Place& b) { return a.id != b.id ? a.id < b.id : a.epoch > b.epoch; });
   const auto last = std::unique(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.id == b.id; });
   places.erase(last, places.end());
+  // A job that is known comes before what it has moved.
+  if (std::ranges::any_of(places, [&](const Place& place) { return place.id == wanted.id; }))
+    std::erase_if(places, [&](const Place& place) { return place.id != wanted.id; });
   if (places.size() == 1) return std::move(places.front());
   if (places.empty()) {
     if (silent.empty()) return Error{Errc::kNotFound, fmt::format("no node of the group has {}", wanted.describe())};
@@ -196,7 +215,10 @@ Result<Place> Group::the_one(const Wanted& wanted, std::vector<Place> places, co
   }
   constexpr size_t kNamedMax = 8;
   std::string text =
-      fmt::format("{} things in the group are called '{}'; ask for one by its id:", places.size(), log::printable(wanted.name));
+      wanted.id.is_zero()
+          ? fmt::format("{} things in the group are called '{}'; ask for one by its id:", places.size(),
+                        log::printable(wanted.name))
+          : fmt::format("job {} has moved {} filesets; ask for one by its id:", to_string(wanted.id), places.size());
   for (size_t i = 0; i < std::min(places.size(), kNamedMax); ++i)
     text +=
         fmt::format("{} {} {} at {}", i == 0 ? "" : ",", word_of(places[i].kind), to_string(places[i].id), places[i].address);

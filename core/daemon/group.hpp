@@ -38,7 +38,9 @@ struct Place {
   Id id;
   uint64_t epoch = 0;
   std::string name, target;
-  std::string address;  // Of the member, as this node's configuration or directory has it.
+  std::string address;    // Of the member, as this node's configuration or directory has it.
+  std::string path = {};  // Of a fileset.
+  Id job = {};            // That brought the fileset.
 };
 
 // Whether whoever asks for an object in this state finds it here.
@@ -53,13 +55,14 @@ constexpr bool is_served(objects::GateState state) {
   return false;
 }
 
-// What somebody looks for: by id, or by name if the id is zero.
+// What somebody looks for: by id, or by name if the id is zero. Of a fileset the name is its path, or the id its job's.
 struct Wanted {
   Id id = {};
   std::string name = {};
   uint8_t kinds = 0;  // A bit (1 << kind) for each that is meant.
 
   static constexpr uint8_t bit(PlaceKind kind) { return static_cast<uint8_t>(1u << static_cast<unsigned>(kind)); }
+  bool is_met_by(const Place& place) const;
   std::string describe() const;  // "job 0123..ef", "region 'mesh'"
 };
 

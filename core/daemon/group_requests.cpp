@@ -1,8 +1,11 @@
 // Requests that other members of the group have a part in.
 #include <fmt/format.h>
 
+#include <climits>
+
 #include "base/log.hpp"
 #include "daemon/requests.hpp"
+#include "objects/files/file_roots.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -73,15 +76,34 @@ std::vector<Place> Requests::places_here(const Wanted& wanted) const {
   }
   if (asks_for(PlaceKind::job) && !wanted.id.is_zero() && node_.jobs->find(wanted.id))
     places.push_back({PlaceKind::job, wanted.id, 0, {}, {}, address_});
+  if (asks_for(PlaceKind::fileset))
+    for (const journal::FilesetRecord& fileset : filesets_here(wanted))
+      places.push_back({PlaceKind::fileset, fileset.id, 1, {}, {}, address_, fileset.path, fileset.job});
   return places;
+}
+
+// Of those that a caller may know of: his own.
+std::vector<journal::FilesetRecord> Requests::filesets_here(const Wanted& wanted) const {
+  std::vector<journal::FilesetRecord> found;
+  if (!wanted.id.is_zero())
+    found = node_.arrived->find(wanted.id);
+  else if (const auto path = objects::normal_path(wanted.name))
+    if (auto one = node_.arrived->find(*path)) found.push_back(std::move(*one));
+  std::erase_if(found, [&](const auto& fileset) { return !caller_.may_all && fileset.uid != caller_.uid; });
+  return found;
 }
 
 Requests::Reply Requests::locate(uint64_t request, const wire::LocateRequest& locate) {
   Wanted wanted{protocol::from_wire(locate.id()), protocol::text_of(locate.name()), locate.kinds()};
   if (wanted.id.is_zero() && wanted.name.empty()) return Error{Errc::kProtocol, "the request names nothing"};
-  if (auto valid = objects::check_name(wanted.name); !valid) return std::move(valid).error();
+  if (auto valid = objects::check_name(wanted.name); !valid) {
+    // Too long a name for anything else may be a path still.
+    if (!objects::normal_path(wanted.name) || wanted.name.size() >= PATH_MAX) return std::move(valid).error();
+    wanted.kinds &= Wanted::bit(PlaceKind::fileset);
+  }
   std::vector<Place> places = places_here(wanted);
   std::erase_if(places, [&](const Place& place) {
+    if (place.kind == PlaceKind::fileset) return false;  // filesets_here() has looked.
     return place.kind == PlaceKind::job ? !node_.permissions->is_owner(caller_, place.id)
                                         : !node_.permissions->may(caller_, place.id, objects::Want::kRead);
   });

@@ -18,6 +18,7 @@
 #include "engine/resolver.hpp"
 #include "journal/journal.hpp"
 #include "objects/database/database_store.hpp"
+#include "objects/files/arrived_filesets.hpp"
 #include "objects/files/fileset_store.hpp"
 #include "objects/permissions.hpp"
 #include "objects/region_store.hpp"
@@ -33,6 +34,7 @@ struct Node {
   std::unique_ptr<Topology> topology;
   std::unique_ptr<journal::Journal> journal;
   std::shared_ptr<objects::Permissions> permissions;
+  std::shared_ptr<objects::ArrivedFilesets> arrived;
   std::unique_ptr<objects::RegionStore> store;
   std::unique_ptr<objects::FilesetStore> filesets;
   std::unique_ptr<objects::DatabaseStore> databases;

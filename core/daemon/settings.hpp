@@ -28,7 +28,9 @@ struct EtcdSettings {
   std::vector<std::string> endpoints;  // "http://10.0.0.1:2379", tried in turn.
   std::string user;                    // Empty: without a name.
   std::string password;
-  std::string ca_file;  // PEM: who may have signed its certificate; empty: those of the system.
+  std::string ca_file;    // PEM: who may have signed its certificate; empty: those of the system.
+  std::string cert_file;  // PEM: the certificate that we show, if it asks for one; empty: none. Read at each connection, so
+  std::string key_file;   // that a renewed one needs no restart. PEM, without a password; with cert_file.
 };
 
 struct Settings {

@@ -163,6 +163,8 @@ json group_schema() {
             {"user", {{"type", "string"}, {"minLength", 1}, {"maxLength", 256}}},
             {"password_file", {{"type", "string"}, {"pattern", "^/"}}},
             {"ca_file", {{"type", "string"}, {"pattern", "^/"}}},
+            {"cert_file", {{"type", "string"}, {"pattern", "^/"}}},
+            {"key_file", {{"type", "string"}, {"pattern", "^/"}}},
             {"members",
              {{"type", "array"},
               {"maxItems", Group::kMembersMax},
@@ -250,7 +252,7 @@ std::string settings_as_markdown() {
       "| `group` | object | none | | the daemons that know of each other's jobs and objects: `members`, a list of their "
       "addresses, at most 1024; or `directory` (`etcd`) with its `endpoints` and the group's `name`, and, where it asks for "
       "them, "
-      "`user` with `password_file`, and `ca_file`: "
+      "`user` with `password_file`, `ca_file`, and `cert_file` with `key_file`: "
       "[groups](../howto/group.md) |\n"
       "| `identity` | object | `{}` | | how clients and daemons prove who they are: `method` (`munge`, `key` or `none`), "
       "`key_file`, "

@@ -9,6 +9,8 @@
 #include "base/log.hpp"
 #include "engine/hook.hpp"
 #include "engine/verify.hpp"
+#include "objects/files/arrived_filesets.hpp"
+#include "objects/files/file_roots.hpp"
 
 namespace godwit::engine {
 
@@ -279,7 +281,25 @@ Result<> InboundJob::journal_owner_locked() {
     if (auto record = sink->record()) records.push_back(std::move(*record));
     if (auto record = sink->database_record()) databases.push_back(std::move(*record));
   }
-  return journal_.own_inbound(record_.job, records, databases);
+  const auto filesets = filesets_locked();
+  if (auto owned = journal_.own_inbound(record_.job, records, databases, filesets); !owned) return owned;
+  if (settings_.arrived) settings_.arrived->add(filesets);
+  return Done{};
+}
+
+// The trees that are about to be shown.
+std::vector<journal::FilesetRecord> InboundJob::filesets_locked() const {
+  std::vector<journal::FilesetRecord> filesets;
+  if (!is_of(objects::ObjectKind::kFileset) || !settings_.permissions) return filesets;
+  const uint32_t uid = settings_.permissions->of(record_.job).uid;
+  const auto now = std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    const journal::JobObject& object = record_.objects[i];
+    auto path = objects::normal_path(object.target + '/' + object.name);
+    if (sinks_[i] && path)
+      filesets.push_back({object.destination_id, record_.job, std::move(*path), uid, static_cast<uint64_t>(now.count())});
+  }
+  return filesets;
 }
 
 void InboundJob::free_locked() {

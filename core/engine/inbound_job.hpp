@@ -158,6 +158,7 @@ class InboundJob {
   Result<> ask_hook_locked() const;
   Result<> make_durable(const std::vector<bool>& stays);
   Result<> journal_owner_locked();
+  std::vector<journal::FilesetRecord> filesets_locked() const;
   void free_locked();
 
   const EngineSettings settings_;

@@ -232,6 +232,7 @@ Result<std::span<const std::byte>> InboundTable::begin_pass(fabric::Channel& cha
     if (!reservation) return std::move(reservation).error();
     reserved = std::move(*reservation);
     for (const auto& sink : all) sinks.push_back(sink.get());
+    crash_point("destination.begin-pass");  // Picked by stop(), and without a transfer yet.
     return Done{};
   });
   if (!begun) return std::move(begun).error();

@@ -1,11 +1,13 @@
 // JobTable after a restart: what the journal has of the jobs, and those that go on.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "base/log.hpp"
 #include "engine/job_table.hpp"
 #include "objects/database/database_source.hpp"
+#include "objects/files/file_roots.hpp"
 
 namespace godwit::engine {
 
@@ -29,6 +31,46 @@ Result<> JobTable::recover() {
   }
   return Done{};
 }
+
+namespace {
+
+// The object of the record that the request names at this place, if it has not been refused.
+const journal::JobObject* object_at(const journal::OutboundJob& record, const JobRequest& request, uint32_t index) {
+  std::string name;  // Two paths of a job do not end in the same.
+  if (const auto* files = std::get_if<MigrateFilesRequest>(&request)) {
+    const auto path = objects::normal_path(files->paths[index]);
+    if (path) name = path->substr(path->rfind('/') + 1);
+  }
+  const auto* regions = std::get_if<MigrateRequest>(&request);
+  const auto found = std::ranges::find_if(record.objects, [&](const journal::JobObject& object) {
+    return regions != nullptr ? object.id == regions->regions[index] : name.empty() || object.name == name;
+  });
+  return found == record.objects.end() ? nullptr : &*found;
+}
+
+// Of a job that had been handed over: one for each that was asked for, as far as the journal knows.
+std::vector<ObjectResult> results_of(const journal::OutboundJob& record, const journal::RequestRecord* kept) {
+  std::vector<ObjectResult> results;
+  const auto parsed = kept != nullptr ? parse_request(kept->text) : Result<KeptRequest>(Error{Errc::kNotFound, ""});
+  if (!parsed) {
+    for (const journal::JobObject& object : record.objects)
+      results.push_back({object.id, object.destination_id, object.size_bytes, Errc::kInDoubt});
+    return results;
+  }
+  auto refused = parsed->refused.begin();
+  for (uint32_t i = 0; i < object_count(parsed->request); ++i) {
+    const journal::JobObject* object = object_at(record, parsed->request, i);
+    const auto* regions = std::get_if<MigrateRequest>(&parsed->request);
+    const Id id = object != nullptr ? object->id : regions != nullptr ? regions->regions[i] : Id{};
+    if (refused != parsed->refused.end() && refused->index == i)
+      results.push_back({id, id, 0, (refused++)->error});
+    else if (object != nullptr)
+      results.push_back({id, object->destination_id, object->size_bytes, Errc::kInDoubt});
+  }
+  return results;
+}
+
+}  // namespace
 
 Result<> JobTable::recover_one(const journal::OutboundJob& record, const journal::RequestRecord* request) {
   const bool handed_over = record.state != journal::OutboundState::kStarted;
@@ -83,8 +125,8 @@ Result<> JobTable::recover_one(const journal::OutboundJob& record, const journal
       sources.push_back(std::make_unique<objects::RegionSource>(store_, std::move(*region), record.job));
     }
   }
-  auto job =
-      std::make_shared<OutboundJob>(record, std::move(sources), machine, domains_, journal_, settings_, pace_, on_ended_);
+  auto job = std::make_shared<OutboundJob>(record, std::move(sources), results_of(record, request), machine, domains_, journal_,
+                                           settings_, pace_, on_ended_);
   log::info("recovered {}: handed over, waits for the destination", job->describe());
   if (withheld) job->withhold(*withheld);
   const std::lock_guard lock(mutex_);
@@ -99,11 +141,6 @@ Result<> JobTable::go_on(const journal::RequestRecord& kept, const journal::Outb
     log::error("job {} is lost: {}", to_string(kept.job), parsed.error().text);
     return journal_.forget_outbound(kept.job);
   }
-  // Those that the destination refused are no part of it any more.
-  if (auto* regions = std::get_if<MigrateRequest>(&parsed->request); regions != nullptr && record != nullptr) {
-    regions->regions.clear();
-    for (const journal::JobObject& object : record->objects) regions->regions.push_back(object.id);
-  }
   OpenObjects open;
   OutboundRequest made = std::visit(
       [&](const auto& request) {
@@ -116,6 +153,7 @@ Result<> JobTable::go_on(const journal::RequestRecord& kept, const journal::Outb
   made.attempts = kept.attempt;
   made.is_paused = parsed->paused;
   made.is_approved = parsed->approved;
+  made.refused = std::move(parsed->refused);
   if (record != nullptr) {
     made.is_journalled = true;
     made.destination_node = record->destination_node;

@@ -149,13 +149,32 @@ JobRequest request_from(const json& value) {
   return request;
 }
 
+std::vector<RefusedObject> refused_from(const json& list, size_t objects) {
+  std::vector<RefusedObject> refused;
+  for (const json& one : list) {
+    const RefusedObject next{one.at(0).get<uint32_t>(), error_from_number(one.at(1).get<int32_t>())};
+    if (next.index >= objects || one.at(1).get<int32_t>() >= 0 || (!refused.empty() && next.index <= refused.back().index))
+      throw std::invalid_argument("a refusal of an object that it does not name, or for no reason");
+    refused.push_back(next);
+  }
+  return refused;
+}
+
 }  // namespace
+
+size_t object_count(const JobRequest& request) {
+  if (const auto* regions = std::get_if<MigrateRequest>(&request)) return regions->regions.size();
+  if (const auto* files = std::get_if<MigrateFilesRequest>(&request)) return files->paths.size();
+  return 1;
+}
 
 std::string to_json(const KeptRequest& kept) {
   json value = std::visit([](const auto& request) { return json_of(request); }, kept.request);
   value["source"] = as_text(kept.source_address);
   value["paused"] = kept.paused;
   value["approved"] = kept.approved;
+  for (const RefusedObject& refused : kept.refused)
+    value["refused"].push_back({refused.index, static_cast<int32_t>(refused.error)});
   return value.dump();
 }
 
@@ -163,7 +182,8 @@ Result<KeptRequest> parse_request(const std::string& text) {
   try {
     const json value = json::parse(text);
     KeptRequest kept{request_from(value), as_bytes(value.at("source")), value.at("paused").get<bool>(),
-                     value.value("approved", false)};  // Earlier builds did not keep it.
+                     value.at("approved").get<bool>()};
+    if (value.contains("refused")) kept.refused = refused_from(value["refused"], object_count(kept.request));
     const model::Transfer& transfer =
         std::visit([](const auto& asked) -> const model::Transfer& { return asked.transfer; }, kept.request);
     if (transfer.block_bytes == 0 || transfer.streams == 0)

@@ -46,12 +46,24 @@ struct MigrateDatabaseRequest {
 
 using JobRequest = std::variant<MigrateRequest, MigrateFilesRequest, MigrateDatabaseRequest>;
 
+struct RefusedObject {
+  uint32_t index = 0;
+  Errc error{};
+  bool operator==(const RefusedObject&) const = default;
+};
+
+// How many objects it names.
+size_t object_count(const JobRequest& request);
+
 // With what has changed since it was asked for.
 struct KeptRequest {
   JobRequest request;
   std::string source_address;  // Of this node, as the destination reached it.
   bool paused = false;         // By a user.
   bool approved = false;       // The cutover, by a user.
+  // Those of its objects that were refused, or could not be read, and why: by their place in the request, in that order. They
+  // are no part of the job any more, but of its results.
+  std::vector<RefusedObject> refused = {};
 };
 
 // JSON; a name that is no UTF-8 is kept too.

@@ -44,9 +44,14 @@ bool OutboundJob::can_go_on(const Error& error) const {
 Result<> OutboundJob::keep_request() {
   const std::lock_guard keeping(kept_mutex_);
   if (!kept_) return Done{};
-  KeptRequest now{*request_.asked, request_.source_address, false};
+  KeptRequest now{*request_.asked, request_.source_address, false, {}};
+  size_t refusals = 0;
   {
     const std::lock_guard lock(mutex_);
+    if (results_.empty()) now.refused = request_.refused;  // Its objects are opened when it runs.
+    for (uint32_t i = 0; i < results_.size(); ++i)
+      if (results_[i].error != Errc{}) now.refused.push_back({i, results_[i].error});
+    refusals = now.refused.size();
     now.paused = (held_ & static_cast<uint8_t>(Why::kUser)) != 0;
     now.approved = approved_;
     std::visit(
@@ -56,7 +61,23 @@ Result<> OutboundJob::keep_request() {
         },
         now.request);
   }
-  return journal_.put_request({request_.job, std::max<uint64_t>(1, attempt_), to_json(now)});
+  if (auto put = journal_.put_request({request_.job, std::max<uint64_t>(1, attempt_), to_json(now)}); !put) return put;
+  refusals_kept_ = refusals;
+  return Done{};
+}
+
+// Before the journal, or the destination, knows that the job is made of less: a restart tells the same results.
+Result<> OutboundJob::keep_refusals() {
+  const auto is_refused = [](const ObjectResult& result) { return result.error != Errc{}; };
+  const size_t refusals = [&] {
+    const std::lock_guard lock(mutex_);
+    return static_cast<size_t>(std::ranges::count_if(results_, is_refused));
+  }();
+  const bool is_known = [&] {
+    const std::lock_guard keeping(kept_mutex_);
+    return refusals == refusals_kept_;
+  }();
+  return is_known ? Done{} : keep_request();
 }
 
 // The writers go on until the destination is back. Errors: kCancelled; kPeerLost, it did not come back in time; those of

@@ -7,6 +7,8 @@
 #include "base/log.hpp"
 #include "engine/attend.hpp"
 #include "engine/outbound_job.hpp"
+#include "objects/files/arrived_filesets.hpp"
+#include "objects/files/file_roots.hpp"
 
 namespace godwit::engine {
 
@@ -164,14 +166,17 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
       note("handed-over", {{"peer", request_.destination_address}});
       return nothing;
     case SourceAction::kSendCommit: return send([&](auto& builder) { return wire::CreateCommitRequest(builder, &job); });
-    case SourceAction::kJournalDone:
-      if (auto written = journal_.finish_outbound(request_.job); !written) {
+    case SourceAction::kJournalDone: {
+      const std::vector<std::string> left = paths_left();
+      if (auto written = journal_.finish_outbound(request_.job, left); !written) {
         const std::lock_guard lock(mutex_);
         journal_failed_ = true;  // After a restart the destination has to know of the job still: it hears of no release.
         return std::move(written).error();
       }
+      if (settings_.arrived) settings_.arrived->forget(left);
       if (request_.copy) finish_objects();
       return nothing;
+    }
     case SourceAction::kFreeObjects: finish_objects(); return nothing;
     case SourceAction::kSendRelease: return send([&](auto& builder) { return wire::CreateReleaseRequest(builder, &job); });
     case SourceAction::kResume: resume_all(); return nothing;
@@ -199,6 +204,18 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
       return nothing;
   }
   return nothing;
+}
+
+// The trees that a move takes away from here.
+std::vector<std::string> OutboundJob::paths_left() const {
+  std::vector<std::string> paths;
+  if (request_.copy) return paths;
+  for (const auto& source : sources_) {
+    if (source->kind() != objects::ObjectKind::kFileset) continue;
+    const journal::JobObject object = source->manifest();
+    if (auto path = objects::normal_path(object.target + '/' + object.name)) paths.push_back(std::move(*path));
+  }
+  return paths;
 }
 
 // A request that is being written must not come after it.
@@ -240,7 +257,11 @@ void OutboundJob::finish_objects() {
         result.error = Errc{};
         ++objects_done_;
       }
-    if (first_error_.code == Errc::kInDoubt) first_error_ = Error{Errc{}, {}};
+    if (first_error_.code == Errc::kInDoubt) {  // What was refused before is what is left to tell.
+      const auto refused = std::ranges::find_if(results_, [](const ObjectResult& result) { return result.error != Errc{}; });
+      first_error_ =
+          refused == results_.end() ? Error{Errc{}, {}} : Error{refused->error, std::string(error_row(refused->error).meaning)};
+    }
   }
   end(Phase::kDone);
 }

@@ -47,7 +47,33 @@ OutboundJob::OutboundJob(OutboundRequest request, OutboundObjects objects, OpenO
   hold_locked(Why::kUser);
 }
 
+namespace {
+
+// Whatever was refused before a restart is so still, although it can be opened.
+void leave_out(OutboundObjects& objects, const std::vector<RefusedObject>& refused) {
+  std::vector<std::unique_ptr<objects::Source>> left;
+  size_t next = 0;
+  auto one = refused.begin();
+  for (uint32_t i = 0; i < objects.results.size(); ++i) {
+    ObjectResult& result = objects.results[i];
+    std::unique_ptr<objects::Source> source = result.error == Errc{} ? std::move(objects.sources[next++]) : nullptr;
+    const bool is_refused = one != refused.end() && one->index == i;
+    if (is_refused) {
+      result = {result.source_id, result.source_id, 0, (one++)->error};
+      if (objects.first_error.empty()) objects.first_error = std::string(error_row(result.error).meaning);
+    }
+    if (source && is_refused)
+      source->resume();
+    else if (source)
+      left.push_back(std::move(source));
+  }
+  objects.sources = std::move(left);
+}
+
+}  // namespace
+
 void OutboundJob::take_objects(OutboundObjects objects) {
+  if (!objects.results.empty() && !request_.refused.empty()) leave_out(objects, request_.refused);
   const std::lock_guard lock(mutex_);
   sources_ = std::move(objects.sources);
   results_ = std::move(objects.results);
@@ -68,8 +94,9 @@ void OutboundJob::take_objects(OutboundObjects objects) {
 }
 
 OutboundJob::OutboundJob(const journal::OutboundJob& record, std::vector<std::unique_ptr<objects::Source>> sources,
-                         model::SourceMachine machine, Domains& domains, journal::Journal& journal,
-                         const EngineSettings& settings, Pace& node_pace, std::function<void(const Id&)> on_ended)
+                         std::vector<ObjectResult> results, model::SourceMachine machine, Domains& domains,
+                         journal::Journal& journal, const EngineSettings& settings, Pace& node_pace,
+                         std::function<void(const Id&)> on_ended)
     : request_{record.job, {}, record.address, record.target, !record.is_move, {settings.block_bytes, settings.streams}},
       settings_(settings),
       domains_(domains),
@@ -80,13 +107,12 @@ OutboundJob::OutboundJob(const journal::OutboundJob& record, std::vector<std::un
       destination_node_(record.destination_node),
       journalled_(true),
       sources_(std::move(sources)),
+      results_(std::move(results)),
       machine_(machine),
       phase_(Phase::kInDoubt),
       running_(false) {
-  for (const journal::JobObject& object : record.objects) {
-    results_.push_back({object.id, object.destination_id, object.size_bytes, Errc::kInDoubt});
-    bytes_total_ += object.size_bytes;
-  }
+  for (const ObjectResult& result : results_)
+    if (result.error == Errc::kInDoubt) bytes_total_ += result.size_bytes;
   first_error_ = Error{Errc::kInDoubt, fmt::format("the outcome waits for {}", request_.destination_address)};
   history_.emplace_back(Phase::kInDoubt, started_);
   note("recovered", {{"phase", model::to_string(Phase::kInDoubt)},
@@ -250,6 +276,7 @@ Result<> OutboundJob::send_all(fabric::Channel& channel) {
     if (auto quiet = while_attending(channel, [this] { return quiesce(); }); !quiet) return quiet;
   }
   if (auto sent = transfer(channel); !sent || request_.dry_run) return sent;
+  if (auto kept = keep_refusals(); !kept) return kept;
   if (auto approved = await_approval(channel); !approved) return approved;
   if (auto claimed = await_ownership(channel); !claimed) return claimed;
   // Asked to prepare, the destination first reads back what it stored, if it is to.

@@ -50,6 +50,7 @@ struct OutboundRequest {
   Id destination_node = {};
   bool is_paused = false;
   bool is_approved = false;
+  std::vector<RefusedObject> refused = {};
 };
 
 struct ObjectResult {
@@ -98,10 +99,11 @@ class OutboundJob {
   // `open`: gives the objects when the job runs, unless they are given; and again after each interruption.
   OutboundJob(OutboundRequest request, OutboundObjects objects, OpenObjects open, Domains& domains, journal::Journal& journal,
               const EngineSettings& settings, Pace& node_pace, std::function<void(const Id&)> on_ended);
-  // From the journal, after a restart. `sources` are the objects that survived.
+  // From the journal, after a restart. `sources` are the objects that survived; `results` those that the record's objects are
+  // among, kInDoubt, and whatever was refused.
   OutboundJob(const journal::OutboundJob& record, std::vector<std::unique_ptr<objects::Source>> sources,
-              model::SourceMachine machine, Domains& domains, journal::Journal& journal, const EngineSettings& settings,
-              Pace& node_pace, std::function<void(const Id&)> on_ended);
+              std::vector<ObjectResult> results, model::SourceMachine machine, Domains& domains, journal::Journal& journal,
+              const EngineSettings& settings, Pace& node_pace, std::function<void(const Id&)> on_ended);
 
   const Id& id() const { return request_.job; }
   std::string describe() const;
@@ -166,6 +168,7 @@ class OutboundJob {
   };
   using Sources = std::vector<std::unique_ptr<objects::Source>>;
   void take_objects(OutboundObjects objects);
+  Result<> keep_refusals();
   void end_dry_run();
   Result<> await_approval(fabric::Channel& channel);
   Result<> await_ownership(fabric::Channel& channel);
@@ -210,6 +213,7 @@ class OutboundJob {
   Result<std::optional<model::SourceEvent>> perform(model::SourceAction action, fabric::Channel* channel);
   Result<> before_decision(fabric::Channel& channel);
   Result<> journal_hand_over();
+  std::vector<std::string> paths_left() const;
   Result<> stop_all();
   void finish_objects();
   void resume_all();
@@ -269,7 +273,8 @@ class OutboundJob {
   std::atomic<uint32_t> blocks_noted_{0};
   bool reclaimed_ = false;  // The destination lost its copy after the hand-over.
 
-  std::mutex kept_mutex_;  // Of its request in the journal: put or forgotten. Before mutex_.
+  std::mutex kept_mutex_;     // Of its request in the journal: put or forgotten. Before mutex_.
+  size_t refusals_kept_ = 0;  // That the journal has, with the request. Guarded by it.
 
   mutable std::mutex mutex_;  // Guards all below.
   Sources sources_;           // Still part of the job. Only the thread that drives it changes them, and may read them without.

@@ -25,6 +25,7 @@ constexpr size_t kPlannedMax = 100'000;
 
 Result<> OutboundJob::begin_pass(fabric::Channel& channel, bool last) {
   return while_attending(channel, [&]() -> Result<> {
+    crash_point("source.begin-pass");
     for (const auto& source : sources_)
       if (auto begun = source->begin_pass(last); !begun) return begun;
     return Done{};
@@ -227,9 +228,16 @@ Result<> OutboundJob::journal_start() {
                               request_.destination_target,
                               {},
                               destination_node_};
+  if (auto kept = keep_refusals(); !kept) return kept;
   for (const auto& source : sources_) {
     record.source_survives = record.source_survives && source->survives_restart();
     record.objects.push_back(source->manifest());
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    auto object = record.objects.begin();
+    for (const ObjectResult& result : results_)
+      if (result.error == Errc{}) (object++)->destination_id = result.destination_id;
   }
   if (auto written = journal_.start_outbound(record, journalled_); !written) return written;
   journalled_ = true;

@@ -12,8 +12,9 @@
 #include "engine/totals.hpp"
 
 namespace godwit::objects {
+class ArrivedFilesets;
 class Permissions;
-}
+}  // namespace godwit::objects
 
 namespace godwit::engine {
 
@@ -58,6 +59,9 @@ struct EngineSettings {
   std::shared_ptr<objects::Permissions> permissions;
   // Told of each job that a table has no more of; blocks for the disk, and is called without any lock. May be empty.
   std::function<void(const Id&)> on_forgotten;
+
+  // Told of the trees that come here and leave; null: nobody is.
+  std::shared_ptr<objects::ArrivedFilesets> arrived;
 
   // Run first by every thread that moves bytes (to pin it); may be empty.
   std::function<void()> on_thread_start;

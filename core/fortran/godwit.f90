@@ -229,6 +229,7 @@ module godwit
     character(kind=c_char) :: name(129) = c_null_char
     character(kind=c_char) :: target(65) = c_null_char
     character(kind=c_char) :: address(257) = c_null_char
+    character(kind=c_char) :: path(4096) = c_null_char
   end type godwit_place
 
   abstract interface

@@ -108,8 +108,6 @@ Result<Database> Database::open(const std::string& state_dir) {
   }
   auto connection = connect(path, 0);
   auto checked = connection ? check(connection->get()) : Result<>(connection.error());
-  // From here on an older release keeps away from it.
-  if (checked) checked = execute(connection->get(), fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str());
   if (!checked) {
     Error error = with_context(path, std::move(checked).error());
     if (error.code == Errc::kCorrupt) error.text += fmt::format("; {}", kRemedy);
@@ -152,7 +150,7 @@ Result<> Database::check(sqlite3* connection) {
   if (*version > kSchemaVersion)
     return Error{Errc::kCorrupt,
                  fmt::format("the journal has schema {}, of a newer release; this one knows {}", *version, kSchemaVersion)};
-  if (*version < kSchemaVersionOldest)
+  if (*version < kSchemaVersion)
     return Error{Errc::kCorrupt, fmt::format("the journal has schema {}, which was never released", *version)};
   if (auto right = check_shape(connection); !right) return right;
   return check_rows(connection);

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "journal/database.hpp"
+#include "journal/fileset_rows.hpp"
 
 namespace godwit::journal {
 namespace {
@@ -277,8 +278,9 @@ Result<> Journal::reclaim(const Id& job, std::span<const RegionRecord> regions, 
   });
 }
 
-Result<> Journal::finish_outbound(const Id& job) {
+Result<> Journal::finish_outbound(const Id& job, std::span<const std::string> paths) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
+    if (auto gone = forget_filesets(db, paths); !gone) return gone;
     auto done = change_outbound(db, job, "finished", OutboundState::kHandedOver, OutboundState::kDone);
     if (done || done.error().code != Errc::kNotFound) return done;
     return change_outbound(db, job, "finished", OutboundState::kDone, OutboundState::kDone);  // A restart may repeat it.
@@ -383,7 +385,8 @@ Result<> Journal::prepare_inbound(const InboundJob& job) {
   });
 }
 
-Result<> Journal::own_inbound(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases) {
+Result<> Journal::own_inbound(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases,
+                              std::span<const FilesetRecord> filesets) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
     auto owned = change_job(
         db, "owned",
@@ -396,8 +399,14 @@ Result<> Journal::own_inbound(const Id& job, std::span<const RegionRecord> regio
     if (!back) return back;
     if (auto gone = forget_arrived(db, job); !gone) return gone;
     if (auto added = add_regions(db, regions); !added) return added;
+    if (auto put = put_filesets(db, filesets); !put) return put;
     return put_databases(db, databases);
   });
+}
+
+Result<std::vector<FilesetRecord>> Journal::filesets() {
+  const std::lock_guard lock(impl_->mutex);
+  return read_filesets(impl_->database.get());
 }
 
 Result<> Journal::forget_inbound(const Id& job) {

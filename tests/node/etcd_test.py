@@ -125,6 +125,92 @@ class GuardedEtcd(Etcd):
         self.ask("/v3/auth/enable")
 
 
+class CertifiedEtcd(Etcd):
+    """One that asks who its clients are: those whose certificate "ca" has signed."""
+
+    scheme = "https"
+
+    def openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=self.directory.name)
+
+    def path(self, name):
+        return f"{self.directory.name}/{name}"
+
+    def make_authority(self, name):
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                     "/CN=" + name, "-keyout", name + ".key", "-out", name + ".pem")
+
+    def make_certificate(self, name, authority):
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=" + name,
+                     "-keyout", name + ".key", "-out", name + ".csr")
+        pathlib.Path(self.path("ext")).write_text("subjectAltName=IP:127.0.0.1\n")
+        self.openssl("x509", "-req", "-in", name + ".csr", "-CA", authority + ".pem", "-CAkey", authority + ".key",
+                     "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out", name + ".pem")
+        os.chmod(self.path(name + ".key"), 0o600)
+
+    def prepare(self):
+        for authority in ("ca", "others"):
+            self.make_authority(authority)
+        for name, authority in (("server", "ca"), ("node", "ca"), ("stranger", "others")):
+            self.make_certificate(name, authority)
+        self.options = ("--cert-file", self.path("server.pem"), "--key-file", self.path("server.key"), "--client-cert-auth",
+                        "--trusted-ca-file", self.path("ca.pem"))
+        self.https = ssl.create_default_context(cafile=self.path("ca.pem"))
+        self.https.load_cert_chain(self.path("node.pem"), self.path("node.key"))
+
+
+class CertifiedEtcdTest(unittest.TestCase):
+    def setUp(self):
+        self.etcd = CertifiedEtcd()
+        self.addCleanup(self.etcd.close)
+
+    def node(self, certificate, key=None):
+        group = {"directory": "etcd", "endpoints": [self.etcd.url], "name": "test", "ca_file": self.etcd.path("ca.pem")}
+        if certificate:
+            group["cert_file"] = self.etcd.path(certificate + ".pem")
+            group["key_file"] = self.etcd.path((key or certificate) + ".key")
+        node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")], {"group": group})
+        self.addCleanup(node.close)
+        return node
+
+    def test_a_node_with_a_certificate_is_a_member_and_its_moves_are_claimed(self):
+        a, b = self.node("node"), self.node("node")
+
+        def godwit(*words):
+            done = subprocess.run([BINARIES / "godwit", *words, "--node", a.address], capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stdout
+        self.assertTrue(comes_true(lambda: b.address in godwit("group")))
+        godwit("region", "create", "mesh", "--target", "fast", "--size", "64KiB")
+        godwit("migrate", "region", "mesh", "--to", b.address, "--target", "fast")
+        # One that is renewed is shown without a restart.
+        self.etcd.make_certificate("node", "ca")
+        godwit("region", "create", "next", "--target", "fast", "--size", "64KiB")
+        godwit("migrate", "region", "next", "--to", b.address, "--target", "fast")
+
+    def test_who_has_none_or_a_strangers_is_refused_says_so_and_serves_all_the_same(self):
+        for certificate, told in ((None, "group.cert_file names none"), ("stranger", "may not take the certificate")):
+            node = self.node(certificate)
+            log = node.path / "log"
+            self.assertTrue(comes_true(lambda: "etcd at " + self.etcd.url in log.read_text(), 20), log.read_text())
+            self.assertIn(told, log.read_text())
+            self.assertIsNone(self.etcd.get("/godwit/test/members/" + self.id_of(node)))
+            done = subprocess.run([BINARIES / "godwit", "target", "ls", "--node", node.address], capture_output=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def id_of(self, node):
+        done = subprocess.run([BINARIES / "godwit", "group", "--json", "--node", node.address], capture_output=True, timeout=60)
+        return json.loads(done.stdout)[0]["node"]
+
+    def test_a_key_that_is_not_the_certificates_or_not_private_keeps_the_daemon_from_starting(self):
+        os.chmod(self.etcd.path("server.key"), 0o640)
+        for key, told in (("stranger", "is not the key of the certificate"), ("server", "0640"), ("lost", "lost.key")):
+            with self.assertRaisesRegex(RuntimeError, "group.key_file.*" + told):
+                self.node("node", key)
+        with self.assertRaisesRegex(RuntimeError, "group.cert_file.*lost.pem"):
+            self.node("lost", "node")
+
+
 class GuardedEtcdTest(unittest.TestCase):
     def setUp(self):
         self.etcd = GuardedEtcd()
@@ -320,6 +406,38 @@ class EtcdTest(unittest.TestCase):
         self.assertTrue(comes_true(lambda: self.owner(database) == (self.a.address, 1)), self.owner(database))
         self.json("migrate", "db", "steps", "--to", self.b.address, node=self.a)
         self.assertTrue(comes_true(lambda: self.owner(database) == (self.b.address, 2)), self.owner(database))
+
+    def test_files_that_a_job_has_brought_are_there_too(self):
+        files = tempfile.TemporaryDirectory(prefix="godwit-test.")
+        self.addCleanup(files.cleanup)
+        for node in self.nodes:
+            node.terminate()
+            config = json.loads(node.config.read_text())
+            node.config.write_text(json.dumps({**config, "file_roots": [{"path": files.name, "access": "read-write"}]}))
+            node.start()
+        for node in self.nodes:
+            self.assertTrue(comes_true(lambda: self.members(node) == {one.address for one in self.nodes}), self.members(node))
+        for name in ("tree", "there", "onwards"):
+            (pathlib.Path(files.name) / name).mkdir()
+
+        def move(name, source, destination, to):
+            moved = self.json("--quiet", "migrate", "files", f"{files.name}/{name}", "--move", "--to",
+                              f"{destination.address}:{files.name}/{to}", node=source)
+            return moved["results"][0]["destination_id"]
+        tree = move("tree", self.a, self.b, "there")
+        self.assertTrue(comes_true(lambda: self.owner(tree) == (self.b.address, 1)), self.owner(tree))
+        for wanted in (tree, files.name + "/there/tree"):
+            place = self.json("locate", wanted, node=self.c)
+            self.assertEqual((place["kind"], place["id"], place["address"]), ("fileset", tree, self.b.address))
+        onwards = move("there/tree", self.b, self.c, "onwards")
+        self.assertTrue(comes_true(lambda: self.owner(onwards) == (self.c.address, 1)), self.owner(onwards))
+        self.assertTrue(comes_true(lambda: self.owner(tree) is None), self.owner(tree))
+        # Where it is is known when its node is not there to say so.
+        self.c.kill()
+        self.assertTrue(comes_true(lambda: self.members(self.a) == {self.a.address, self.b.address}), self.members(self.a))
+        done = self.run_godwit("locate", onwards, node=self.a)
+        self.assertEqual(done.returncode, 8, done.stderr)
+        self.assertIn(self.c.address, done.stderr.decode())
 
     def test_a_daemon_starts_and_serves_without_etcd(self):
         self.etcd.kill()

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import tempfile
 import unittest
 
 import cli_node
@@ -14,8 +15,12 @@ BINARIES = pathlib.Path(os.environ["GODWIT_BIN"])
 class GroupTest(unittest.TestCase):
     def setUp(self):
         self.nodes = []
+        files = tempfile.TemporaryDirectory(prefix="godwit-test.")
+        self.addCleanup(files.cleanup)
+        self.files = pathlib.Path(files.name)
+        root = {"file_roots": [{"path": files.name, "access": "read-write"}]}
         for _ in range(3):
-            node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")])
+            node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")], root)
             self.addCleanup(node.close)
             self.nodes.append(node)
         members = [node.address for node in self.nodes]
@@ -84,6 +89,58 @@ class GroupTest(unittest.TestCase):
         self.ok("job", "resume", job, node=self.b)
         self.assertEqual(self.json("job", "wait", job, node=self.b)["regions_arrived"], 1)
         self.assertEqual(self.json("locate", "mesh", node=self.a)["address"], self.b.address)
+
+    def move(self, paths, source, destination, to, *options):
+        return self.json("--quiet", "migrate", "files", *map(str, paths), "--to", f"{destination.address}:{to}", *options, node=source)
+
+    def restart(self, node):
+        self.assertEqual(node.terminate(), 0)
+        node.start()
+
+    def test_where_jobs_have_put_files(self):
+        for name in ("one", "two", "there", "onwards"):
+            (self.files / name).mkdir()
+        (self.files / "one" / "data").write_text("data")
+        one, there = str(self.files / "there" / "one"), str(self.files / "there")
+        self.assertEqual(self.run_godwit("locate", one, node=self.c).returncode, 3)
+        moved = self.move([self.files / "one"], self.a, self.b, there, "--move")
+        job, fileset = moved["job"], moved["results"][0]["destination_id"]
+
+        def expect_at(node, wanted, fileset=fileset, path=one):
+            for asked in self.nodes:
+                place = self.json("locate", wanted, node=asked)
+                self.assertEqual((place["kind"], place["id"], place["address"], place["path"], place["epoch"]),
+                                 ("fileset", fileset, node.address, path, None), wanted)
+
+        for wanted in (one, there + "//one/", fileset):
+            expect_at(self.b, wanted)
+        self.assertEqual(self.ok("locate", one, node=self.c), f"fileset {fileset} at {self.b.address} path {one}\n")
+        # The job comes first as long as its node knows of it.
+        self.assertEqual(self.json("locate", job, node=self.c)["kind"], "job")
+        self.restart(self.a)
+        self.restart(self.b)
+        for wanted in (one, fileset, job):
+            expect_at(self.b, wanted)
+        for wanted in (str(self.files / "one"), there, one + "/data", job[::-1]):
+            self.assertEqual(self.run_godwit("locate", wanted, node=self.c).returncode, 3, wanted)
+
+        # On it goes: from where it left nobody says so any more, also after a restart; a copy is another one.
+        onwards = str(self.files / "onwards")
+        fileset = self.move([one], self.b, self.c, onwards, "--move")["results"][0]["destination_id"]
+        for restarts in (False, True):
+            if restarts:
+                self.restart(self.b)
+            expect_at(self.c, onwards + "/one", fileset, onwards + "/one")
+            self.assertEqual(self.run_godwit("locate", one, node=self.b).returncode, 3)
+        copied = self.move([onwards + "/one", self.files / "two"], self.c, self.a, there)
+        self.restart(self.c)
+        expect_at(self.c, onwards + "/one", fileset, onwards + "/one")
+        expect_at(self.a, one, copied["results"][0]["destination_id"])
+        # By the job of two: which one is meant nobody can say.
+        done = self.run_godwit("locate", copied["job"], node=self.b)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        for result in copied["results"]:
+            self.assertIn(result["destination_id"], done.stderr)
 
 
 if __name__ == "__main__":

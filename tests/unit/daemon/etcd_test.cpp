@@ -65,7 +65,7 @@ TEST(OwnerRecords, WhatIsNoneIsNotBelieved) {
 }
 
 TEST(EtcdClient, WhereNobodyAnswersItSaysSo) {
-  Etcd nobody(godwit::daemon::EtcdSettings{{"http://127.0.0.1:1", "http://127.0.0.1:2"}, {}, {}, {}});
+  Etcd nobody(godwit::daemon::EtcdSettings{{"http://127.0.0.1:1", "http://127.0.0.1:2"}, {}, {}, {}, {}, {}});
   EXPECT_EQ(nobody.get("key").error().code, Errc::kUnreachable);
   EXPECT_EQ(nobody.grant(10).error().code, Errc::kUnreachable);
   EXPECT_NE(nobody.change({{"key", "value", 0}}).error().text.find("127.0.0.1"), std::string::npos);

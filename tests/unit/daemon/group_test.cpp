@@ -33,6 +33,8 @@ struct Said {
   Id id = kObject;
   uint64_t epoch = 1;
   std::string name = "mesh";
+  std::string path = {};
+  Id job = {};
 };
 
 // A member that says of everything that it has these.
@@ -45,9 +47,9 @@ FakeDaemon::Script says(std::vector<Said> all, wire::Id node = kMember) {
     EXPECT_TRUE(locate != nullptr && locate->alone()) << "a member is asked for what it has itself, and nothing else";
     std::vector<flatbuffers::Offset<wire::PlaceEntry>> entries;
     for (const Said& one : all) {
-      const wire::Id id = godwit::protocol::to_wire(one.id);
-      entries.push_back(
-          wire::CreatePlaceEntryDirect(builder, one.kind, &id, one.epoch, one.name.c_str(), "fast", "tcp://elsewhere:1"));
+      const wire::Id id = godwit::protocol::to_wire(one.id), job = godwit::protocol::to_wire(one.job);
+      entries.push_back(wire::CreatePlaceEntryDirect(builder, one.kind, &id, one.epoch, one.name.c_str(), "fast",
+                                                     "tcp://elsewhere:1", one.path.c_str(), &job));
     }
     return daemon.encoder().finish(request.request(), wire::CreateLocateReplyDirect(builder, &node, &entries));
   };
@@ -108,13 +110,48 @@ TEST_F(GroupTest, TwoObjectsOfOneNameAreBothNamed) {
 TEST_F(GroupTest, AnswersToOtherQuestionsAreNone) {
   FakeDaemon liar(says({{.id = {7, 7}},
                         {.kind = PlaceKind::database},
-                        {.kind = static_cast<PlaceKind>(3)},
+                        {.kind = static_cast<PlaceKind>(4)},
+                        {.kind = PlaceKind::fileset},
+                        {.path = "/a/region/has/none"},
                         {.kind = static_cast<PlaceKind>(255)},
                         {.id = {}},
                         {.name = std::string(129, 'x')}}));
   EXPECT_EQ(group_of({&liar}).find(with_id(kObject)).error().code, Errc::kNotFound);
   EXPECT_EQ(group_of({&liar}).find(named("other")).error().code, Errc::kNotFound);
   EXPECT_EQ(group_of({&liar}).find(with_id(kObject, PlaceKind::job)).error().code, Errc::kNotFound);
+}
+
+TEST_F(GroupTest, AFilesetIsFoundByItsPathItsIdAndItsJob) {
+  const Id job{8, 8};
+  FakeDaemon owner(says({{.kind = PlaceKind::fileset, .name = "", .path = "/to/tree", .job = job}}));
+  Group& group = group_of({&owner});
+  constexpr auto kFileset = PlaceKind::fileset;
+  for (const Wanted& wanted :
+       {named("/to/tree", kFileset), named("/to//tree/", kFileset), with_id(kObject, kFileset), with_id(job, kFileset)}) {
+    const auto place = group.locate(wanted, {});
+    ASSERT_TRUE(place) << wanted.describe() << ": " << place.error().text;
+    EXPECT_EQ(place->path, "/to/tree");
+    EXPECT_EQ(place->id, kObject);
+    EXPECT_EQ(place->address, owner.address());
+  }
+  for (const Wanted& wanted : {named("/to", kFileset), named("tree", kFileset), named("/to/../to/tree", kFileset),
+                               with_id({8, 9}, kFileset), with_id(job)})
+    EXPECT_EQ(group.locate(wanted, {}).error().code, Errc::kNotFound) << wanted.describe();
+}
+
+TEST_F(GroupTest, OfAJobThatIsKnownAndWhatItHasMovedTheJobIsMeant) {
+  const Id job{8, 8};
+  FakeDaemon owner(says({{.kind = PlaceKind::fileset, .path = "/to/tree", .job = job},
+                         {.kind = PlaceKind::fileset, .id = {1, 3}, .path = "/to/other", .job = job}}));
+  const Wanted wanted{job, {}, static_cast<uint8_t>(Wanted::bit(PlaceKind::fileset) | Wanted::bit(PlaceKind::job))};
+  const auto both = group_of({&owner}).locate(wanted, {});
+  ASSERT_FALSE(both);
+  EXPECT_EQ(both.error().code, Errc::kExists);
+  for (const std::string& part : {to_string(kObject), to_string(Id{1, 3}), to_string(job)})
+    EXPECT_NE(both.error().text.find(part), std::string::npos) << part << " in: " << both.error().text;
+  const auto known = group_of({&owner}).locate(wanted, {{PlaceKind::job, job, 0, {}, {}, "tcp://127.0.0.1:1"}});
+  ASSERT_TRUE(known) << known.error().text;
+  EXPECT_EQ(known->kind, PlaceKind::job);
 }
 
 TEST_F(GroupTest, OneMemberCannotFillTheAnswer) {

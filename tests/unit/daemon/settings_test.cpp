@@ -280,6 +280,37 @@ TEST(Settings, ADirectoryMayAskForAPassword) {
   expect_refused(text.dump(), "group");
 }
 
+TEST(Settings, ACertificateForADirectoryComesWithItsKey) {
+  auto text = valid();
+  const json directory = {{"directory", "etcd"},
+                          {"endpoints", {"https://e1:2379"}},
+                          {"name", "cluster"},
+                          {"cert_file", "/nowhere/cert"},
+                          {"key_file", "/nowhere/key"}};
+  const auto refuses = [&](const std::string& key, const json& value, const std::string& said) {
+    text["group"] = directory;
+    if (value.is_null())
+      text["group"].erase(key);
+    else
+      text["group"][key] = value;
+    expect_refused(text.dump(), said);
+  };
+  refuses("cert_file", nullptr, "a key_file a cert_file");
+  refuses("key_file", nullptr, "a cert_file needs a key_file");
+  refuses("key_file", "relative", "group.key_file");
+  refuses("cert_file", "relative", "group.cert_file");
+  refuses("endpoints", {"https://e1:2379", "http://127.0.0.1:2379"}, "group.endpoints");
+  text["group"] = directory;
+  const auto lost = parse_settings(text.dump(), "here.json");
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, Errc::kNotFound);
+  EXPECT_NE(lost.error().text.find("group.cert_file"), std::string::npos) << lost.error().text;
+  for (const char* key : {"cert_file", "key_file"}) {
+    text["group"] = {{"members", {"tcp://n1:7411"}}, {key, "/etc/godwit/file"}};
+    expect_refused(text.dump(), "is for a directory");
+  }
+}
+
 TEST(SettingsDatabases, AreReadWithAbsolutePaths) {
   json document = valid();
   document["database_root"] = "some/root/";

@@ -51,7 +51,7 @@ TEST(JobRequest, AnApprovalIsKeptAndNotMadeUp) {
 
 TEST(JobRequest, OfRegionsComesBackAsItWas) {
   const MigrateRequest asked{{{1, 2}, {~uint64_t{0}, 4}}, "tcp://n2:7411", "keep", true, "näme", transfer()};
-  const auto back = parse_request(to_json({asked, "tcp://n1:7411", true}));
+  const auto back = parse_request(to_json({asked, "tcp://n1:7411", true, {}}));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->source_address, "tcp://n1:7411");
   EXPECT_TRUE(back->paused);
@@ -76,7 +76,7 @@ TEST(JobRequest, OfFilesKeepsNamesThatAreNoUtf8) {
   asked.update = true;
   asked.hold = true;
   asked.transfer = transfer();
-  const auto back = parse_request(to_json({asked, "", false}));
+  const auto back = parse_request(to_json({asked, "", false, {}}));
   ASSERT_TRUE(back);
   const auto& found = std::get<MigrateFilesRequest>(back->request);
   EXPECT_EQ(found.paths, asked.paths);
@@ -90,6 +90,19 @@ TEST(JobRequest, OfFilesKeepsNamesThatAreNoUtf8) {
   EXPECT_EQ(found.options.walk.rules[1].pattern, "\x80*");
   EXPECT_TRUE(found.update);
   EXPECT_TRUE(found.hold);
+}
+
+TEST(JobRequest, KeepsWhatWasRefusedAndWhy) {
+  const MigrateRequest asked{{{1, 2}, {3, 4}, {5, 6}}, "tcp://n2:7411", "keep", false, "", transfer()};
+  const std::vector<RefusedObject> refused{{0, Errc::kExists}, {2, Errc::kNoSpace}};
+  const auto back = parse_request(to_json({asked, "tcp://n1:7411", false, refused}));
+  ASSERT_TRUE(back) << back.error().text;
+  EXPECT_EQ(back->refused, refused);
+  EXPECT_EQ(object_count(back->request), 3U);
+  for (const std::vector<RefusedObject>& wrong :
+       {std::vector<RefusedObject>{{3, Errc::kExists}}, std::vector<RefusedObject>{{0, Errc{}}},
+        std::vector<RefusedObject>{{1, Errc::kExists}, {1, Errc::kExists}}})
+    EXPECT_FALSE(parse_request(to_json({asked, "tcp://n1:7411", false, wrong})));
 }
 
 TEST(JobRequest, OfADatabaseComesBackAsItWas) {

@@ -177,6 +177,72 @@ TEST_F(JournalTest, OwnedRegionsJoinTheCatalogueAndAreNoLongerMoved) {
   EXPECT_EQ(regions(), 1U);
 }
 
+FilesetRecord fileset_of(uint64_t number, const std::string& path, uint64_t arrived_ms) {
+  return {id_of(number), Id{1, 2}, path, 1000, arrived_ms};
+}
+
+std::vector<std::string> paths_of(Journal& journal) {
+  std::vector<std::string> paths;
+  const auto filesets = journal.filesets();
+  for (const FilesetRecord& fileset : *filesets) paths.push_back(fileset.path);
+  return paths;
+}
+
+TEST_F(JournalTest, FilesetsAreRememberedWithTheirJobsOwnershipAndAfterIt) {
+  ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 5, 1)));
+  const std::vector<FilesetRecord> filesets{fileset_of(1, "/to/\xff", 7), fileset_of(2, "/to/b", 8)};
+  EXPECT_FALSE(journal_->own_inbound(Id{1, 3}, {}, {}, filesets)) << "no such job";
+  EXPECT_TRUE(journal_->filesets()->empty());
+  ASSERT_TRUE(journal_->own_inbound(Id{1, 2}, {}, {}, filesets));
+  ASSERT_TRUE(journal_->forget_inbound(Id{1, 2}));
+  reopen();
+  const auto found = journal_->filesets();
+  ASSERT_EQ(found->size(), 2U);
+  EXPECT_EQ(found->front().id, id_of(1));
+  EXPECT_EQ(found->front().job, (Id{1, 2}));
+  EXPECT_EQ(found->front().path, "/to/\xff");
+  EXPECT_EQ(found->front().uid, 1000U);
+  EXPECT_EQ(found->front().arrived_ms, 7U);
+}
+
+TEST_F(JournalTest, AFilesetTakesThePlaceOfTheOneAtItsPath) {
+  ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 5, 1)));
+  const std::vector<FilesetRecord> filesets{fileset_of(1, "/to/a", 7), fileset_of(2, "/to/b", 8), fileset_of(3, "/to/a", 9)};
+  ASSERT_TRUE(journal_->own_inbound(Id{1, 2}, {}, {}, filesets));
+  EXPECT_EQ(paths_of(*journal_), (std::vector<std::string>{"/to/b", "/to/a"}));
+  EXPECT_EQ(journal_->filesets()->back().id, id_of(3));
+}
+
+TEST_F(JournalTest, FilesetsThatAJobHasTakenAwayAreForgottenWithItsEnd) {
+  ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 5, 1)));
+  std::vector<FilesetRecord> filesets;
+  for (const char* path : {"/to/a", "/to/a/in/it", "/to/a.b", "/to/a0", "/to"})
+    filesets.push_back(fileset_of(filesets.size(), path, filesets.size()));
+  ASSERT_TRUE(journal_->own_inbound(Id{1, 2}, {}, {}, filesets));
+  const std::vector<std::string> gone{"/to/a"};
+  EXPECT_FALSE(journal_->finish_outbound(Id{1, 1}, gone)) << "no such job";
+  EXPECT_EQ(paths_of(*journal_).size(), 5U);
+  ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 5, 2)));
+  ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(5, 2)));
+  ASSERT_TRUE(journal_->finish_outbound(Id{1, 1}, gone));
+  EXPECT_EQ(paths_of(*journal_), (std::vector<std::string>{"/to/a.b", "/to/a0", "/to"}));
+}
+
+TEST_F(JournalTest, OnlySoManyFilesetsAreRememberedTheNewest) {
+  ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 5, 1)));
+  ASSERT_TRUE(journal_->prepare_inbound(inbound_of(3, 6, 1)));
+  std::vector<FilesetRecord> filesets;
+  for (uint64_t i = 0; i < kFilesetsMax + 10; ++i) filesets.push_back(fileset_of(i, "/" + std::to_string(100'000 + i), 1));
+  ASSERT_TRUE(journal_->own_inbound(Id{1, 2}, {}, {}, filesets));
+  EXPECT_EQ(journal_->filesets()->size(), kFilesetsMax);
+  EXPECT_EQ(journal_->filesets()->front().path, "/100010");
+  const std::vector<FilesetRecord> one{fileset_of(kFilesetsMax + 10, "/new", 2)};
+  ASSERT_TRUE(journal_->own_inbound(Id{1, 3}, {}, {}, one));
+  EXPECT_EQ(journal_->filesets()->size(), kFilesetsMax);
+  EXPECT_EQ(journal_->filesets()->front().path, "/100011");
+  EXPECT_EQ(journal_->filesets()->back().path, "/new");
+}
+
 TEST_F(JournalTest, WhatHasArrivedIsKeptUntilTheJobIsOwned) {
   InboundJob job = inbound_of(1, 1, 2);
   job.state = InboundState::kReceiving;
