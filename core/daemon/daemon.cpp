@@ -169,8 +169,12 @@ Result<> Daemon::open_services() {
   }
   node.settings.engine.on_forgotten = [&node](const Id& job) { forget_owner(node, job); };
   const engine::EngineSettings& settings = node.settings.engine;
+  engine::EngineSettings at_source = settings;
+  at_source.on_forgotten = [&node](const Id& job) {
+    if (node.inbound) node.inbound->forgotten_at_source(job);
+  };
   node.workers = std::make_unique<WorkerPool>(static_cast<uint32_t>(node.settings.workers), pin);
-  node.jobs = std::make_unique<engine::JobTable>(settings, *node.store, *node.filesets, *node.databases, *node.journal,
+  node.jobs = std::make_unique<engine::JobTable>(at_source, *node.store, *node.filesets, *node.databases, *node.journal,
                                                  node.domains, [this](const Id& job) {
                                                    for (const auto& service : services_) service->job_ended(job);
                                                    node_->plans->wake();

@@ -52,7 +52,8 @@ struct Node {
   // Where it listens, first where a peer of `destination`'s provider reaches it: it may have to ask us back.
   std::vector<std::string> addresses_for(const std::string& destination) const;
   // Whether users' objects may go there: a daemon proves itself to whatever it connects to, and who is not to be trusted could
-  // use the proof elsewhere. Errors: kDenied, no member of this node's group.
+  // use the proof elsewhere. Errors: kDenied, no member of this node's group; kUnreachable, etcd, which knows them, does not
+  // answer.
   Result<> check_destination(const std::string& destination) const;
   // Valid as long as this.
   engine::PlanHost plan_host() const;

@@ -1,7 +1,8 @@
 // Requests about plans.
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "base/units.hpp"
 #include "daemon/directory.hpp"
 #include "daemon/group.hpp"
 #include "daemon/requests.hpp"
@@ -23,6 +24,8 @@ Result<> Node::check_destination(const std::string& destination) const {
   if (directory)
     for (const fabric::Address& other : directory->others())
       if (is_it(fabric::to_string(other))) return Done{};
+  if (const auto silence = directory ? directory->silence() : std::nullopt)
+    return Error{Errc::kUnreachable, fmt::format("who is of this node's group cannot be known now: {}", silence->text)};
   return Error{Errc::kDenied,
                "users may migrate within this node's group only, and that address is not of it, as its configuration "
                "(group) has it"};
@@ -41,7 +44,7 @@ namespace {
 
 // A longer answer could not be sent.
 Result<> check_length(const std::string& answer) {
-  if (answer.size() < 31_MiB) return Done{};
+  if (answer.size() < engine::PlanTable::kAccountBytesMax) return Done{};
   return Error{Errc::kLimit, "the plan's account is longer than a message may be: make several plans of it"};
 }
 

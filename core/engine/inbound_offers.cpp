@@ -45,8 +45,7 @@ Result<std::span<const std::byte>> InboundTable::offered(fabric::Channel& channe
   }
   auto taken = take_offer(channel, message, encoder, job, id);
   // Of nothing that is here nobody has to know whose it was.
-  if ((!taken || offer.dry_run()) && settings_.on_forgotten && !find(id))
-    while_attending(channel, [&] { settings_.on_forgotten(id); });
+  if (settings_.on_forgotten && !find(id)) while_attending(channel, [&] { settings_.on_forgotten(id); });
   const std::lock_guard lock(mutex_);
   arriving_.erase(id);
   return taken;

@@ -124,6 +124,16 @@ void InboundTable::forget_ended() {
   for (const Id& job : ended) arriving_.erase(job);
 }
 
+void InboundTable::forgotten_at_source(const Id& job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (jobs_.contains(job) || !arriving_.insert(job).second) return;
+  }
+  if (settings_.on_forgotten) settings_.on_forgotten(job);
+  const std::lock_guard lock(mutex_);
+  arriving_.erase(job);
+}
+
 void InboundTable::expire_tokens(const std::shared_ptr<InboundJob>& job) {
   const std::lock_guard lock(mutex_);
   std::erase_if(tokens_, [&](const auto& entry) { return entry.second == job; });

@@ -43,6 +43,9 @@ class InboundTable {
   // How many there are in each state; those that are forgotten soon are in none.
   std::map<model::DestinationState, uint64_t> count() const;
   void forget_ended();
+  // The source of a job, which is this node too, remembers it no more: as on_forgotten(), unless the job is here as well, or is
+  // being offered, which whoever looks at the offer looks at again. Blocks for the disk.
+  void forgotten_at_source(const Id& job);
   // Ends all transfers and joins the threads; what is prepared stays in doubt in the journal.
   void stop();
 

@@ -97,7 +97,7 @@ Result<> JobTable::recover_one(const journal::OutboundJob& record, const journal
   if (record.is_move && record.source_survives) {
     for (const journal::JobObject& object : record.objects) {
       if (object.kind == objects::ObjectKind::kFileset) {
-        auto source = filesets_.open_again(record.job, object);
+        auto source = filesets_.open_again(record.job, object, done);
         // A file system that is not mounted, or a user who took his directory away, keeps no daemon from starting.
         if (!source)
           withheld = std::move(source).error();
@@ -139,6 +139,10 @@ Result<> JobTable::go_on(const journal::RequestRecord& kept, const journal::Outb
   auto parsed = parse_request(kept.text);
   if (!parsed) {
     log::error("job {} is lost: {}", to_string(kept.job), parsed.error().text);
+    return journal_.forget_outbound(kept.job);
+  }
+  if (parsed->cancelled) {  // Nothing had been promised: a destination that asks hears "abort" for an unknown job.
+    log::info("job {} was cancelled, and does not go on", to_string(kept.job));
     return journal_.forget_outbound(kept.job);
   }
   OpenObjects open;

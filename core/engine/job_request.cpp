@@ -173,6 +173,7 @@ std::string to_json(const KeptRequest& kept) {
   value["source"] = as_text(kept.source_address);
   value["paused"] = kept.paused;
   value["approved"] = kept.approved;
+  value["cancelled"] = kept.cancelled;
   for (const RefusedObject& refused : kept.refused)
     value["refused"].push_back({refused.index, static_cast<int32_t>(refused.error)});
   return value.dump();
@@ -182,7 +183,7 @@ Result<KeptRequest> parse_request(const std::string& text) {
   try {
     const json value = json::parse(text);
     KeptRequest kept{request_from(value), as_bytes(value.at("source")), value.at("paused").get<bool>(),
-                     value.at("approved").get<bool>()};
+                     value.at("approved").get<bool>(), value.at("cancelled").get<bool>()};
     if (value.contains("refused")) kept.refused = refused_from(value["refused"], object_count(kept.request));
     const model::Transfer& transfer =
         std::visit([](const auto& asked) -> const model::Transfer& { return asked.transfer; }, kept.request);

@@ -61,6 +61,7 @@ struct KeptRequest {
   std::string source_address;  // Of this node, as the destination reached it.
   bool paused = false;         // By a user.
   bool approved = false;       // The cutover, by a user.
+  bool cancelled = false;      // By a user, who was told so: it does not go on.
   // Those of its objects that were refused, or could not be read, and why: by their place in the request, in that order. They
   // are no part of the job any more, but of its results.
   std::vector<RefusedObject> refused = {};

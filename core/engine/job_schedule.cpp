@@ -73,6 +73,7 @@ Result<> JobTable::pause(OutboundJob& job) {
 
 void JobTable::cancel(OutboundJob& job, std::string_view cause) {
   job.cancel(cause);
+  keep_request(job, "cancelled");
   const std::lock_guard lock(mutex_);
   adapt_workers_locked();
 }
@@ -87,6 +88,7 @@ Result<> JobTable::resume(OutboundJob& job) {
 
 Result<> JobTable::roll_back(OutboundJob& job) {
   if (auto rolled_back = job.roll_back(); !rolled_back) return rolled_back;
+  keep_request(job, "rolled back");
   const std::lock_guard lock(mutex_);
   adapt_workers_locked();
   return Done{};

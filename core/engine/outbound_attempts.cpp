@@ -44,7 +44,7 @@ bool OutboundJob::can_go_on(const Error& error) const {
 Result<> OutboundJob::keep_request() {
   const std::lock_guard keeping(kept_mutex_);
   if (!kept_) return Done{};
-  KeptRequest now{*request_.asked, request_.source_address, false, {}};
+  KeptRequest now{*request_.asked, request_.source_address};
   size_t refusals = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -54,6 +54,7 @@ Result<> OutboundJob::keep_request() {
     refusals = now.refused.size();
     now.paused = (held_ & static_cast<uint8_t>(Why::kUser)) != 0;
     now.approved = approved_;
+    now.cancelled = cancelled_ && !suspended_;
     std::visit(
         [this](auto& request) {
           request.transfer.bandwidth_bytes_per_second = pace_.limit();
@@ -216,12 +217,22 @@ void OutboundJob::suspend() {
   cancel("the daemon stops");
 }
 
+// Errors: kBusy.
+Result<> OutboundJob::check_undecided_locked() const {
+  switch (machine_.state) {
+    case SourceState::kSyncing:
+    case SourceState::kPreparing: return Done{};
+    case SourceState::kAborting:
+    case SourceState::kAborted: return Error{Errc::kBusy, fmt::format("{} is being taken back already", describe())};
+    default: return Error{Errc::kBusy, fmt::format("{}: the cutover is decided, and cannot be rolled back", describe())};
+  }
+}
+
 Result<> OutboundJob::roll_back() {
   {
     const std::lock_guard lock(mutex_);
     if (model::is_final(phase_)) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
-    if (machine_.state != SourceState::kSyncing && machine_.state != SourceState::kPreparing)
-      return Error{Errc::kBusy, fmt::format("{}: the cutover is decided, and cannot be rolled back", describe())};
+    if (auto undecided = check_undecided_locked(); !undecided) return undecided;
     if (!cancelled_) note("cancelled", {{"cause", "a client rolled it back"}});
     rolls_back_ = true;
     cancelled_ = true;  // Together: from here on no decision is taken.
@@ -234,8 +245,7 @@ Result<> OutboundJob::roll_back() {
 Result<> OutboundJob::roll_back_to_checkpoint() {
   const std::lock_guard lock(mutex_);
   if (model::is_final(phase_) || cancelled_) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
-  if (machine_.state != SourceState::kSyncing && machine_.state != SourceState::kPreparing)
-    return Error{Errc::kBusy, fmt::format("{}: the cutover is decided, and cannot be rolled back", describe())};
+  if (auto undecided = check_undecided_locked(); !undecided) return undecided;
   if (!request_.asked || settings_.resume_timeout.count() == 0)
     return Error{Errc::kUnsupported, fmt::format("{} could not go on; roll it back to its start", describe())};
   if (!has_begun_) return Error{Errc::kBusy, fmt::format("nothing of {} has arrived yet", describe())};

@@ -267,8 +267,7 @@ void OutboundJob::finish_objects() {
 }
 
 void OutboundJob::withhold(const Error& why) {
-  log::error("{}: not ended before this daemon starts again with its directory in its place, or an empty one: {}", describe(),
-             why.text);
+  log::error("{}: not ended before this daemon starts again with its directory in its place: {}", describe(), why.text);
   note("in-doubt", {{"error", error_row(why.code).name}, {"cause", why.text}});
   const std::lock_guard lock(mutex_);
   withheld_ = true;

@@ -169,6 +169,7 @@ class OutboundJob {
   using Sources = std::vector<std::unique_ptr<objects::Source>>;
   void take_objects(OutboundObjects objects);
   Result<> keep_refusals();
+  Result<> check_undecided_locked() const;
   void end_dry_run();
   Result<> await_approval(fabric::Channel& channel);
   Result<> await_ownership(fabric::Channel& channel);

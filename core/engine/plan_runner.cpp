@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 #include "engine/plan_table.hpp"
@@ -10,6 +11,10 @@ namespace godwit::engine {
 
 using model::PlanState;
 using model::StageState;
+
+namespace {
+constexpr milliseconds kAskAgainAfter{1000};
+}
 
 void PlanTable::run() {
   while (!stopping_) {
@@ -22,7 +27,11 @@ void PlanTable::run() {
     for (const auto& kept : running)
       if (!stopping_) advance(*kept);
     std::unique_lock lock(wake_mutex_);
-    wake_.wait(lock, [this] { return woken_ || stopping_; });
+    const auto is_woken = [this] { return woken_ || stopping_; };
+    if (std::exchange(asks_again_, false))
+      wake_.wait_for(lock, kAskAgainAfter, is_woken);
+    else
+      wake_.wait(lock, is_woken);
     woken_ = false;
   }
 }
@@ -50,15 +59,21 @@ void PlanTable::advance(KeptPlan& kept) {
 // What became of the jobs that ran.
 std::vector<PlanTable::JobChange> PlanTable::look_after(const KeptPlan& kept) const {
   std::vector<JobChange> running, changes;
+  bool is_cancelled = false;
   {
     const std::lock_guard lock(mutex_);
+    is_cancelled = kept.progress.cancelled;
     for (size_t stage = 0; stage < kept.progress.stages.size(); ++stage)
       for (size_t i = 0; i < kept.progress.stages[stage].jobs.size(); ++i)
         if (const PlanJobProgress& job = kept.progress.stages[stage].jobs[i]; job.state == StageState::kRunning)
           running.push_back({{stage, i}, job});
   }
-  for (JobChange& one : running)
-    if (look_after_job(kept, one.place, one.now)) changes.push_back(std::move(one));
+  for (JobChange& one : running) {
+    if (look_after_job(kept, one.place, one.now))
+      changes.push_back(std::move(one));
+    else if (const auto job = is_cancelled ? jobs_.find(one.now.job) : nullptr)
+      jobs_.cancel(*job, "its plan was cancelled");  // Again: it may have outlived a restart.
+  }
   return changes;
 }
 
@@ -94,6 +109,12 @@ bool PlanTable::begin_one(KeptPlan& kept, const JobBegin& begin) {
   }
   const std::lock_guard lock(mutex_);
   PlanJobProgress& progress = kept.progress.stages[begin.place.first].jobs[begin.place.second];
+  if (!begun && begun.error().code == Errc::kUnreachable) {  // Nobody can say now whether it may go there.
+    progress.state = StageState::kWaiting;
+    asks_again_ = true;
+    write_locked(kept);
+    return false;
+  }
   progress.state = begun ? StageState::kDone : StageState::kFailed;  // The former: nothing was left for it to do.
   if (!begun) {
     progress.error = begun.error().code;

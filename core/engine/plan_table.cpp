@@ -126,6 +126,8 @@ Result<std::pair<Id, std::string>> PlanTable::make(const Caller& caller, const s
   kept.progress = progress_of(*plan);
   kept.plan = std::move(*plan);
   const Id id = kept.id;
+  if (show_plan({kept, owner}, source()).size() >= kAccountBytesMax)
+    return Error{Errc::kLimit, "the plan's account is longer than a message may be: make several plans of it"};
   // Before the plan is there, and in the journal first: one without an owner would be the daemon's.
   if (auto owned = permissions_.set(id, owner, true); !owned) return std::move(owned).error();
   std::vector<Id> gone;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/units.hpp"
 #include "engine/job_table.hpp"
 #include "engine/plan_json.hpp"
 #include "engine/plan_owner.hpp"
@@ -26,6 +27,8 @@ class PlanTable {
   static constexpr size_t kRememberedMax = 100;
   // Of one user, that is neither the daemon's own nor an administrator.
   static constexpr size_t kRememberedOfUserMax = 20;
+  // What is told of a plan travels in one message.
+  static constexpr size_t kAccountBytesMax = 31_MiB;
 
   PlanTable(const EngineSettings& settings, objects::RegionStore& store, objects::FilesetStore& filesets,
             objects::DatabaseStore& databases, objects::Permissions& permissions, journal::Journal& journal, Domains& domains,
@@ -51,7 +54,7 @@ class PlanTable {
 
   // Reads the document, looks at everything it needs with the caller's rights, and keeps the plan, which is his; the JSON of
   // it. Blocks for seconds, or longer for large trees. Errors: as model::parse_plan(); kBusy, another one is being made;
-  // kLimit, so many run; the journal's.
+  // kLimit, so many run, or its account would be too long; the journal's.
   Result<std::pair<Id, std::string>> make(const objects::Caller& caller, const std::string& document);
   // Errors: kNotFound.
   Result<std::string> show(const objects::Caller& caller, const Id& id) const;
@@ -123,6 +126,7 @@ class PlanTable {
 
   std::mutex wake_mutex_;  // Guards woken_; never held with a call to others, so that any thread may wake.
   std::condition_variable wake_;
+  bool asks_again_ = false;  // Of thread_: a job could not begin yet, and nobody will say when it can.
   bool woken_ = true;
   std::thread thread_;
 };

@@ -55,6 +55,7 @@ void make_head(const Nodes& nodes, const Place& place, const std::string& name, 
 }
 
 void finish_swap(const Nodes& nodes, const std::string& name, Replaced& old) {
+  if (std::ranges::any_of(old.whole, [](const Held& one) { return one.of.is_head; })) return;  // One that makes no sense, too.
   for (Held& one : old.whole) {
     if (!one.of.is_next_head) continue;
     const std::string head = read_head(nodes, one);

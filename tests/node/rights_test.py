@@ -340,10 +340,19 @@ class Rights(UserNodes):
     def test_what_the_source_cannot_remove_now_is_removed_by_a_later_start(self):
         """Decided, and its directory closed or taken away while the daemon is down: a user's, and the daemon's own."""
         aside = self.scratch / "aside"
+
+        def mount_point(place):  # Of a file system that is not mounted.
+            place.rename(aside)
+            self.make(place, 0o755, ADA)
+
+        def mount(place):
+            place.rmdir()
+            aside.rename(place)
+
         ways = {"closed": (lambda place: place.chmod(0), lambda place: place.chmod(0o755)),
-                "away": (lambda place: place.rename(aside), aside.rename)}
+                "away": (lambda place: place.rename(aside), aside.rename), "empty": (mount_point, mount)}
         for way, uid, point in (("closed", ADA, "after.journal-hand-over"), ("away", None, "after.journal-hand-over"),
-                                ("closed", ADA, "after.journal-done")):
+                                ("empty", ADA, "after.journal-hand-over"), ("closed", ADA, "after.journal-done")):
             with self.subTest(way, uid=uid, point=point):
                 home, to = self.home[ADA], self.make(self.scratch / "to", 0o755, uid or 0)
                 self.tree()
@@ -368,6 +377,23 @@ class Rights(UserNodes):
                 self.assertEqual(self.owners_of_jobs(self.b), 0)
                 self.b.start()
                 subprocess.run(["rm", "-r", to], check=True)
+
+    def test_what_cannot_be_removed_at_all_is_not_put_back(self):
+        home, to = self.home[ADA], self.make(self.scratch / "to", 0o755, ADA)
+        self.tree()
+        self.a.terminate()
+        self.a.start({"GODWIT_FAIL": "source.after.journal-done=EIO"})
+        job = json.loads(self.moved(home / "tree", to, "--move", "--async", "--json"))["job"]
+        self.assertTrue(until(lambda: self.a.process.poll() is not None), self.log(self.a))
+        left = home / f".godwit-{job}.out/tree"
+        self.make(self.make(left / "bob", 0o755, BOB) / "his", 0o600, BOB, text="his")
+        for _ in range(2):
+            self.a.start()
+            self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
+            self.assertFalse((home / "tree").exists())
+            self.assertEqual([str(path.relative_to(left)) for path in left.rglob("*")], ["bob", "bob/his"])
+            self.a.terminate()
+        self.assertIn("is not all removed", self.log(self.a))
 
     def test_a_daemon_of_a_user_does_that_users_work_only(self):
         to = self.make(self.scratch / "all", 0o777, 0)

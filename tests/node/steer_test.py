@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 import unittest
@@ -76,6 +77,22 @@ class SteerTest(unittest.TestCase):
         self.ok("job", "limit", job, "none")
         self.ok("job", "resume", job)
         self.assertTrue(self.comes_true(lambda: self.phase(job) == "validation"), self.job(job))
+
+    def test_a_cancelled_job_does_not_come_again(self):
+        for way in ("cancel", "rollback"):
+            with self.subTest(way):
+                job = self.begin(way, "--bwlimit", SLOW, target="keep", size="4MiB")
+                self.assertTrue(self.comes_true(lambda: self.job(job)["bytes_done"] > 0))
+                os.kill(self.b.process.pid, signal.SIGSTOP)  # So that it cannot be told.
+                self.addCleanup(os.kill, self.b.process.pid, signal.SIGCONT)
+                self.ok("job", way, job)
+                self.a.kill()
+                self.a.start()
+                os.kill(self.b.process.pid, signal.SIGCONT)
+                self.assertNotIn(job, [one["id"] for one in self.json("job", "ls")])
+                self.assertEqual([one["name"] for one in self.json("region", "ls")], [way])
+                self.assertTrue(self.comes_true(lambda: self.json("target", "ls", node=self.b)[1]["used_bytes"] == 0))
+                self.ok("region", "rm", way)
 
     def test_an_emergency_begins_however_many_jobs_are_paused(self):
         paused = []

@@ -1,4 +1,5 @@
 #include "objects/files/fileset_source.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -98,7 +99,7 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open(const FileRoots& root
 
 Result<std::unique_ptr<FilesetSource>> FilesetSource::open_again(const FileRoots& roots, journal::Journal& journal,
                                                                  const Id& job, FileUserPtr user,
-                                                                 const journal::JobObject& object) {
+                                                                 const journal::JobObject& object, bool may_be_gone) {
   const auto what = [&] { return fmt::format("job {} moves '{}'", to_string(job), log::printable(object.name)); };
   auto directory = roots.open(object.target, RootUse::kWrite, user);
   if (!directory) return with_context(what(), std::move(directory).error());
@@ -107,6 +108,14 @@ Result<std::unique_ptr<FilesetSource>> FilesetSource::open_again(const FileRoots
   auto out = open_private(source->directory_->fd.get(), outgoing_name(job), source->directory_->path);
   if (!out && out.error().code != Errc::kNotFound) return with_context(what(), std::move(out).error());
   if (out) source->outgoing_ = std::move(*out);
+  if (!out && !may_be_gone) {  // Only what was never hidden has no place there.
+    auto stagings = journal.stagings();
+    if (!stagings) return std::move(stagings).error();
+    const auto is_its = [&](const journal::StagingRecord& staging) {
+      return staging.job == job && !staging.incoming && staging.directory == source->directory_->path;
+    };
+    if (std::ranges::any_of(*stagings, is_its)) return with_context(what(), std::move(out).error());
+  }
   source->hidden_ = true;
   return source;
 }
@@ -172,6 +181,7 @@ Result<> FilesetSource::stop(Deadline) {
 void FilesetSource::resume() {
   if (!hidden_) return;
   hidden_ = false;
+  if (!outgoing_) return;  // After a restart: it never was there.
   const auto put_back = [&] {
     const ActAs as(user_);
     return rename_new(outgoing_.get(), name_, directory_->fd.get(), name_);
@@ -193,13 +203,19 @@ void FilesetSource::finish_move(const Moved&) {
       return Error{Errc::kChanged, "it is another one now"};
     return remove_tree(outgoing_.get(), name_);
   };
-  if (auto gone = remove(); !gone) log::error("{} has moved, but is not all removed: {}", describe(), gone.error().text);
-  leave_outgoing();
+  const auto gone = remove();
+  if (gone) return leave_outgoing();
+  log::error("{} has moved, but is not all removed; the rest is in '{}', for you to remove: {}", describe(),
+             outgoing_name(job_), gone.error().text);
+  forget_outgoing();  // So that no start puts it back.
 }
 
 // The last tree of the job in this directory takes the directory of the outgoing with it.
 void FilesetSource::leave_outgoing() {
-  if (auto gone = remove_outgoing(directory_->fd.get(), job_, user_); !gone) return;
+  if (auto gone = remove_outgoing(directory_->fd.get(), job_, user_); gone) forget_outgoing();
+}
+
+void FilesetSource::forget_outgoing() {
   if (auto forgotten = journal_.forget_staging({job_, false, directory_->path}); !forgotten)
     log::error("{}", forgotten.error().text);
 }

@@ -33,10 +33,12 @@ class FilesetSource final : public Source {
   static Result<std::unique_ptr<FilesetSource>> open(const FileRoots& roots, journal::Journal& journal, const Id& job,
                                                      FileUserPtr user, const std::string& path, FilesetOptions& options,
                                                      std::shared_ptr<FileVolume>& volume, const std::atomic<bool>& cancelled);
-  // After a restart: one whose move had been decided, out of sight; where nothing is left of it, there is nothing to do for it.
-  // Errors: as FileRoots::open() and open_private().
+  // After a restart: one whose move had been decided, out of sight. `may_be_gone`: its removal had begun; where nothing is left
+  // of it, there is nothing to do for it. Errors: as FileRoots::open() and open_private(); kNotFound, its place is not there
+  // and has to be; the journal's.
   static Result<std::unique_ptr<FilesetSource>> open_again(const FileRoots& roots, journal::Journal& journal, const Id& job,
-                                                           FileUserPtr user, const journal::JobObject& object);
+                                                           FileUserPtr user, const journal::JobObject& object,
+                                                           bool may_be_gone);
   ~FilesetSource() override;
 
   ObjectKind kind() const override { return ObjectKind::kFileset; }
@@ -60,6 +62,7 @@ class FilesetSource final : public Source {
   FilesetSource(journal::Journal& journal, const Id& job, FileUserPtr user, RootedDirectory directory, std::string name);
   Result<> hide();
   void leave_outgoing();
+  void forget_outgoing();
 
   journal::Journal& journal_;
   const Id job_;

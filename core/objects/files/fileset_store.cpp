@@ -66,10 +66,10 @@ Result<std::vector<bool>> FilesetStore::look(const Id& job, const std::string& d
   return std::move(plan->wanted);
 }
 
-Result<std::unique_ptr<Source>> FilesetStore::open_again(const Id& job, const journal::JobObject& object) {
+Result<std::unique_ptr<Source>> FilesetStore::open_again(const Id& job, const journal::JobObject& object, bool may_be_gone) {
   auto user = last_known_user_of(job);
   if (!user) return std::move(user).error();
-  auto source = FilesetSource::open_again(roots_, journal_, job, std::move(*user), object);
+  auto source = FilesetSource::open_again(roots_, journal_, job, std::move(*user), object, may_be_gone);
   if (!source) return std::move(source).error();
   return std::unique_ptr<Source>(std::move(*source));
 }

@@ -43,7 +43,7 @@ class FilesetStore {
 
   // After a restart, what the journal's jobs had handed over. Errors: those of FileUser::find() and FileRoots::open(): its
   // directory is not to be had now; nothing has changed.
-  Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object);
+  Result<std::unique_ptr<Source>> open_again(const Id& job, const journal::JobObject& object, bool may_be_gone);
   // The same of what had been promised, or is owned here. Errors: those of FileUser::find() and FileRoots::open(); kNotFound,
   // what was promised is not there.
   Result<std::vector<std::unique_ptr<Sink>>> expect_again(const journal::InboundJob& job);

@@ -34,19 +34,16 @@ void expect_same(const model::Transfer& a, const model::Transfer& b) {
   EXPECT_EQ(a.approval, b.approval);
 }
 
-TEST(JobRequest, AnApprovalIsKeptAndNotMadeUp) {
+TEST(JobRequest, WhatAUserHasSaidIsKeptAndNotMadeUp) {
   const MigrateRequest asked{{{1, 2}}, "tcp://n2:7411", "keep", true, "", transfer()};
-  const std::string approved = to_json({asked, "tcp://n1:7411", false, true}), not_yet = to_json({asked, "tcp://n1:7411"});
-  EXPECT_TRUE(parse_request(approved)->approved);
-  EXPECT_FALSE(parse_request(not_yet)->approved);
-  // As earlier builds have written it.
-  std::string before = not_yet;
-  const std::string key = R"("approved":false,)";
-  ASSERT_NE(before.find(key), std::string::npos) << before;
-  before.erase(before.find(key), key.size());
-  const auto back = parse_request(before);
-  ASSERT_TRUE(back) << back.error().text;
-  EXPECT_FALSE(back->approved);
+  const auto back = [&](bool paused, bool approved, bool cancelled) {
+    return *parse_request(to_json({asked, "tcp://n1:7411", paused, approved, cancelled}));
+  };
+  for (const bool said : {false, true}) {
+    EXPECT_EQ(back(said, !said, !said).paused, said);
+    EXPECT_EQ(back(!said, said, !said).approved, said);
+    EXPECT_EQ(back(!said, !said, said).cancelled, said);
+  }
 }
 
 TEST(JobRequest, OfRegionsComesBackAsItWas) {
@@ -95,14 +92,14 @@ TEST(JobRequest, OfFilesKeepsNamesThatAreNoUtf8) {
 TEST(JobRequest, KeepsWhatWasRefusedAndWhy) {
   const MigrateRequest asked{{{1, 2}, {3, 4}, {5, 6}}, "tcp://n2:7411", "keep", false, "", transfer()};
   const std::vector<RefusedObject> refused{{0, Errc::kExists}, {2, Errc::kNoSpace}};
-  const auto back = parse_request(to_json({asked, "tcp://n1:7411", false, refused}));
+  const auto back = parse_request(to_json({asked, "tcp://n1:7411", false, false, false, refused}));
   ASSERT_TRUE(back) << back.error().text;
   EXPECT_EQ(back->refused, refused);
   EXPECT_EQ(object_count(back->request), 3U);
   for (const std::vector<RefusedObject>& wrong :
        {std::vector<RefusedObject>{{3, Errc::kExists}}, std::vector<RefusedObject>{{0, Errc{}}},
         std::vector<RefusedObject>{{1, Errc::kExists}, {1, Errc::kExists}}})
-    EXPECT_FALSE(parse_request(to_json({asked, "tcp://n1:7411", false, wrong})));
+    EXPECT_FALSE(parse_request(to_json({asked, "tcp://n1:7411", false, false, false, wrong})));
 }
 
 TEST(JobRequest, OfADatabaseComesBackAsItWas) {
