@@ -11,6 +11,7 @@
 #include "engine/verify.hpp"
 #include "objects/files/arrived_filesets.hpp"
 #include "objects/files/file_roots.hpp"
+#include "objects/permissions.hpp"
 
 namespace godwit::engine {
 
