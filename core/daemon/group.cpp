@@ -177,7 +177,9 @@ Group::Answers Group::ask_where(const std::vector<fabric::Address>& members, con
   Answers all;
   protocol::Encoder encoder;
   const wire::Id id = protocol::to_wire(wanted.id);
-  const auto body = wire::CreateLocateRequestDirect(encoder.builder(), &id, wanted.name.c_str(), wanted.kinds, true);
+  const wire::Permission asker(wanted.asker.uid, wanted.asker.gid, 0);
+  const auto body = wire::CreateLocateRequestDirect(encoder.builder(), &id, wanted.name.c_str(), wanted.kinds, true,
+                                                    wanted.asker.may_all ? nullptr : &asker, &wanted.asker.groups);
   const auto question = encoder.finish(1, body);
   const auto errors = ask(members, question, [&](size_t i, const protocol::Decoded& message) {
     const auto* reply = message.body<wire::LocateReply>();
@@ -243,7 +245,7 @@ Result<Place> Group::locate(const Wanted& wanted, std::vector<Place> here) {
 Result<Place> Group::find(const Wanted& wanted) {
   const bool is_job = wanted.kinds == Wanted::bit(PlaceKind::job);
   std::optional<Place> remembered;
-  if (is_job) {
+  if (is_job && wanted.asker.may_all) {  // Whose it is its node knows.
     const auto members = other_addresses();
     const std::lock_guard lock(mutex_);
     if (const auto known = known_jobs_.find(wanted.id); known != known_jobs_.end()) {
@@ -262,7 +264,7 @@ Result<Place> Group::find(const Wanted& wanted) {
   add_directory_if_silent(answers);
   auto place = the_one(wanted, std::move(answers.places), answers.silent);
   if (!place && remembered) return *remembered;
-  if (place && is_job) {
+  if (place && is_job && wanted.asker.may_all) {
     const std::lock_guard lock(mutex_);
     if (known_jobs_.size() >= kKnownJobsMax) known_jobs_.clear();
     known_jobs_.insert_or_assign(wanted.id, place->address);

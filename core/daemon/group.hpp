@@ -19,6 +19,7 @@
 #include "fabric/address.hpp"
 #include "fabric/channel.hpp"
 #include "objects/gate.hpp"
+#include "objects/permissions.hpp"
 #include "protocol/codec.hpp"
 
 namespace godwit::daemon {
@@ -59,7 +60,8 @@ constexpr bool is_served(objects::GateState state) {
 struct Wanted {
   Id id = {};
   std::string name = {};
-  uint8_t kinds = 0;  // A bit (1 << kind) for each that is meant.
+  uint8_t kinds = 0;                          // A bit (1 << kind) for each that is meant.
+  objects::Caller asker = {.may_all = true};  // Who is told of what he may read only.
 
   static constexpr uint8_t bit(PlaceKind kind) { return static_cast<uint8_t>(1u << static_cast<unsigned>(kind)); }
   bool is_met_by(const Place& place) const;

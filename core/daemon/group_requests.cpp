@@ -1,6 +1,7 @@
 // Requests that other members of the group have a part in.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <climits>
 
 #include "base/log.hpp"
@@ -37,6 +38,7 @@ std::optional<Sought> Requests::sought_by(const protocol::Decoded& message, cons
   if (node_.group == nullptr || node_.group->is_alone()) return std::nullopt;
   if (refusal.code != Errc::kNotFound && refusal.code != Errc::kMoved) return std::nullopt;
   auto wanted = wanted_by(message);
+  if (wanted) wanted->asker = caller_;
   if (!wanted || (wanted->id.is_zero() && wanted->name.empty()) || !objects::check_name(wanted->name)) return std::nullopt;
   // A job that is here may miss something else.
   if (wanted->kinds == Wanted::bit(PlaceKind::job) && (wanted->id.is_zero() || node_.jobs->find(wanted->id)))
@@ -60,53 +62,53 @@ std::span<const std::byte> Requests::seek(const Sought& sought) {
 
 std::vector<Place> Requests::places_here(const Wanted& wanted) const {
   std::vector<Place> places;
+  const objects::Caller& asker = wanted.asker;
   const auto asks_for = [&](PlaceKind kind) { return (wanted.kinds & Wanted::bit(kind)) != 0; };
+  const auto may_read = [&](const Id& id) { return node_.permissions->may(asker, id, objects::Want::kRead); };
   if (asks_for(PlaceKind::region)) {
     const auto found = wanted.id.is_zero() ? node_.store->find(wanted.name) : node_.store->find(wanted.id);
-    if (found.region && is_served(found.region->state()))
+    if (found.region && is_served(found.region->state()) && may_read(found.region->id))
       places.push_back({PlaceKind::region, found.region->id, found.region->epoch, found.region->name,
                         found.region->target.name(), address_});
   }
   if (asks_for(PlaceKind::database)) {
     const auto found = wanted.id.is_zero() ? node_.databases->find(wanted.name) : node_.databases->find(wanted.id);
-    if (found.database && is_served(found.database->state())) {
+    if (found.database && is_served(found.database->state()) && may_read(found.database->identity.id)) {
       const objects::DatabaseIdentity& identity = found.database->identity;
       places.push_back({PlaceKind::database, identity.id, identity.epoch, identity.name, {}, address_});
     }
   }
-  if (asks_for(PlaceKind::job) && !wanted.id.is_zero() && node_.jobs->find(wanted.id))
+  if (asks_for(PlaceKind::job) && !wanted.id.is_zero() && node_.jobs->find(wanted.id) &&
+      node_.permissions->is_owner(asker, wanted.id))
     places.push_back({PlaceKind::job, wanted.id, 0, {}, {}, address_});
-  if (asks_for(PlaceKind::fileset))
-    for (const journal::FilesetRecord& fileset : filesets_here(wanted))
-      places.push_back({PlaceKind::fileset, fileset.id, 1, {}, {}, address_, fileset.path, fileset.job});
+  if (asks_for(PlaceKind::fileset)) {
+    std::vector<journal::FilesetRecord> filesets;
+    if (!wanted.id.is_zero())
+      filesets = node_.arrived->find(wanted.id);
+    else if (const auto path = objects::normal_path(wanted.name))
+      if (auto one = node_.arrived->find(*path)) filesets.push_back(std::move(*one));
+    for (const journal::FilesetRecord& fileset : filesets)
+      if (asker.may_all || fileset.uid == asker.uid)
+        places.push_back({PlaceKind::fileset, fileset.id, 1, {}, {}, address_, fileset.path, fileset.job});
+  }
   return places;
 }
 
-// Of those that a caller may know of: his own.
-std::vector<journal::FilesetRecord> Requests::filesets_here(const Wanted& wanted) const {
-  std::vector<journal::FilesetRecord> found;
-  if (!wanted.id.is_zero())
-    found = node_.arrived->find(wanted.id);
-  else if (const auto path = objects::normal_path(wanted.name))
-    if (auto one = node_.arrived->find(*path)) found.push_back(std::move(*one));
-  std::erase_if(found, [&](const auto& fileset) { return !caller_.may_all && fileset.uid != caller_.uid; });
-  return found;
-}
-
 Requests::Reply Requests::locate(uint64_t request, const wire::LocateRequest& locate) {
-  Wanted wanted{protocol::from_wire(locate.id()), protocol::text_of(locate.name()), locate.kinds()};
+  constexpr uint32_t kGroupsMax = 1024;
+  Wanted wanted{protocol::from_wire(locate.id()), protocol::text_of(locate.name()), locate.kinds(), caller_};
   if (wanted.id.is_zero() && wanted.name.empty()) return Error{Errc::kProtocol, "the request names nothing"};
+  if (const wire::Permission* said = locate.asker(); said != nullptr && caller_.may_all) {
+    wanted.asker = {said->uid() == node_.permissions->own().uid, said->uid(), said->gid()};
+    for (uint32_t i = 0; locate.groups() != nullptr && i < std::min(locate.groups()->size(), kGroupsMax); ++i)
+      wanted.asker.groups.push_back(locate.groups()->Get(i));
+  }
   if (auto valid = objects::check_name(wanted.name); !valid) {
     // Too long a name for anything else may be a path still.
     if (!objects::normal_path(wanted.name) || wanted.name.size() >= PATH_MAX) return std::move(valid).error();
     wanted.kinds &= Wanted::bit(PlaceKind::fileset);
   }
   std::vector<Place> places = places_here(wanted);
-  std::erase_if(places, [&](const Place& place) {
-    if (place.kind == PlaceKind::fileset) return false;  // filesets_here() has looked.
-    return place.kind == PlaceKind::job ? !node_.permissions->is_owner(caller_, place.id)
-                                        : !node_.permissions->may(caller_, place.id, objects::Want::kRead);
-  });
   if (!locate.alone() && node_.group != nullptr) {
     auto place = node_.group->locate(wanted, std::move(places));
     if (!place) return std::move(place).error();

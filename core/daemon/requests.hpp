@@ -116,9 +116,8 @@ class Requests {
     if (more) found.resize(limit);
     return {std::move(found), more};
   }
-  // What of it this node serves, or keeps.
+  // What of it this node serves, or keeps, and the asker may know of.
   std::vector<Place> places_here(const Wanted& wanted) const;
-  std::vector<journal::FilesetRecord> filesets_here(const Wanted& wanted) const;
   Result<objects::DatabasePtr> find_database(const wire::Id* id);
   Reply database_reply(uint64_t request, objects::Database& database);
   Result<objects::RegionPtr> find(const wire::Id* id);

@@ -395,6 +395,29 @@ class Rights(UserNodes):
             self.a.terminate()
         self.assertIn("is not all removed", self.log(self.a))
 
+    def test_a_member_tells_a_user_of_anothers_what_that_user_may_know(self):
+        hers = {"as_uid": ADA, **self.mine}
+        self.ok(self.b, "region", "create", "hers", "--target", "fast", "--size", "1MiB", **hers)
+        self.ok(self.b, "db", "create", "table", "--backend", "map", **hers)
+        path = self.make(self.home[ADA] / "file", 0o644, ADA, text="hers")
+        job = json.loads(self.ok(self.b, "migrate", "files", str(path), "--to", f"{self.b.address}:{self.there[ADA]}", "--json", **hers))["job"]
+        for what, nothing in (("hers", "nothing"), ("table", "nothing"), (job, "0" * 31 + "1"), (str(self.there[ADA] / "file"), "/nothing")):
+            for who in (hers, self.mine):
+                self.assertIn(self.b.address, self.ok(self.a, "locate", what, **who))
+            theirs, none = (self.godwit(self.a, "locate", name, as_uid=BOB, **self.mine) for name in (what, nothing))
+            self.assertIn("GODWIT_ERR_NOT_FOUND", theirs.stderr)
+            self.assertEqual((theirs.returncode, theirs.stderr.replace(what, nothing)), (none.returncode, none.stderr))
+        for command in (("region", "stat", "hers"), ("db", "stat", "table"), ("job", "show", job)):
+            for who in (hers, self.mine):
+                self.ok(self.a, *command, **who)
+            done = self.godwit(self.a, *command, as_uid=BOB, **self.mine)
+            self.assertIn("GODWIT_ERR_NOT_FOUND", done.stderr, command)
+            self.assertNotIn(self.b.address, done.stderr)
+        # Her group, of which he is.
+        self.ok(self.b, "region", "chmod", "640", "hers", **hers)
+        self.assertNotEqual(self.godwit(self.a, "locate", "hers", as_uid=BOB, **self.mine).returncode, 0)
+        self.ok(self.a, "locate", "hers", as_uid=BOB, as_gid=ADA, **self.mine)
+
     def test_a_daemon_of_a_user_does_that_users_work_only(self):
         to = self.make(self.scratch / "all", 0o777, 0)
         hers = ("sh", "-c", f'chown -R {ADA}:{ADA} "$(dirname "$3")" && exec setpriv --reuid={ADA} --regid={ADA} --clear-groups "$@"', "sh")
