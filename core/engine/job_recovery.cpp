@@ -1,8 +1,8 @@
 // JobTable after a restart: what the journal has of the jobs, and those that go on.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
+#include <unordered_map>
 
 #include "base/log.hpp"
 #include "engine/job_table.hpp"
@@ -34,20 +34,6 @@ Result<> JobTable::recover() {
 
 namespace {
 
-// The object of the record that the request names at this place, if it has not been refused.
-const journal::JobObject* object_at(const journal::OutboundJob& record, const JobRequest& request, uint32_t index) {
-  std::string name;  // Two paths of a job do not end in the same.
-  if (const auto* files = std::get_if<MigrateFilesRequest>(&request)) {
-    const auto path = objects::normal_path(files->paths[index]);
-    if (path) name = path->substr(path->rfind('/') + 1);
-  }
-  const auto* regions = std::get_if<MigrateRequest>(&request);
-  const auto found = std::ranges::find_if(record.objects, [&](const journal::JobObject& object) {
-    return regions != nullptr ? object.id == regions->regions[index] : name.empty() || object.name == name;
-  });
-  return found == record.objects.end() ? nullptr : &*found;
-}
-
 // Of a job that had been handed over: one for each that was asked for, as far as the journal knows.
 std::vector<ObjectResult> results_of(const journal::OutboundJob& record, const journal::RequestRecord* kept) {
   std::vector<ObjectResult> results;
@@ -57,10 +43,27 @@ std::vector<ObjectResult> results_of(const journal::OutboundJob& record, const j
       results.push_back({object.id, object.destination_id, object.size_bytes, Errc::kInDoubt});
     return results;
   }
+  const auto* regions = std::get_if<MigrateRequest>(&parsed->request);
+  const auto* files = std::get_if<MigrateFilesRequest>(&parsed->request);
+  std::unordered_map<Id, const journal::JobObject*> by_id;
+  std::unordered_map<std::string, const journal::JobObject*> by_name;  // Two paths of a job do not end in the same.
+  for (const journal::JobObject& object : record.objects) {
+    by_id.emplace(object.id, &object);
+    by_name.emplace(object.name, &object);
+  }
+  const auto object_at = [&](uint32_t index) -> const journal::JobObject* {
+    const auto in = [](const auto& known, const auto& key) {
+      const auto found = known.find(key);
+      return found == known.end() ? nullptr : found->second;
+    };
+    if (regions != nullptr) return in(by_id, regions->regions[index]);
+    if (files == nullptr) return record.objects.empty() ? nullptr : &record.objects.front();  // The database.
+    const auto path = objects::normal_path(files->paths[index]);
+    return path ? in(by_name, path->substr(path->rfind('/') + 1)) : nullptr;
+  };
   auto refused = parsed->refused.begin();
   for (uint32_t i = 0; i < object_count(parsed->request); ++i) {
-    const journal::JobObject* object = object_at(record, parsed->request, i);
-    const auto* regions = std::get_if<MigrateRequest>(&parsed->request);
+    const journal::JobObject* object = object_at(i);
     const Id id = object != nullptr ? object->id : regions != nullptr ? regions->regions[i] : Id{};
     if (refused != parsed->refused.end() && refused->index == i)
       results.push_back({id, id, 0, (refused++)->error});
