@@ -113,6 +113,7 @@ Result<json> ask(const EtcdSettings& settings, const std::string& endpoint, cons
   std::array<char, CURL_ERROR_SIZE> why{};  // Says more, if it says anything.
   curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, why.data());
   const CURLcode done = curl_easy_perform(curl.get());
+  curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, nullptr);  // The handle outlives it.
   if (done != CURLE_OK)
     return Error{Errc::kUnreachable,
                  fmt::format("etcd at {}: {}{}", endpoint, why[0] != 0 ? log::printable(why.data()) : curl_easy_strerror(done),

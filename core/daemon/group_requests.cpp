@@ -98,7 +98,10 @@ Requests::Reply Requests::locate(uint64_t request, const wire::LocateRequest& lo
   constexpr uint32_t kGroupsMax = 1024;
   Wanted wanted{protocol::from_wire(locate.id()), protocol::text_of(locate.name()), locate.kinds(), caller_};
   if (wanted.id.is_zero() && wanted.name.empty()) return Error{Errc::kProtocol, "the request names nothing"};
-  if (const wire::Permission* said = locate.asker(); said != nullptr && caller_.may_all) {
+  const wire::Permission* said = locate.asker();
+  // Who asks for others, and is not believed, would tell them what it may know itself.
+  if (said != nullptr && !caller_.may_all && said->uid() != caller_.uid) wanted.kinds = 0;
+  if (said != nullptr && caller_.may_all) {
     wanted.asker = {said->uid() == node_.permissions->own().uid, said->uid(), said->gid()};
     for (uint32_t i = 0; locate.groups() != nullptr && i < std::min(locate.groups()->size(), kGroupsMax); ++i)
       wanted.asker.groups.push_back(locate.groups()->Get(i));

@@ -113,9 +113,25 @@ Result<> JobTable::check(const MigrateRequest& request, const std::vector<std::s
   return Done{};
 }
 
-OutboundObjects JobTable::open_regions(const MigrateRequest& request, const Id& job, bool stays_here) {
+namespace {
+
+const RefusedObject* refused_at(std::span<const RefusedObject> refused, size_t index) {
+  const auto found = std::ranges::lower_bound(refused, index, {}, &RefusedObject::index);
+  return found == refused.end() || found->index != index ? nullptr : &*found;
+}
+
+Error told_before(const RefusedObject& refused) { return {refused.error, std::string(error_row(refused.error).meaning)}; }
+
+}  // namespace
+
+OutboundObjects JobTable::open_regions(const MigrateRequest& request, const Id& job, bool stays_here,
+                                       std::span<const RefusedObject> refused) {
   OutboundObjects objects;
   for (const Id& id : request.regions) {
+    if (const auto* before = refused_at(refused, objects.results.size())) {
+      objects.refuse(id, told_before(*before));
+      continue;
+    }
     const auto found = store_.find(id);
     Result<std::unique_ptr<objects::RegionSource>> source =
         Error{Errc::kNotFound, fmt::format("no region {} here", to_string(id))};
@@ -136,11 +152,16 @@ OutboundObjects JobTable::open_regions(const MigrateRequest& request, const Id& 
   return objects;
 }
 
-OutboundObjects JobTable::open_filesets(const MigrateFilesRequest& request, const Id& job, const std::atomic<bool>& cancelled) {
+OutboundObjects JobTable::open_filesets(const MigrateFilesRequest& request, const Id& job, const std::atomic<bool>& cancelled,
+                                        std::span<const RefusedObject> refused) {
   OutboundObjects objects;
   std::shared_ptr<objects::FileVolume> volume;
   objects::FilesetOptions options = request.options;
   for (const std::string& path : request.paths) {
+    if (const auto* before = refused_at(refused, objects.results.size())) {
+      objects.refuse({}, told_before(*before));
+      continue;
+    }
     auto source = filesets_.open(job, path, options, volume, cancelled);
     if (source) {
       const Id id = (*source)->manifest().id;
@@ -169,14 +190,18 @@ OutboundObjects JobTable::open_database(const MigrateDatabaseRequest& request, c
 }
 
 OutboundRequest JobTable::made_of(const MigrateRequest& request, const Id& job, bool stays_here, OpenObjects& open) {
-  open = [=, this](const std::atomic<bool>&) { return open_regions(request, job, stays_here); };
+  open = [=, this](const std::atomic<bool>&, std::span<const RefusedObject> refused) {
+    return open_regions(request, job, stays_here, refused);
+  };
   OutboundRequest made{job, {}, request.destination_address, request.destination_target, request.copy, request.transfer};
   made.asked = request;
   return made;
 }
 
 OutboundRequest JobTable::made_of(const MigrateFilesRequest& request, const Id& job, bool, OpenObjects& open) {
-  open = [=, this](const std::atomic<bool>& cancelled) { return open_filesets(request, job, cancelled); };
+  open = [=, this](const std::atomic<bool>& cancelled, std::span<const RefusedObject> refused) {
+    return open_filesets(request, job, cancelled, refused);
+  };
   OutboundRequest made{job, {}, request.destination_address, request.directory, !request.options.move, request.transfer};
   made.update = request.update;
   made.dry_run = request.dry_run;
@@ -186,7 +211,7 @@ OutboundRequest JobTable::made_of(const MigrateFilesRequest& request, const Id& 
 }
 
 OutboundRequest JobTable::made_of(const MigrateDatabaseRequest& request, const Id& job, bool, OpenObjects& open) {
-  open = [=, this](const std::atomic<bool>&) { return open_database(request, job); };
+  open = [=, this](const std::atomic<bool>&, std::span<const RefusedObject>) { return open_database(request, job); };
   OutboundRequest made{job, {}, request.destination_address, request.new_root, false, request.transfer};
   made.extra_config = request.extra_config;
   made.asked = request;
@@ -200,7 +225,7 @@ Result<Id> JobTable::queue_opened(const Request& request, const std::vector<std:
   OutboundRequest job = made_of(request, id_for(request.job), stays_here, open);
   job.source_address = own_addresses.front();
   static const std::atomic<bool> kNeverCancelled{false};
-  OutboundObjects objects = open(kNeverCancelled);
+  OutboundObjects objects = open(kNeverCancelled, {});
   if (objects.sources.empty()) return Error{objects.results.front().error, objects.first_error};
   return queue(std::move(job), std::move(objects), std::move(open));
 }

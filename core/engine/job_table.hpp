@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -78,9 +79,11 @@ class JobTable {
   // many are paused.
   static constexpr uint32_t kPausedMore = 64, kUrgentMore = 256;
 
-  OutboundObjects open_regions(const MigrateRequest& request, const Id& job, bool stays_here);
+  OutboundObjects open_regions(const MigrateRequest& request, const Id& job, bool stays_here,
+                               std::span<const RefusedObject> refused);
   OutboundObjects open_database(const MigrateDatabaseRequest& request, const Id& job);
-  OutboundObjects open_filesets(const MigrateFilesRequest& request, const Id& job, const std::atomic<bool>& cancelled);
+  OutboundObjects open_filesets(const MigrateFilesRequest& request, const Id& job, const std::atomic<bool>& cancelled,
+                                std::span<const RefusedObject> refused);
   Result<> recover_one(const journal::OutboundJob& record, const journal::RequestRecord* request);
   Result<> go_on(const journal::RequestRecord& kept, const journal::OutboundJob* record);
   OutboundRequest made_of(const MigrateRequest& request, const Id& job, bool stays_here, OpenObjects& open);

@@ -45,13 +45,9 @@ Result<> OutboundJob::keep_request() {
   const std::lock_guard keeping(kept_mutex_);
   if (!kept_) return Done{};
   KeptRequest now{*request_.asked, request_.source_address};
-  size_t refusals = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (results_.empty()) now.refused = request_.refused;  // Its objects are opened when it runs.
-    for (uint32_t i = 0; i < results_.size(); ++i)
-      if (results_[i].error != Errc{}) now.refused.push_back({i, results_[i].error});
-    refusals = now.refused.size();
+    now.refused = refusals_locked();
     now.paused = (held_ & static_cast<uint8_t>(Why::kUser)) != 0;
     now.approved = approved_;
     now.cancelled = cancelled_ && !suspended_;
@@ -63,16 +59,24 @@ Result<> OutboundJob::keep_request() {
         now.request);
   }
   if (auto put = journal_.put_request({request_.job, std::max<uint64_t>(1, attempt_), to_json(now)}); !put) return put;
-  refusals_kept_ = refusals;
+  refusals_kept_ = now.refused.size();
   return Done{};
+}
+
+// For good: what was not looked at because the job was stopped is none.
+std::vector<RefusedObject> OutboundJob::refusals_locked() const {
+  if (results_.empty()) return request_.refused;  // Its objects are opened when it runs.
+  std::vector<RefusedObject> refused;
+  for (uint32_t i = 0; i < results_.size(); ++i)
+    if (results_[i].error != Errc{} && results_[i].error != Errc::kCancelled) refused.push_back({i, results_[i].error});
+  return refused;
 }
 
 // Before the journal, or the destination, knows that the job is made of less: a restart tells the same results.
 Result<> OutboundJob::keep_refusals() {
-  const auto is_refused = [](const ObjectResult& result) { return result.error != Errc{}; };
   const size_t refusals = [&] {
     const std::lock_guard lock(mutex_);
-    return static_cast<size_t>(std::ranges::count_if(results_, is_refused));
+    return refusals_locked().size();
   }();
   const bool is_known = [&] {
     const std::lock_guard keeping(kept_mutex_);
@@ -174,7 +178,11 @@ Result<fabric::Channel> OutboundJob::await_peer() {
 
 // Those objects that are still part of the job; one that is gone, or that another job has taken meanwhile, leaves it.
 Result<> OutboundJob::open_again() {
-  OutboundObjects objects = open_(cancelled_);
+  const std::vector<RefusedObject> refused = [this] {
+    const std::lock_guard lock(mutex_);
+    return refusals_locked();
+  }();
+  OutboundObjects objects = open_(cancelled_, refused);
   Sources unwanted;
   auto taken = take_again(objects, unwanted);
   let_serve(std::move(unwanted));
@@ -184,8 +192,9 @@ Result<> OutboundJob::open_again() {
 // `unwanted`: those that have no part in the job.
 Result<> OutboundJob::take_again(OutboundObjects& objects, Sources& unwanted) {
   const std::lock_guard lock(mutex_);
-  if (objects.results.size() != results_.size()) {
+  if (cancelled_ || objects.results.size() != results_.size()) {
     unwanted = std::move(objects.sources);
+    if (cancelled_) return stopped();  // It may not have looked at all of them.
     return Error{Errc::kInternal, "the job's objects are others now"};
   }
   size_t next = 0;

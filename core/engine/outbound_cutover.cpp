@@ -99,7 +99,11 @@ Result<> OutboundJob::journal_hand_over() {
       if (auto record = source->moved_record(where)) moved.push_back(std::move(*record));
       if (auto record = source->database_record(&where)) databases.push_back(std::move(*record));
     }
-  return journal_.hand_over(request_.job, moved, databases);
+  const std::vector<std::string> left = paths_left();
+  if (auto decided = journal_.hand_over(request_.job, moved, databases, left); !decided) return decided;
+  // From here on others may bring trees to where these were.
+  if (settings_.arrived) settings_.arrived->forget(left);
+  return Done{};
 }
 
 // Performs the machine's actions in order; an answer of the destination is the next event. Without a channel, or when it
@@ -166,17 +170,14 @@ Result<std::optional<SourceEvent>> OutboundJob::perform(SourceAction action, fab
       note("handed-over", {{"peer", request_.destination_address}});
       return nothing;
     case SourceAction::kSendCommit: return send([&](auto& builder) { return wire::CreateCommitRequest(builder, &job); });
-    case SourceAction::kJournalDone: {
-      const std::vector<std::string> left = paths_left();
-      if (auto written = journal_.finish_outbound(request_.job, left); !written) {
+    case SourceAction::kJournalDone:
+      if (auto written = journal_.finish_outbound(request_.job); !written) {
         const std::lock_guard lock(mutex_);
         journal_failed_ = true;  // After a restart the destination has to know of the job still: it hears of no release.
         return std::move(written).error();
       }
-      if (settings_.arrived) settings_.arrived->forget(left);
       if (request_.copy) finish_objects();
       return nothing;
-    }
     case SourceAction::kFreeObjects: finish_objects(); return nothing;
     case SourceAction::kSendRelease: return send([&](auto& builder) { return wire::CreateReleaseRequest(builder, &job); });
     case SourceAction::kResume: resume_all(); return nothing;

@@ -47,33 +47,7 @@ OutboundJob::OutboundJob(OutboundRequest request, OutboundObjects objects, OpenO
   hold_locked(Why::kUser);
 }
 
-namespace {
-
-// Whatever was refused before a restart is so still, although it can be opened.
-void leave_out(OutboundObjects& objects, const std::vector<RefusedObject>& refused) {
-  std::vector<std::unique_ptr<objects::Source>> left;
-  size_t next = 0;
-  auto one = refused.begin();
-  for (uint32_t i = 0; i < objects.results.size(); ++i) {
-    ObjectResult& result = objects.results[i];
-    std::unique_ptr<objects::Source> source = result.error == Errc{} ? std::move(objects.sources[next++]) : nullptr;
-    const bool is_refused = one != refused.end() && one->index == i;
-    if (is_refused) {
-      result = {result.source_id, result.source_id, 0, (one++)->error};
-      if (objects.first_error.empty()) objects.first_error = std::string(error_row(result.error).meaning);
-    }
-    if (source && is_refused)
-      source->resume();
-    else if (source)
-      left.push_back(std::move(source));
-  }
-  objects.sources = std::move(left);
-}
-
-}  // namespace
-
 void OutboundJob::take_objects(OutboundObjects objects) {
-  if (!objects.results.empty() && !request_.refused.empty()) leave_out(objects, request_.refused);
   const std::lock_guard lock(mutex_);
   sources_ = std::move(objects.sources);
   results_ = std::move(objects.results);
@@ -196,7 +170,8 @@ bool OutboundJob::has_live_passes() const {
 Result<> OutboundJob::begin() {
   crash_point("source.planning");
   if (open_ && sources_.empty()) {
-    take_objects(open_(cancelled_));
+    take_objects(open_(cancelled_, request_.refused));
+    if (cancelled_) return stopped();
     if (sources_.empty()) return first_error_;
   }
   {
@@ -276,7 +251,7 @@ Result<> OutboundJob::send_all(fabric::Channel& channel) {
     if (auto quiet = while_attending(channel, [this] { return quiesce(); }); !quiet) return quiet;
   }
   if (auto sent = transfer(channel); !sent || request_.dry_run) return sent;
-  if (auto kept = keep_refusals(); !kept) return kept;
+  if (auto written = journal_start(); !written) return written;  // What fell out meanwhile is no part of it any more.
   if (auto approved = await_approval(channel); !approved) return approved;
   if (auto claimed = await_ownership(channel); !claimed) return claimed;
   // Asked to prepare, the destination first reads back what it stored, if it is to.

@@ -89,8 +89,9 @@ struct OutboundObjects {
     if (first_error.empty()) first_error = error.text;
   }
 };
-// Opens them in the job's own thread, because it takes long. `cancelled` ends it early.
-using OpenObjects = std::function<OutboundObjects(const std::atomic<bool>& cancelled)>;
+// Opens them in the job's own thread, because it takes long. `cancelled` ends it early. Those that were `refused` before, by
+// their places and in that order, are refused again, and not opened: somebody else may want them.
+using OpenObjects = std::function<OutboundObjects(const std::atomic<bool>& cancelled, std::span<const RefusedObject> refused)>;
 
 // Thread-safe. run() is called once, by the job's thread; finish_in_doubt() by the resolver.
 class OutboundJob {
@@ -169,6 +170,7 @@ class OutboundJob {
   using Sources = std::vector<std::unique_ptr<objects::Source>>;
   void take_objects(OutboundObjects objects);
   Result<> keep_refusals();
+  std::vector<RefusedObject> refusals_locked() const;
   Result<> check_undecided_locked() const;
   void end_dry_run();
   Result<> await_approval(fabric::Channel& channel);
@@ -262,6 +264,7 @@ class OutboundJob {
   std::atomic<uint64_t> attempt_{0};    // Offers that were made, or are about to be.
   std::atomic<bool> has_begun_{false};  // The destination has taken an offer.
   uint64_t recorded_attempt_ = 0;       // Of which the journal has the objects.
+  size_t recorded_objects_ = 0;         // So many.
   std::atomic<bool> fails_here_{false};
   std::optional<Deadline> given_up_at_;  // Since the last block that was sent, no attempt got further.
   Clock::time_point attempt_begun_{};

@@ -217,9 +217,9 @@ OutboundJob::Sources OutboundJob::take_answers_locked(const wire::OfferReply& re
 }
 
 // Before the first block of an attempt goes: the journal knows the job, and what it is made of. Between two attempts an object
-// may have moved away and have come back elsewhere.
+// may have moved away and have come back elsewhere. Again when some of them have fallen out.
 Result<> OutboundJob::journal_start() {
-  if (recorded_attempt_ == attempt_) return Done{};
+  if (recorded_attempt_ == attempt_ && recorded_objects_ == sources_.size()) return Done{};
   journal::OutboundJob record{request_.job,
                               journal::OutboundState::kStarted,
                               !request_.copy,
@@ -242,6 +242,7 @@ Result<> OutboundJob::journal_start() {
   if (auto written = journal_.start_outbound(record, journalled_); !written) return written;
   journalled_ = true;
   recorded_attempt_ = attempt_;
+  recorded_objects_ = sources_.size();
   const std::lock_guard lock(mutex_);
   unreleased_ = true;
   return Done{};

@@ -16,9 +16,9 @@ Result<> put_filesets(sqlite3* database, std::span<const FilesetRecord> records)
     auto done = insert->run(record.path, record.id, record.job, uint64_t{record.uid}, record.arrived_ms);
     if (!done) return std::move(done).error();
   }
-  auto bound = Statement::prepare(
-      database,
-      "DELETE FROM fileset WHERE path IN (SELECT path FROM fileset ORDER BY arrived DESC,path DESC LIMIT -1 OFFSET ?1)");
+  auto bound = Statement::prepare(database,
+                                  "DELETE FROM fileset WHERE (SELECT count(*) FROM fileset)>?1 AND "
+                                  "path IN (SELECT path FROM fileset ORDER BY arrived DESC,path DESC LIMIT -1 OFFSET ?1)");
   if (!bound) return std::move(bound).error();
   if (auto done = bound->run(uint64_t{kFilesetsMax}); !done) return std::move(done).error();
   return Done{};

@@ -244,7 +244,8 @@ Result<> Journal::start_outbound(const OutboundJob& job, bool again) {
   });
 }
 
-Result<> Journal::hand_over(const Id& job, std::span<const MovedRecord> moved, std::span<const DatabaseRecord> databases) {
+Result<> Journal::hand_over(const Id& job, std::span<const MovedRecord> moved, std::span<const DatabaseRecord> databases,
+                            std::span<const std::string> paths) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
     if (auto decided = change_outbound(db, job, "handed over", OutboundState::kStarted, OutboundState::kHandedOver); !decided)
       return decided;
@@ -257,6 +258,7 @@ Result<> Journal::hand_over(const Id& job, std::span<const MovedRecord> moved, s
         return std::move(done).error();
       if (auto done = remove->run(record.id); !done) return std::move(done).error();
     }
+    if (auto gone = forget_filesets(db, paths); !gone) return gone;
     return put_databases(db, databases);
   });
 }
@@ -278,9 +280,8 @@ Result<> Journal::reclaim(const Id& job, std::span<const RegionRecord> regions, 
   });
 }
 
-Result<> Journal::finish_outbound(const Id& job, std::span<const std::string> paths) {
+Result<> Journal::finish_outbound(const Id& job) {
   return impl_->transaction([&](sqlite3* db) -> Result<> {
-    if (auto gone = forget_filesets(db, paths); !gone) return gone;
     auto done = change_outbound(db, job, "finished", OutboundState::kHandedOver, OutboundState::kDone);
     if (done || done.error().code != Errc::kNotFound) return done;
     return change_outbound(db, job, "finished", OutboundState::kDone, OutboundState::kDone);  // A restart may repeat it.

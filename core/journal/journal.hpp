@@ -175,14 +175,15 @@ class Journal {
   // `again`: in the place of its record, which says kStarted.
   Result<> start_outbound(const OutboundJob& job, bool again = false);
   // The decision to commit. A move also writes `moved` and removes the regions' records, all at once. The space of
-  // regions on lasting targets is not free until finish_outbound: until then their records are kept in the job.
-  Result<> hand_over(const Id& job, std::span<const MovedRecord> moved, std::span<const DatabaseRecord> databases = {});
+  // regions on lasting targets is not free until finish_outbound: until then their records are kept in the job. Of a move of
+  // files: `paths` that are no more, so that no FilesetRecord is at or below them.
+  Result<> hand_over(const Id& job, std::span<const MovedRecord> moved, std::span<const DatabaseRecord> databases = {},
+                     std::span<const std::string> paths = {});
   // The destination lost its copy before it owned: takes hand_over back; `regions` are the records to restore. Of a copy,
   // which gave nothing away, only the decision. Its request goes: such a job does not go on.
   Result<> reclaim(const Id& job, std::span<const RegionRecord> regions, std::span<const DatabaseRecord> databases = {});
-  // Where the objects went is final. May be repeated. Of a move of files: `paths` that are no more, so that no FilesetRecord is
-  // at or below them.
-  Result<> finish_outbound(const Id& job, std::span<const std::string> paths = {});
+  // Where the objects went is final. May be repeated.
+  Result<> finish_outbound(const Id& job);
   // And its request. No such job: nothing to do, no error.
   Result<> forget_outbound(const Id& job);
   Result<std::vector<OutboundJob>> outbound();

@@ -213,18 +213,17 @@ TEST_F(JournalTest, AFilesetTakesThePlaceOfTheOneAtItsPath) {
   EXPECT_EQ(journal_->filesets()->back().id, id_of(3));
 }
 
-TEST_F(JournalTest, FilesetsThatAJobHasTakenAwayAreForgottenWithItsEnd) {
+TEST_F(JournalTest, FilesetsThatAJobTakesAwayAreForgottenWithTheDecision) {
   ASSERT_TRUE(journal_->prepare_inbound(inbound_of(2, 5, 1)));
   std::vector<FilesetRecord> filesets;
   for (const char* path : {"/to/a", "/to/a/in/it", "/to/a.b", "/to/a0", "/to"})
     filesets.push_back(fileset_of(filesets.size(), path, filesets.size()));
   ASSERT_TRUE(journal_->own_inbound(Id{1, 2}, {}, {}, filesets));
   const std::vector<std::string> gone{"/to/a"};
-  EXPECT_FALSE(journal_->finish_outbound(Id{1, 1}, gone)) << "no such job";
+  EXPECT_FALSE(journal_->hand_over(Id{1, 1}, moved_list(5, 2), {}, gone)) << "no such job";
   EXPECT_EQ(paths_of(*journal_).size(), 5U);
   ASSERT_TRUE(journal_->start_outbound(outbound_of(1, 5, 2)));
-  ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(5, 2)));
-  ASSERT_TRUE(journal_->finish_outbound(Id{1, 1}, gone));
+  ASSERT_TRUE(journal_->hand_over(Id{1, 1}, moved_list(5, 2), {}, gone));
   EXPECT_EQ(paths_of(*journal_), (std::vector<std::string>{"/to/a.b", "/to/a0", "/to"}));
 }
 
