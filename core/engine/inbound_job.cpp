@@ -293,12 +293,11 @@ std::vector<journal::FilesetRecord> InboundJob::filesets_locked() const {
   std::vector<journal::FilesetRecord> filesets;
   if (!is_of(objects::ObjectKind::kFileset) || !settings_.permissions) return filesets;
   const uint32_t uid = settings_.permissions->of(record_.job).uid;
-  const auto now = std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const uint64_t arrival = settings_.arrived ? settings_.arrived->next_arrival() : 0;
   for (size_t i = 0; i < sinks_.size(); ++i) {
     const journal::JobObject& object = record_.objects[i];
     auto path = objects::normal_path(object.target + '/' + object.name);
-    if (sinks_[i] && path)
-      filesets.push_back({object.destination_id, record_.job, std::move(*path), uid, static_cast<uint64_t>(now.count())});
+    if (sinks_[i] && path) filesets.push_back({object.destination_id, record_.job, std::move(*path), uid, arrival});
   }
   return filesets;
 }

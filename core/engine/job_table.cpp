@@ -162,6 +162,7 @@ OutboundObjects JobTable::open_filesets(const MigrateFilesRequest& request, cons
       objects.refuse({}, told_before(*before));
       continue;
     }
+    crash_point("source.walk");
     auto source = filesets_.open(job, path, options, volume, cancelled);
     if (source) {
       const Id id = (*source)->manifest().id;

@@ -13,7 +13,7 @@ Result<> put_filesets(sqlite3* database, std::span<const FilesetRecord> records)
       Statement::prepare(database, "INSERT OR REPLACE INTO fileset VALUES(?1,?2,?3,?4,?5,row_digest(?1,?2,?3,?4,?5))");
   if (!insert) return std::move(insert).error();
   for (const FilesetRecord& record : records) {
-    auto done = insert->run(record.path, record.id, record.job, uint64_t{record.uid}, record.arrived_ms);
+    auto done = insert->run(record.path, record.id, record.job, uint64_t{record.uid}, record.arrival);
     if (!done) return std::move(done).error();
   }
   auto bound = Statement::prepare(database,

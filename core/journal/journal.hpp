@@ -140,9 +140,9 @@ struct PermissionRecord {
 struct FilesetRecord {
   Id id;  // The job's: of this tree here, and of no other.
   Id job;
-  std::string path;         // Absolute, objects::normal_path(); not always UTF-8.
-  uint32_t uid = 0;         // Whose job it was.
-  uint64_t arrived_ms = 0;  // Since 1970.
+  std::string path;      // Absolute, objects::normal_path(); not always UTF-8.
+  uint32_t uid = 0;      // Whose job it was.
+  uint64_t arrival = 0;  // Higher than that of any that came before.
 };
 // So many are remembered; the oldest go.
 constexpr size_t kFilesetsMax = 10'000;

@@ -38,10 +38,10 @@ class FaultsTest(unittest.TestCase):
         trees.make(cls.tree, large=200_000)
 
     @classmethod
-    def node(cls, root):
+    def node(cls, root, **more):
         (cls.scratch / root).mkdir()
         node = cli_node.Node(BINARIES, [], {"file_roots": [{"path": str(cls.scratch / root)}], "resolve_interval_ms": 100,
-                                            "connect_timeout_ms": 2000})
+                                            "connect_timeout_ms": 2000, **more})
         cls.addClassCleanup(node.close)
         return node
 
@@ -198,6 +198,30 @@ class FaultsTest(unittest.TestCase):
         self.await_true(lambda: json.loads(self.job("show", job, "--json"))["ended"], "the job does not end")
         self.check_outcome(True, "put back")
         self.assertTrue((self.here / "tree").exists())
+
+    def test_a_stop_while_a_job_looks_at_its_files_again_loses_none(self):
+        self.a, self.b = (self.node(name, resume_timeout_ms=60000) for name in ("resumes-here", "resumes-there"))
+        self.here, self.there = self.scratch / "resumes-here", self.scratch / "resumes-there"
+        names = ("one", "two")
+        paths = [self.plant(name) for name in names]
+        # The second of the second attempt.
+        self.restart(self.a, {"GODWIT_FAIL": "source.walk=PAUSE@4", "GODWIT_FAIL_PAUSES": str(self.scratch)})
+        paused = self.scratch / "source.walk"
+        self.addCleanup(paused.unlink, missing_ok=True)
+        job = self.start(*paths, "--bwlimit", "64KiB/s", "--async").communicate(timeout=60)[0].split()[-1]
+        self.await_true(lambda: json.loads(self.job("show", job, "--json"))["bytes_done"] > 0, "nothing arrives")
+        self.restart(self.b)
+        self.await_true(paused.exists, "it does not go on")
+        self.a.process.send_signal(signal.SIGTERM)
+        self.await_true(lambda: "SIGTERM: stopping" in (self.a.path / "log").read_text(), "it does not hear")
+        paused.unlink()
+        self.a.process.wait(20 * cli_node.PATIENCE)
+        self.a.start()
+        self.job("limit", job, "none")
+        self.await_true(lambda: json.loads(self.job("show", job, "--json"))["ended"], "the job does not end")
+        self.await_clean()
+        for name in names:
+            self.assertIsNone(trees.difference(self.tree, self.there / name))
 
     def test_a_disk_or_quota_that_is_full_in_the_middle(self):
         for name in ("ENOSPC", "EDQUOT"):

@@ -15,7 +15,7 @@ void ArrivedFilesets::remove_locked(const Id& id) {
   const auto found = records_.find(id);
   if (found == records_.end()) return;
   paths_.erase({found->second.path, id});
-  ages_.erase({found->second.arrived_ms, found->second.path});
+  ages_.erase({found->second.arrival, found->second.path});
   jobs_.erase({found->second.job, id});
   records_.erase(found);
 }
@@ -29,10 +29,16 @@ void ArrivedFilesets::add(std::span<const journal::FilesetRecord> records) {
       remove_locked(Id(before->second));  // A copy: the entry that it is in goes.
     records_.emplace(record.id, record);
     paths_.emplace(record.path, record.id);
-    ages_.emplace(record.arrived_ms, record.path);
+    ages_.emplace(record.arrival, record.path);
+    last_arrival_ = std::max(last_arrival_, record.arrival);
     jobs_.emplace(record.job, record.id);
     if (records_.size() > journal::kFilesetsMax) remove_locked(Id(paths_.lower_bound({ages_.begin()->second, Id{}})->second));
   }
+}
+
+uint64_t ArrivedFilesets::next_arrival() {
+  const std::lock_guard lock(mutex_);
+  return ++last_arrival_;
 }
 
 void ArrivedFilesets::forget(std::span<const std::string> paths) {

@@ -26,6 +26,8 @@ class ArrivedFilesets {
 
   // Each in the place of what was at its path before.
   void add(std::span<const journal::FilesetRecord> records);
+  // Of what comes next: no clock, which may be set back.
+  uint64_t next_arrival();
   // Those at these paths and below them have been moved on.
   void forget(std::span<const std::string> paths);
 
@@ -39,9 +41,10 @@ class ArrivedFilesets {
   void remove_locked(const Id& id);
 
   mutable std::mutex mutex_;  // Guards all below.
+  uint64_t last_arrival_ = 0;
   std::unordered_map<Id, journal::FilesetRecord> records_;
   std::set<std::pair<std::string, Id>> paths_;       // One of each path.
-  std::set<std::pair<uint64_t, std::string>> ages_;  // By arrived_ms, then by path: as the journal orders them.
+  std::set<std::pair<uint64_t, std::string>> ages_;  // By arrival, then by path: as the journal orders them.
   std::set<std::pair<Id, Id>> jobs_;                 // Each with its trees.
 };
 

@@ -8,8 +8,8 @@ namespace {
 
 constexpr Id kJob{1, 1};
 
-journal::FilesetRecord tree(uint64_t number, const std::string& path, uint64_t arrived_ms = 1) {
-  return {Id{7, number}, kJob, path, 1000, arrived_ms};
+journal::FilesetRecord tree(uint64_t number, const std::string& path, uint64_t arrival = 1) {
+  return {Id{7, number}, kJob, path, 1000, arrival};
 }
 
 class ArrivedFilesetsTest : public testing::Test {
@@ -51,6 +51,13 @@ TEST_F(ArrivedFilesetsTest, WhatLeavesTakesWithItWhatIsBelow) {
   EXPECT_EQ(arrived_.ids().size(), 3U);
   forget("/nowhere");
   EXPECT_EQ(arrived_.ids().size(), 3U);
+}
+
+TEST_F(ArrivedFilesetsTest, WhatComesNextIsTheNewest) {
+  add(tree(1, "/to/a", 7));
+  add(tree(2, "/to/b", 3));
+  EXPECT_EQ(arrived_.next_arrival(), 8U);
+  EXPECT_EQ(arrived_.next_arrival(), 9U);
 }
 
 TEST_F(ArrivedFilesetsTest, TheOldestGo) {

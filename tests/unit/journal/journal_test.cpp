@@ -177,8 +177,8 @@ TEST_F(JournalTest, OwnedRegionsJoinTheCatalogueAndAreNoLongerMoved) {
   EXPECT_EQ(regions(), 1U);
 }
 
-FilesetRecord fileset_of(uint64_t number, const std::string& path, uint64_t arrived_ms) {
-  return {id_of(number), Id{1, 2}, path, 1000, arrived_ms};
+FilesetRecord fileset_of(uint64_t number, const std::string& path, uint64_t arrival) {
+  return {id_of(number), Id{1, 2}, path, 1000, arrival};
 }
 
 std::vector<std::string> paths_of(Journal& journal) {
@@ -202,7 +202,7 @@ TEST_F(JournalTest, FilesetsAreRememberedWithTheirJobsOwnershipAndAfterIt) {
   EXPECT_EQ(found->front().job, (Id{1, 2}));
   EXPECT_EQ(found->front().path, "/to/\xff");
   EXPECT_EQ(found->front().uid, 1000U);
-  EXPECT_EQ(found->front().arrived_ms, 7U);
+  EXPECT_EQ(found->front().arrival, 7U);
 }
 
 TEST_F(JournalTest, AFilesetTakesThePlaceOfTheOneAtItsPath) {
