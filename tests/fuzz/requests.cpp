@@ -42,6 +42,7 @@ class Daemon {
     node_.store = new_store();
     node_.journal.reset(&shared_journal());
     node_.permissions = std::make_shared<objects::Permissions>(*node_.journal);
+    node_.arrived = std::make_shared<objects::ArrivedFilesets>();
     node_.filesets =
         std::make_unique<objects::FilesetStore>(std::vector<objects::FileRoot>{}, *node_.journal, *node_.permissions);
     node_.databases = std::make_unique<objects::DatabaseStore>("", *node_.journal);
