@@ -100,7 +100,10 @@ Requests::Reply Requests::locate(uint64_t request, const wire::LocateRequest& lo
   if (wanted.id.is_zero() && wanted.name.empty()) return Error{Errc::kProtocol, "the request names nothing"};
   const wire::Permission* said = locate.asker();
   // Who asks for others, and is not believed, would tell them what it may know itself.
-  if (said != nullptr && !caller_.may_all && said->uid() != caller_.uid) wanted.kinds = 0;
+  if (said != nullptr && !caller_.may_all && said->uid() != caller_.uid) {
+    log::warn("user {}, group {}, is refused: it asks for user {}, and is not believed", caller_.uid, caller_.gid, said->uid());
+    wanted.kinds = 0;
+  }
   if (said != nullptr && caller_.may_all) {
     wanted.asker = {said->uid() == node_.permissions->own().uid, said->uid(), said->gid()};
     for (uint32_t i = 0; locate.groups() != nullptr && i < std::min(locate.groups()->size(), kGroupsMax); ++i)

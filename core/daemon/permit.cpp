@@ -54,8 +54,7 @@ Result<> Requests::permit_destination(const flatbuffers::String* destination) co
   const std::string address = protocol::text_of(destination);
   auto may = node_.check_destination(address);
   if (may) return may;
-  log::warn("user {}, group {}, is refused: '{}' is no member of this node's group", caller_.uid, caller_.gid,
-            log::printable(address));
+  log::warn("user {}, group {}, is refused: '{}': {}", caller_.uid, caller_.gid, log::printable(address), may.error().text);
   return may;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <climits>
 #include <map>
 
 #include "base/fail_point.hpp"
@@ -297,7 +298,9 @@ std::vector<journal::FilesetRecord> InboundJob::filesets_locked() const {
   for (size_t i = 0; i < sinks_.size(); ++i) {
     const journal::JobObject& object = record_.objects[i];
     auto path = objects::normal_path(object.target + '/' + object.name);
-    if (sinks_[i] && path) filesets.push_back({object.destination_id, record_.job, std::move(*path), uid, arrival});
+    // Longer ones are no names that anybody could ask for.
+    if (sinks_[i] && path && path->size() < PATH_MAX)
+      filesets.push_back({object.destination_id, record_.job, std::move(*path), uid, arrival});
   }
   return filesets;
 }

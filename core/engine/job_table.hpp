@@ -56,8 +56,8 @@ class JobTable {
   // Newest first.
   std::vector<std::shared_ptr<OutboundJob>> list() const;
   std::vector<std::shared_ptr<OutboundJob>> unfinished() const;
-  // As OutboundJob's; the journal knows of all but a cancel and a rollback to the start. While a job is paused another one may
-  // run in its place.
+  // As OutboundJob's; the journal knows of each, as far as it keeps the job. While a job is paused another one may run in its
+  // place.
   void approve(OutboundJob& job);
   void cancel(OutboundJob& job, std::string_view cause);
   Result<> roll_back(OutboundJob& job);

@@ -130,7 +130,7 @@ class OutboundJob {
   bool paused() const { return pace_.paused() && !cancelled_; }
   // Called by the job's thread whenever it begins or ends to wait for its peer; set before it runs.
   std::function<void()> on_held;
-  // After approve(), pause(), resume() or limit(): the journal knows of it, as far as it keeps the job. Blocks for the disk.
+  // After whatever a user has said of it: the journal knows of it, as far as it keeps the job. Blocks for the disk.
   // Errors: the journal's.
   Result<> keep_request();
   // It was never queued: lets go of its objects.

@@ -13,7 +13,7 @@ using model::PlanState;
 using model::StageState;
 
 namespace {
-constexpr milliseconds kAskAgainAfter{1000};
+constexpr milliseconds kAskAgainAfter{5000};  // Each time the plan is written.
 }
 
 void PlanTable::run() {
