@@ -5,10 +5,10 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 import unittest
 
 import cli_node
+from identity_node import until
 
 BINARIES = pathlib.Path(os.environ["GODWIT_BIN"])
 SLOW = "256KiB/s"  # A job at this rate runs until it is let go.
@@ -34,12 +34,7 @@ class SteerTest(unittest.TestCase):
         return json.loads(self.ok(*arguments, "--json", node=node))
 
     def comes_true(self, what, seconds=60):
-        deadline = time.monotonic() + seconds * cli_node.PATIENCE
-        while not what():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        return True
+        return until(what, seconds * cli_node.PATIENCE)
 
     def begin(self, name, *more, target="fast", size="1MiB"):
         self.ok("region", "create", name, "--target", target, "--size", size)
