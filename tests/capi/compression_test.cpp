@@ -11,12 +11,14 @@
 #include <string>
 #include <vector>
 
+#include "support/bytes.hpp"
 #include "support/daemon.hpp"
 
 namespace {
 
 using godwit::test::Daemon;
 using godwit::test::DaemonOptions;
+using godwit::test::random_chars;
 using godwit::test::TemporaryDirectory;
 using nlohmann::json;
 namespace fs = std::filesystem;
@@ -31,16 +33,6 @@ Bytes field(uint64_t count) {
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = 300 + 10 * std::sin(static_cast<double>(i) * 1e-4);
   Bytes bytes(count);
   std::memcpy(bytes.data(), numbers.data(), count);
-  return bytes;
-}
-
-Bytes random_bytes(uint64_t count) {
-  Bytes bytes(count);
-  uint64_t state = 0x9E3779B97F4A7C15;
-  for (char& byte : bytes) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    byte = static_cast<char>(state >> 56);
-  }
   return bytes;
 }
 
@@ -93,7 +85,7 @@ TEST_F(Compressed, NumbersArriveAsTheyWereAndFewerBytesTravel) {
 }
 
 TEST_F(Compressed, BytesThatGainNothingTravelAsTheyAre) {
-  const Bytes bytes = random_bytes(6 * kMiB + 4321);
+  const Bytes bytes = random_chars(6 * kMiB + 4321);
   for (const int compression : kBoth)
     for (const char* from : {"fast", "disk"}) {
       const json report = move(bytes, compression, from, from);
@@ -103,7 +95,7 @@ TEST_F(Compressed, BytesThatGainNothingTravelAsTheyAre) {
 }
 
 TEST_F(Compressed, BlocksOfBothKindsInOneRegion) {
-  Bytes bytes = random_bytes(4 * kMiB);
+  Bytes bytes = random_chars(4 * kMiB);
   const Bytes numbers = field(16 * kMiB);
   bytes.insert(bytes.end(), numbers.begin(), numbers.end());
   for (const int compression : kBoth) {
@@ -171,7 +163,7 @@ TEST(CompressedFiles, ATreeArrivesAsItWas) {
     std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   };
   write(here + "/tree/numbers", field(3 * kMiB + 5));
-  write(here + "/tree/sub/random", random_bytes(kMiB + 5));
+  write(here + "/tree/sub/random", random_chars(kMiB + 5));
   for (int i = 0; i < 100; ++i) write(here + "/tree/sub/small" + std::to_string(i), field(1000));
   const auto roots = [](const std::string& path) {
     return DaemonOptions{.targets = {}, .more = "\"file_roots\": [{\"path\": \"" + path + "\"}]"};

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "fault/matrix.hpp"
+#include "support/bytes.hpp"
 #include "support/daemon.hpp"
 #include "support/proxy.hpp"
 #include "support/waiting.hpp"
@@ -37,21 +38,6 @@ constexpr uint64_t kBlockBytes = 256 << 10;
 constexpr uint64_t kRegionBytes = (3 << 20) + 12'345;  // 13 blocks, the last one short.
 // Longer than a peer's patience (fabric::HubSettings::peer_timeout).
 constexpr milliseconds kSilence{6500};
-
-std::vector<char> pattern() {
-  std::vector<char> bytes(kRegionBytes);
-  uint64_t state = 7;
-  for (char& c : bytes) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    c = static_cast<char>(state >> 56);
-  }
-  return bytes;
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void write_file(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -468,7 +454,7 @@ class FaultMatrix : public testing::TestWithParam<Cell> {
 
   const Cell& cell_ = GetParam();
   const TemporaryDirectory pauses_;
-  std::vector<char> bytes_ = pattern();
+  std::vector<char> bytes_ = random_chars(kRegionBytes);
   std::pair<uint64_t, std::string> maybe_;  // A write that may have been performed.
   std::unique_ptr<Daemon> source_, destination_;
   std::unique_ptr<Proxy> wire_;
@@ -512,7 +498,7 @@ TEST(LateRma, ReachesNoSpaceThatBelongsToAnother) {
   const Daemon destination(how);
   Proxy wire(destination.address());
   const Client client;
-  const auto bytes = pattern();
+  const auto bytes = random_chars(kRegionBytes);
   const auto region = client.target(source.address(), "keep").create(bytes.data(), bytes.size());
   MigrateOptions wish;
   wish.block_bytes = kBlockBytes;

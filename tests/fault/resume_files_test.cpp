@@ -16,11 +16,6 @@ namespace {
 using namespace godwit::test;
 namespace fs = std::filesystem;
 
-std::string read_all(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 void write_all(const std::string& path, const std::vector<char>& bytes) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
@@ -35,7 +30,7 @@ std::map<std::string, std::string> tree_of(const std::string& root) {
     if (entry.is_symlink())
       what += fs::read_symlink(entry.path()).string();
     else if (entry.is_regular_file())
-      what += std::to_string(status.st_mtim.tv_sec) + " " + read_all(entry.path());
+      what += std::to_string(status.st_mtim.tv_sec) + " " + read_file(entry.path());
     tree.emplace(entry.path().lexically_relative(root).string(), what);
   }
   return tree;
@@ -51,10 +46,10 @@ class ResumeFiles : public testing::Test {
     destination_ = std::make_unique<Daemon>(resuming("60000", roots));
     const std::string tree = from_.path() + "/tree";
     fs::create_directories(tree + "/small/closed");
-    write_all(tree + "/big", pattern(8 * kMiB));
-    write_all(tree + "/read-only", pattern(2 * kMiB + 17, 3));
-    for (unsigned i = 0; i < 60; ++i) write_all(tree + "/small/" + std::to_string(i), pattern(40'000 + i * 97, i));
-    write_all(tree + "/small/closed/in", pattern(1000, 5));
+    write_all(tree + "/big", random_chars(8 * kMiB));
+    write_all(tree + "/read-only", random_chars(2 * kMiB + 17, 3));
+    for (unsigned i = 0; i < 60; ++i) write_all(tree + "/small/" + std::to_string(i), random_chars(40'000 + i * 97, i));
+    write_all(tree + "/small/closed/in", random_chars(1000, 5));
     write_all(tree + "/empty", {});
     fs::create_symlink("big", tree + "/link");
     fs::create_hard_link(tree + "/small/7", tree + "/seven");
@@ -166,7 +161,7 @@ TEST_F(ResumeFiles, ThatAreBroughtUpToDate) {
 TEST_F(ResumeFiles, ThatChangedWhileTheSourceWasDown) {
   begin();
   source_->kill();
-  write_all(from_.path() + "/tree/big", pattern(8 * kMiB, 99));
+  write_all(from_.path() + "/tree/big", random_chars(8 * kMiB, 99));
   sent_ = tree_of(from_.path() + "/tree");
   source_->start();
   hurry();

@@ -20,7 +20,7 @@ class ResumeResults : public testing::TestWithParam<bool> {
     source_ = std::make_unique<Daemon>(resuming());
     destination_ = std::make_unique<Daemon>(resuming());
     const godwit::Client client;
-    const auto bytes = pattern(kRegionBytes);
+    const auto bytes = random_chars(kRegionBytes);
     taken_ = client.target(destination_->address(), "keep").create(bytes.data(), 1, "taken").id();
     for (const char* name : {"first", "taken", "last"})
       asked_.push_back(client.target(source_->address(), "keep").create(bytes.data(), bytes.size(), name).id());
@@ -55,7 +55,7 @@ class ResumeResults : public testing::TestWithParam<bool> {
     std::vector<char> back(kRegionBytes);
     for (const size_t i : {size_t{0}, size_t{2}}) {
       client.region(destination_->address(), told[i].destination_id).read(0, back.data(), back.size());
-      EXPECT_TRUE(back == pattern(kRegionBytes));
+      EXPECT_TRUE(back == random_chars(kRegionBytes));
     }
     client.region(source_->address(), asked_[1]).write(0, "serves", 6);
   }

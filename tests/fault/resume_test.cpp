@@ -35,7 +35,7 @@ class Resume : public ::testing::Test {
     source_ = std::make_unique<Daemon>(how);
     destination_ = std::make_unique<Daemon>(how);
     to_ = to;
-    bytes_ = pattern(kBytes);
+    bytes_ = random_chars(kBytes);
     const godwit::Client client;
     const auto region = client.target(source_->address(), from).create(bytes_.data(), bytes_.size(), "field");
     id_ = region.id();
@@ -383,7 +383,7 @@ TEST_P(ResumeStep, EndsAtTheDestination) {
   victim.terminate();
   victim.set_environment({std::string("GODWIT_FAIL=") + where.crash_point + "=EIO"});
   victim.start();
-  const std::vector<char> bytes = pattern(3 * kMiB + 12345);
+  const std::vector<char> bytes = random_chars(3 * kMiB + 12345);
   godwit::RegionId id{};
   {
     const godwit::Client client;
@@ -431,7 +431,7 @@ INSTANTIATE_TEST_SUITE_P(EveryStep, ResumeStep,
 // Source and destination are one daemon, with a record of each side; so are the region's two places.
 TEST(ResumeWithinANode, AfterItWasKilled) {
   Daemon node(resuming());
-  const auto bytes = pattern(kBytes);
+  const auto bytes = random_chars(kBytes);
   godwit::RegionId id{};
   std::string job;
   {

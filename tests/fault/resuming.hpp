@@ -6,24 +6,14 @@
 #include <godwit/godwit.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
+#include "support/bytes.hpp"
 #include "support/daemon.hpp"
 
 namespace godwit::test {
 
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kBlockBytes = 256 << 10;
-
-inline std::vector<char> pattern(uint64_t size, unsigned seed = 7) {
-  std::vector<char> bytes(size);
-  uint64_t state = seed;
-  for (char& c : bytes) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    c = static_cast<char>(state >> 56);
-  }
-  return bytes;
-}
 
 // Jobs wait so long for a peer, and note often what has arrived.
 inline DaemonOptions resuming(const std::string& resume_timeout = "60000", const std::string& more = {}) {

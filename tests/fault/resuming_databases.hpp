@@ -23,7 +23,7 @@ constexpr uint64_t kValueBytes = 4096;  // 8 MiB in all, which nothing can compr
 
 inline std::string key_of(unsigned i) { return "key" + std::to_string(100'000 + i); }
 inline std::string value_of(unsigned i, unsigned version) {
-  const auto bytes = pattern(kValueBytes, i * 16 + version);
+  const auto bytes = random_chars(kValueBytes, i * 16 + version);
   return {bytes.begin(), bytes.end()};
 }
 

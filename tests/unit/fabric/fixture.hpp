@@ -21,20 +21,13 @@
 #include "fabric/channel.hpp"
 #include "fabric/domain.hpp"
 #include "fabric/hub.hpp"
+#include "support/bytes.hpp"
 
 namespace godwit::fabric {
 
 using namespace std::chrono_literals;
 
-inline std::vector<std::byte> pattern(size_t size, uint64_t seed) {
-  std::vector<std::byte> bytes(size);
-  uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
-  for (auto& byte : bytes) {
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    byte = static_cast<std::byte>(state >> 56);
-  }
-  return bytes;
-}
+using test::random_bytes;
 
 // Keeps what it is told.
 struct Recorder : HubHandler {

@@ -54,7 +54,7 @@ TEST_P(HalfOpenSockets, EndAfterTheDeadlineAndConnectionsDoNot) {
   ASSERT_TRUE(pair.run([&] { return silent.has_ended(); }, 10'000ms));
   EXPECT_GE(Clock::now() - begin, 1000ms);
   EXPECT_FALSE(pair.server_side.closed);
-  ASSERT_TRUE(pair.client->send(pair.client_connection, pattern(10, 1)));
+  ASSERT_TRUE(pair.client->send(pair.client_connection, random_bytes(10, 1)));
   EXPECT_TRUE(pair.run([&] { return pair.server_side.messages.size() == 1; }));
 }
 

@@ -67,7 +67,7 @@ TEST_P(Handshake, ReconnectsAfterAClose) {
   for (int i = 0; i < 5; ++i) {
     pair.client_side = {};
     ASSERT_TRUE(pair.connect()) << i;
-    ASSERT_TRUE(pair.client->send(pair.client_connection, pattern(5000, 1)));
+    ASSERT_TRUE(pair.client->send(pair.client_connection, random_bytes(5000, 1)));
     ASSERT_TRUE(pair.run([&] { return pair.server_side.messages.size() == static_cast<size_t>(i) + 1; })) << i;
     pair.client->close(pair.client_connection);
     pair.server_side.closed.reset();
@@ -82,10 +82,10 @@ TEST_P(Handshake, AnotherThreadsHubMayAccept) {
   std::thread client([&] {
     auto channel = Channel::connect(pair.domain, pair.address, Hello{Purpose::kJob, {}}, Deadline::after(5s));
     ASSERT_TRUE(channel) << channel.error().text;
-    ASSERT_TRUE(channel->send(pattern(50'000, 3)));
+    ASSERT_TRUE(channel->send(random_bytes(50'000, 3)));
     auto answer = channel->wait(Deadline::after(5s));
     ASSERT_TRUE(answer) << answer.error().text;
-    EXPECT_EQ(std::get<Message>(*answer), pattern(60'000, 4));
+    EXPECT_EQ(std::get<Message>(*answer), random_bytes(60'000, 4));
   });
   ASSERT_TRUE(run_until({{pair.server.get(), &pair.server_side}}, [&] { return handed.has_value(); }));
   std::thread worker([&] {
@@ -93,8 +93,8 @@ TEST_P(Handshake, AnotherThreadsHubMayAccept) {
     ASSERT_TRUE(channel) << channel.error().text;
     auto request = channel->wait(Deadline::after(5s));
     ASSERT_TRUE(request) << request.error().text;
-    EXPECT_EQ(std::get<Message>(*request), pattern(50'000, 3));
-    ASSERT_TRUE(channel->send(pattern(60'000, 4)));
+    EXPECT_EQ(std::get<Message>(*request), random_bytes(50'000, 3));
+    ASSERT_TRUE(channel->send(random_bytes(60'000, 4)));
     EXPECT_EQ(channel->wait(Deadline::after(5s)).error().code, Errc::kPeerLost);
   });
   client.join();
@@ -117,7 +117,7 @@ TEST_P(Handshake, TwoHundredConnectionsToOneHub) {
   pair.server_side.take_message = [&](ConnectionId id, std::span<const std::byte> message) {
     EXPECT_TRUE(pair.server->send(id, message));
   };
-  for (size_t i = 0; i < kConnections; ++i) ASSERT_TRUE(pair.client->send(ids[i], pattern(2000, i)));
+  for (size_t i = 0; i < kConnections; ++i) ASSERT_TRUE(pair.client->send(ids[i], random_bytes(2000, i)));
   ASSERT_TRUE(pair.run([&] { return pair.client_side.messages.size() == kConnections; }));
 }
 
@@ -177,7 +177,7 @@ TEST(HelloBytes, OfAnotherVersionNameBoth) {
 
 TEST(HelloBytes, OfStrangersAreAProtocolError) {
   EXPECT_EQ(decode_hello({}).error().code, Errc::kProtocol);
-  EXPECT_EQ(decode_hello(pattern(24, 1)).error().code, Errc::kProtocol);
+  EXPECT_EQ(decode_hello(random_bytes(24, 1)).error().code, Errc::kProtocol);
   auto bytes = encode(Hello{});
   EXPECT_EQ(decode_hello(std::span(bytes).first(23)).error().code, Errc::kProtocol);
   bytes[6] = std::byte{200};

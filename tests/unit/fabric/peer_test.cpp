@@ -24,7 +24,7 @@ TEST_P(Peer, KilledIsNoticedWithinThePeerTimeout) {
   EXPECT_EQ(event.error().code, Errc::kPeerLost) << event.error().text;
   EXPECT_NE(event.error().text.find(peer.address.location), std::string::npos) << event.error().text;
   EXPECT_LT(Clock::now() - start, 2500ms);
-  EXPECT_EQ(peer.channel->send(pattern(10, 1)).error().code, Errc::kPeerLost) << "and it stays so";
+  EXPECT_EQ(peer.channel->send(random_bytes(10, 1)).error().code, Errc::kPeerLost) << "and it stays so";
 }
 
 TEST_P(Peer, KilledEndsItsOutstandingReadsBeforeOnClosed) {
@@ -85,7 +85,7 @@ TEST_P(Peer, SilentConnectionsLiveByHeartbeats) {
   Pair pair(GetParam(), settings);
   ASSERT_TRUE(pair.connect());
   EXPECT_FALSE(pair.run([&] { return pair.client_side.closed || pair.server_side.closed; }, 1500ms));
-  ASSERT_TRUE(pair.client->send(pair.client_connection, pattern(10, 1)));
+  ASSERT_TRUE(pair.client->send(pair.client_connection, random_bytes(10, 1)));
   EXPECT_TRUE(pair.run([&] { return pair.server_side.messages.size() == 1; }));
 }
 
@@ -95,7 +95,7 @@ TEST_P(Peer, OurOwnAbsenceIsNotItsSilence) {
   ToChild peer(GetParam(), 4096, settings);
   ASSERT_TRUE(peer.channel);
   std::this_thread::sleep_for(1s);  // Computing, say: longer than the peer timeout.
-  ASSERT_TRUE(peer.channel->send(pattern(100, 1)));
+  ASSERT_TRUE(peer.channel->send(random_bytes(100, 1)));
   auto event = peer.channel->wait(Deadline::after(2s));
   EXPECT_TRUE(event) << event.error().text;
 }

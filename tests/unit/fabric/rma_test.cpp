@@ -59,7 +59,7 @@ TEST_P(Rma, ReadsFetchTheExposedBytes) {
   for (const size_t size : {size_t{1}, size_t{777}, size_t{4096}, size_t{1} << 20, size_t{largest}}) {
     Exposed pair(GetParam(), size, Access::kRemoteRead);
     ASSERT_TRUE(pair.connect());
-    const auto expected = pattern(size, size);
+    const auto expected = random_bytes(size, size);
     std::copy(expected.begin(), expected.end(), pair.remote.begin());
     ASSERT_TRUE(pair.transfer(true, 1, size));
     EXPECT_EQ(pair.local, expected);
@@ -68,7 +68,7 @@ TEST_P(Rma, ReadsFetchTheExposedBytes) {
 
 TEST_P(Rma, ManyReadsInFlight) {
   Exposed pair(GetParam(), 2000 * 4096, Access::kRemoteRead);
-  const auto expected = pattern(pair.remote.size(), 5);
+  const auto expected = random_bytes(pair.remote.size(), 5);
   std::copy(expected.begin(), expected.end(), pair.remote.begin());
   ASSERT_TRUE(pair.connect());
   ASSERT_TRUE(pair.transfer(true, 2000, 4096));
@@ -77,7 +77,7 @@ TEST_P(Rma, ManyReadsInFlight) {
 
 TEST_P(Rma, ManyWritesInFlight) {
   Exposed pair(GetParam(), 2000 * 4096, Access::kRemoteWrite);
-  const auto expected = pattern(pair.remote.size(), 6);
+  const auto expected = random_bytes(pair.remote.size(), 6);
   std::copy(expected.begin(), expected.end(), pair.local.begin());
   ASSERT_TRUE(pair.connect());
   ASSERT_TRUE(pair.transfer(false, 2000, 4096));
@@ -86,7 +86,7 @@ TEST_P(Rma, ManyWritesInFlight) {
 
 TEST_P(Rma, LargeOperationsBothWays) {
   Exposed pair(GetParam(), size_t{32} << 20, Access::kRemoteRead);
-  const auto expected = pattern(pair.remote.size(), 7);
+  const auto expected = random_bytes(pair.remote.size(), 7);
   std::copy(expected.begin(), expected.end(), pair.remote.begin());
   ASSERT_TRUE(pair.connect());
   ASSERT_TRUE(pair.transfer(true, 4, size_t{8} << 20));
@@ -101,7 +101,7 @@ TEST_P(Rma, LargeOperationsBothWays) {
 
 TEST_P(Rma, TheListenersSideMayReadToo) {
   Exposed pair(GetParam(), 1 << 20, Access::kLocal);
-  std::vector<std::byte> bytes = pattern(1 << 20, 9);
+  std::vector<std::byte> bytes = random_bytes(1 << 20, 9);
   auto exposed = pair.domain->register_memory(bytes, Access::kRemoteRead);
   ASSERT_TRUE(exposed);
   ASSERT_TRUE(pair.connect());
@@ -153,8 +153,8 @@ TEST_P(Rma, MessagesPassBetweenReads) {
   ASSERT_TRUE(pair.connect());
   for (size_t i = 0; i < 16; ++i) {
     ASSERT_TRUE(pair.read(i << 20, 1 << 20, i));
-    ASSERT_TRUE(pair.client->send(pair.client_connection, pattern(1000, i)));
-    ASSERT_TRUE(pair.server->send(pair.server_connection, pattern(40'000, i)));
+    ASSERT_TRUE(pair.client->send(pair.client_connection, random_bytes(1000, i)));
+    ASSERT_TRUE(pair.server->send(pair.server_connection, random_bytes(40'000, i)));
   }
   ASSERT_TRUE(pair.run([&] {
     return pair.client_side.outcomes.size() == 16 && pair.client_side.messages.size() == 16 &&

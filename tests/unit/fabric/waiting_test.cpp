@@ -79,10 +79,10 @@ TEST_P(Waiting, AChannelsWaitEndsByWakeAndByDeadlineAndStaysUsable) {
   auto polled = peer.channel->poll();
   ASSERT_TRUE(polled);
   EXPECT_FALSE(polled->has_value());
-  ASSERT_TRUE(peer.channel->send(pattern(100, 1)));
+  ASSERT_TRUE(peer.channel->send(random_bytes(100, 1)));
   auto event = peer.channel->wait(Deadline::after(5s));
   ASSERT_TRUE(event) << event.error().text;
-  EXPECT_EQ(std::get<Message>(*event), pattern(100, 1));
+  EXPECT_EQ(std::get<Message>(*event), random_bytes(100, 1));
 }
 
 // Figures, with a bound that only a defect exceeds: this machine may be busy.
@@ -91,7 +91,7 @@ TEST_P(Waiting, RoundTripsAreShort) {
   settings.spin = 20ms;
   ToChild peer(GetParam(), 4096, settings);
   ASSERT_TRUE(peer.channel);
-  const auto message = pattern(4096, 1);
+  const auto message = random_bytes(4096, 1);
   std::vector<double> microseconds;
   for (int i = 0; i < 200; ++i) {
     const auto start = Clock::now();

@@ -29,7 +29,7 @@ class JournalDamage : public JournalFixture {
     for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(journal_->put_plan(plan_of(i, i)));
     content_ = describe(*journal_);
     journal_.reset();  // All of it is in the one file.
-    bytes_ = read_all(file());
+    bytes_ = read_file(file());
     ASSERT_FALSE(std::filesystem::exists(file("-wal")));
   }
   void restore(const std::string& bytes) {
@@ -139,7 +139,7 @@ TEST_F(JournalDamage, TruncatedFileIsRefusedAtEveryLength) {
   for (size_t length = 0; length < bytes_.size(); length += length < 2 ? 1 : length < 1024 ? 101 : 4096 - 97) {
     restore(bytes_.substr(0, length));
     expect_refused("cut to " + std::to_string(length));
-    EXPECT_EQ(read_all(file()).size(), length) << "it was made anew";
+    EXPECT_EQ(read_file(file()).size(), length) << "it was made anew";
   }
 }
 

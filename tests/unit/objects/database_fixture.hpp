@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,6 +12,7 @@
 
 #include "objects/database/backend.hpp"
 #include "protocol/batch.hpp"
+#include "support/bytes.hpp"
 #include "support/daemon.hpp"
 
 namespace godwit::objects {
@@ -78,8 +77,7 @@ inline std::map<std::string, std::string> files_in(const std::string& directory)
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     const std::string name = entry.path().filename();
     if (name == "LOCK" || name == "lock.mdb") continue;
-    std::ifstream file(entry.path(), std::ios::binary);
-    files[name] = {std::istreambuf_iterator<char>(file), {}};
+    files[name] = test::read_file(entry.path());
   }
   return files;
 }

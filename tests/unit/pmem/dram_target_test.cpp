@@ -60,7 +60,7 @@ TEST_F(DramTargetTest, ReleasedPagesGoBackToTheMachine) {
   if (target->granularity().find("set aside") != std::string::npos)
     GTEST_SKIP() << "SKIPPED: huge pages are set aside for good";
   const auto extent = target->reserve(2_MiB);
-  ASSERT_DONE(target->write(extent->offset_bytes, pattern(2_MiB, 1)));
+  ASSERT_DONE(target->write(extent->offset_bytes, random_bytes(2_MiB, 1)));
   const auto memory = target->memory(*extent);
   EXPECT_EQ(resident_pages(memory), 512U);
   target->release(*extent);
@@ -87,7 +87,7 @@ TEST_F(DramTargetTest, WritesDuringPrefaultAreKept) {
 #endif
   const auto target = open(wanted);
   const auto extent = target->reserve(32_MiB);
-  const auto bytes = pattern(1_MiB, 1);
+  const auto bytes = random_bytes(1_MiB, 1);
   for (uint64_t at = 0; at < 32_MiB; at += 1_MiB) ASSERT_DONE(target->write(at, bytes));
   ASSERT_TRUE(reaches(*target, "prefaulted")) << target->granularity();
   std::vector<std::byte> back(1_MiB);
@@ -115,7 +115,7 @@ TEST_F(DramTargetTest, AFailedPopulateIsNoCrashAndThePoolWorks) {
     ASSERT_TRUE(reaches(*target, "prefault incomplete"));
     const auto extent = target->reserve(64_MiB);
     ASSERT_TRUE(extent);
-    EXPECT_TRUE(target->write(extent->offset_bytes, pattern(1_MiB, 1)));
+    EXPECT_TRUE(target->write(extent->offset_bytes, random_bytes(1_MiB, 1)));
   }
 }
 #endif

@@ -45,7 +45,7 @@ TEST_P(FullFileSystemTest, ReservationsEndWithNoSpaceAndAllThatWereGivenAreWrita
   auto target = open_target(settings(16_MiB));  // Sparse: more than the file system holds.
   ASSERT_TRUE(target) << target.error().text;
   std::vector<Extent> held;
-  const auto bytes = pattern(100'000, 1);
+  const auto bytes = random_bytes(100'000, 1);
   for (;;) {
     const auto extent = (*target)->reserve(bytes.size());
     if (!extent) {
@@ -94,7 +94,7 @@ TEST_P(FullFileSystemTest, AClaimOfAHoleThatCannotBeFilledIsAnErrorForPmem) {
     EXPECT_EQ((*target)->usage().used_bytes, 0U);
   } else {
     ASSERT_DONE((*target)->claim({0, 8_MiB}));  // Writing to it is an error then, not a signal.
-    EXPECT_CODE((*target)->write(0, pattern(8_MiB, 1)), Errc::kNoSpace);
+    EXPECT_CODE((*target)->write(0, random_bytes(8_MiB, 1)), Errc::kNoSpace);
   }
 }
 
@@ -109,7 +109,7 @@ TEST(FullFileSystemQueue, AWriteByAQueueToAFullFileSystemIsNoSpace) {
   ASSERT_DONE((*target)->claim({0, 8_MiB}));
   auto queue = (*target)->open_queue(4);
   ASSERT_TRUE(queue);
-  auto bytes = pattern(8_MiB, 1);
+  auto bytes = random_bytes(8_MiB, 1);
   ASSERT_DONE((*queue)->submit({Io::Direction::kWrite, 0, bytes, 1}));
   const auto done = (*queue)->wait(1);
   ASSERT_TRUE(done && done->size() == 1);

@@ -33,7 +33,7 @@ TEST_P(IoQueueTest, WhatItWritesItReads) {
   const auto target = open_variant(1_MiB);
   auto queue = target->open_queue(8);
   ASSERT_TRUE(queue) << queue.error().text;
-  auto bytes = pattern(200'001, 1);
+  auto bytes = random_bytes(200'001, 1);
   std::vector<std::byte> back(bytes.size());
   const auto extent = target->reserve(bytes.size());
   ASSERT_DONE((*queue)->submit({Io::Direction::kWrite, extent->offset_bytes, bytes, 11}));
@@ -99,7 +99,7 @@ TEST_P(IoQueueTest, ManyOutstandingOfAllSizesEachReachTheirPlace) {
   const auto extent = target->reserve(kCapacity);
   auto queue = target->open_queue(kDepth);
   ASSERT_TRUE(extent && queue);
-  auto expected = pattern(kCapacity, 3);
+  auto expected = random_bytes(kCapacity, 3);
   std::vector<std::byte> back(kCapacity);
   for (const auto direction : {Io::Direction::kWrite, Io::Direction::kRead}) {
     std::mt19937_64 random(7);
@@ -127,7 +127,7 @@ TEST_P(IoQueueTest, ManyOutstandingOfAllSizesEachReachTheirPlace) {
 TEST_P(IoQueueTest, EndingAQueueWaitsForWhatIsInFlight) {
   const auto target = open_variant(2_MiB);
   const auto extent = target->reserve(2_MiB);
-  auto bytes = pattern(2_MiB, 4);
+  auto bytes = random_bytes(2_MiB, 4);
   {
     auto queue = target->open_queue(16);
     for (uint64_t token = 0; token < 16; ++token)
@@ -178,7 +178,7 @@ TEST_F(UringQueueTest, AFileCutUnderUsIsAnErrorNotASuccess) {
 
 // A descriptor with O_NONBLOCK made io_uring answer EAGAIN for all that was not in the page cache.
 TEST_F(UringQueueTest, AReopenedPoolIsReadThoughItIsNotInThePageCache) {
-  auto bytes = pattern(1_MiB, 1);
+  auto bytes = random_bytes(1_MiB, 1);
   ASSERT_TRUE(target_->reserve(1_MiB));
   ASSERT_DONE(target_->write(0, bytes));
   ASSERT_TRUE(target_->persist({0, 1_MiB}));
@@ -198,7 +198,7 @@ TEST_F(UringQueueTest, AReopenedPoolIsReadThoughItIsNotInThePageCache) {
 #if defined(GODWIT_FAIL_POINTS)
 TEST_F(UringQueueTest, ShortTransfersAreContinued) {
   set_fail_point("pmem.short_transfer", EIO);
-  auto bytes = pattern(100'001, 1);
+  auto bytes = random_bytes(100'001, 1);
   ASSERT_DONE(write_once(bytes));
   std::vector<std::byte> back(bytes.size());
   auto queue = target_->open_queue(2);
@@ -209,7 +209,7 @@ TEST_F(UringQueueTest, ShortTransfersAreContinued) {
 }
 
 TEST_F(UringQueueTest, InterruptedTransfersAreRepeated) {
-  auto bytes = pattern(10'000, 1);
+  auto bytes = random_bytes(10'000, 1);
   for (const int number : {EINTR, EAGAIN}) {
     set_fail_point("pmem.transfer", number, 1);
     EXPECT_TRUE(write_once(bytes));
@@ -219,7 +219,7 @@ TEST_F(UringQueueTest, InterruptedTransfersAreRepeated) {
 }
 
 TEST_F(UringQueueTest, FailedTransfersSayWhy) {
-  auto bytes = pattern(10'000, 1);
+  auto bytes = random_bytes(10'000, 1);
   set_fail_point("pmem.transfer", ENOSPC);
   EXPECT_CODE(write_once(bytes), Errc::kNoSpace);
   set_fail_point("pmem.transfer", EIO);

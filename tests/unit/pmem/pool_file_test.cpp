@@ -233,7 +233,7 @@ TEST_P(PoolFileTest, AFailedAllocationGivesTheSpaceBack) {
 
 TEST_P(PoolFileTest, WithoutFallocateZerosAreWrittenButNeverOverClaims) {
 #if defined(GODWIT_FAIL_POINTS)
-  const auto bytes = pattern(8192, 9);
+  const auto bytes = random_bytes(8192, 9);
   {
     const auto target = open(wanted());
     set_fail_point("pmem.fallocate", EOPNOTSUPP);

@@ -15,6 +15,7 @@
 #include "base/fail_point.hpp"
 #include "base/units.hpp"
 #include "pmem/target.hpp"
+#include "support/bytes.hpp"
 
 namespace godwit::pmem {
 
@@ -89,15 +90,7 @@ class VariantScope {
   }
 };
 
-inline std::vector<std::byte> pattern(size_t bytes, uint64_t seed) {
-  std::vector<std::byte> out(bytes);
-  uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
-  for (std::byte& byte : out) {
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    byte = static_cast<std::byte>(state >> 56);
-  }
-  return out;
-}
+using test::random_bytes;
 
 inline std::vector<char> slurp(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

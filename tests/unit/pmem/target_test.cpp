@@ -73,7 +73,7 @@ TEST_P(EachTargetTest, ZeroBytesAreAnEmptyExtentEverywhere) {
 TEST_P(EachTargetTest, WhatWasWrittenIsRead) {
   const auto target = open_variant(kTargetBytes);
   const auto extent = target->reserve(300'001);
-  const auto bytes = pattern(300'001, 1);
+  const auto bytes = random_bytes(300'001, 1);
   ASSERT_DONE(target->write(extent->offset_bytes, bytes));
   std::vector<std::byte> back(bytes.size());
   ASSERT_DONE(target->read(extent->offset_bytes, back));
@@ -86,7 +86,7 @@ TEST_P(EachTargetTest, WhatWasWrittenIsRead) {
 TEST_P(EachTargetTest, ZeroedBytesReadAsZerosAndTheOthersStay) {
   const auto target = open_variant(kTargetBytes);
   const auto extent = target->reserve(100'000);
-  const auto bytes = pattern(100'000, 2);
+  const auto bytes = random_bytes(100'000, 2);
   ASSERT_DONE(target->write(extent->offset_bytes, bytes));
   ASSERT_DONE(target->zero({extent->offset_bytes + 1000, 90'000}));
   std::vector<std::byte> back(bytes.size());
@@ -139,7 +139,7 @@ TEST_P(EachTargetTest, AReleaseOfWhatIsFreeHarmsNobody) {
   const auto target = open_variant(kTargetBytes);
   const auto a = target->reserve(4096);
   const auto b = target->reserve(4096);
-  const auto bytes = pattern(4096, 3);
+  const auto bytes = random_bytes(4096, 3);
   ASSERT_DONE(target->write(b->offset_bytes, bytes));
   target->release(*a);
   target->release(*a);
@@ -159,7 +159,7 @@ TEST_P(EachTargetTest, CapacityIsRoundedUpToPages) {
 
 TEST_P(EachTargetTest, RegionsSurviveARestartOfWhatSurvives) {
   if (!survives()) return;
-  const auto bytes = pattern(123'456, 4);
+  const auto bytes = random_bytes(123'456, 4);
   Extent extent;
   Id id;
   {
@@ -179,7 +179,7 @@ TEST_P(EachTargetTest, RegionsSurviveARestartOfWhatSurvives) {
   ASSERT_DONE(target->read(extent.offset_bytes, back));
   EXPECT_EQ(back, bytes);
   // What is reserved now lies beside what was claimed.
-  while (const auto other = target->reserve(4096)) ASSERT_DONE(target->write(other->offset_bytes, pattern(4096, 5)));
+  while (const auto other = target->reserve(4096)) ASSERT_DONE(target->write(other->offset_bytes, random_bytes(4096, 5)));
   ASSERT_DONE(target->read(extent.offset_bytes, back));
   EXPECT_EQ(back, bytes);
 }
@@ -192,7 +192,7 @@ TEST_P(EachTargetTest, ThreadsShareItWithoutSharingBytes) {
     threads.emplace_back([&, seed] {
       std::vector<std::byte> back;
       for (uint64_t round = 0; round < 30; ++round) {
-        const auto bytes = pattern(1 + (seed * 7919 + round * 104'729) % 60'000, seed * 100 + round);
+        const auto bytes = random_bytes(1 + (seed * 7919 + round * 104'729) % 60'000, seed * 100 + round);
         const auto extent = target->reserve(bytes.size());
         back.resize(bytes.size());
         if (!extent || !target->write(extent->offset_bytes, bytes) || !target->persist(*extent) ||
