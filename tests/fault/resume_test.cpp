@@ -29,7 +29,7 @@ constexpr uint64_t kBytes = 24 * kMiB;
 // Two daemons and a job that takes some seconds.
 class Resume : public ::testing::Test {
  protected:
-  // Half of it has arrived when this returns.
+  // Half of it has arrived when this returns, and the rest takes its time until hurry().
   void begin(const std::string& from, const std::string& to, bool copy = false, const DaemonOptions& how = resuming(),
              bool approval = false) {
     source_ = std::make_unique<Daemon>(how);
@@ -46,8 +46,10 @@ class Resume : public ::testing::Test {
     wish.bandwidth = 10 * kMiB;
     const auto migration = client.start_migration(source_->address(), {id_}, client.target(destination_->address(), to), wish);
     job_ = migration.id();
-    ASSERT_TRUE(comes_true([&] { return arrived() > kBytes / 2; }));
+    ASSERT_GT(crawl_after(source_->address(), job_, kBytes / 2), 0U) << source_->log() << destination_->log();
   }
+  // What has arrived outlives the destination from now on.
+  void note() const { godwit::Client().migration(source_->address(), job_).checkpoint(); }
   uint64_t arrived() const { return info_of(source_->address(), job_).progress.bytes_done; }
   bool has_ended() const { return info_of(source_->address(), job_).ended != 0; }
 
@@ -85,18 +87,18 @@ class Resume : public ::testing::Test {
   std::string job_, to_;
 };
 
-// What comes in a checkpoint interval, and then some: how exact it is, `godwit-bench resume` measures.
-constexpr uint64_t kIntervalBytes = 8 * kMiB;
-
+// What had arrived before the last interval is noted without being asked for; how exact that is, `godwit-bench resume`
+// measures.
 TEST_F(Resume, AfterTheDestinationWasKilled) {
   begin("keep", "keep");
+  std::this_thread::sleep_for(patience_times() * seconds(2));  // Ten intervals, for a slow disk.
   destination_->kill();
   ASSERT_TRUE(comes_true([&] { return std::string(info_of(source_->address(), job_).progress.phase) == "paused"; }));
   EXPECT_NE(std::string(info_of(source_->address(), job_).error_text).find("waits for"), std::string::npos);
   destination_->start();
   hurry();
   expect_done();
-  expect_kept(kBytes / 2 - kIntervalBytes);
+  expect_kept(kBytes / 2);
 }
 
 TEST_F(Resume, AfterTheSourceWasKilled) {
@@ -105,25 +107,26 @@ TEST_F(Resume, AfterTheSourceWasKilled) {
   source_->start();
   hurry();
   expect_done();
-  expect_kept(kBytes / 2 - kIntervalBytes);
+  expect_kept(kBytes / 2);
   // It is told what the job went through before, too.
   const auto report = report_of(source_->address(), job_);
   std::vector<std::string> phases;
   for (const auto& phase : report["phases"]) phases.push_back(phase["phase"]);
   ASSERT_GE(phases.size(), 3U);
   EXPECT_EQ(std::vector(phases.begin(), phases.begin() + 3), (std::vector<std::string>{"planning", "pre-sync", "sync"}));
-  EXPECT_EQ(std::ranges::count(phases, "sync"), 2) << report.dump(1);
+  EXPECT_GE(std::ranges::count(phases, "sync"), 2) << report.dump(1);
 }
 
 TEST_F(Resume, AfterBothWereKilled) {
   begin("disk", "keep");
+  note();
   source_->kill();
   destination_->kill();
   source_->start();
   destination_->start();
   hurry();
   expect_done();
-  expect_kept(kBytes / 2 - kIntervalBytes);
+  expect_kept(kBytes / 2);
 }
 
 TEST_F(Resume, AfterEachWasStoppedAndNothingIsSentTwice) {
@@ -145,7 +148,7 @@ TEST_F(Resume, ACopyWhoseSourceWasKilled) {
   source_->start();
   hurry();
   expect_done(true);
-  expect_kept(kBytes / 2 - kIntervalBytes);
+  expect_kept(kBytes / 2);
 }
 
 // A restart loses what a volatile target holds: all of it is sent again, and the job goes on all the same.
@@ -165,11 +168,12 @@ TEST_F(Resume, FromMemoryToADestinationThatWasFrozenForTooLong) {
   destination_->thaw();
   hurry();
   expect_done();
-  expect_kept(kBytes / 4);
+  expect_kept(kBytes / 2);
 }
 
 TEST_F(Resume, WritersGoOnWhileItWaitsAndWhatTheyWroteArrives) {
   begin("keep", "keep");
+  note();
   destination_->kill();
   ASSERT_TRUE(comes_true([&] { return std::string(info_of(source_->address(), job_).progress.phase) == "paused"; }));
   godwit::Client().region(source_->address(), id_).write(1 * kMiB + 17, "written meanwhile", 17);
@@ -177,12 +181,13 @@ TEST_F(Resume, WritersGoOnWhileItWaitsAndWhatTheyWroteArrives) {
   destination_->start();
   hurry();
   expect_done();
-  expect_kept(kBytes / 2 - kIntervalBytes - kBlockBytes);
+  expect_kept(kBytes / 2 - kBlockBytes);
 }
 
 // A block that the medium gives back differently is sent again, whatever the journal says of it.
 TEST_F(Resume, WhatTheMediumLostIsSentAgain) {
   begin("keep", "disk");
+  note();
   destination_->kill();
   {
     std::fstream file(destination_->directory() + "/disk.data", std::ios::in | std::ios::out | std::ios::binary);
@@ -192,7 +197,7 @@ TEST_F(Resume, WhatTheMediumLostIsSentAgain) {
   destination_->start();
   hurry();
   expect_done();
-  expect_kept(kBytes / 2 - kIntervalBytes - kBlockBytes);
+  expect_kept(kBytes / 2 - kBlockBytes);
 }
 
 TEST_F(Resume, RolledBackWhileItWaits) {
@@ -241,7 +246,6 @@ TEST_F(Resume, RolledBackToItsCheckpoint) {
   migration.resume();
   expect_done();
   expect_kept(before - 2 * kBlockBytes);
-  EXPECT_EQ(report_of(source_->address(), job_)["attempts"], 2);
   EXPECT_EQ(code_of([&] { migration.rollback_to_checkpoint(); }), GODWIT_ERR_BUSY);
 }
 
@@ -331,11 +335,11 @@ TEST_F(Resume, APausedJobStaysPausedOverARestart) {
   source_->start();
   std::this_thread::sleep_for(milliseconds(500));
   EXPECT_EQ(std::string(info_of(source_->address(), job_).progress.phase), "paused");
-  EXPECT_EQ(info_of(source_->address(), job_).bandwidth, 10 * kMiB);
+  EXPECT_EQ(info_of(source_->address(), job_).bandwidth, kCrawl);
   hurry();
   godwit::Client().migration(source_->address(), job_).resume();
   expect_done();
-  expect_kept(kBytes / 2 - kIntervalBytes);
+  expect_kept(kBytes / 2);
 }
 
 // Its user has been told that it is cancelled: no restart brings it back, and nobody waits for it.
@@ -357,7 +361,7 @@ TEST_F(Resume, AJobThatIsCancelledAfterARestartDoesNotComeAgain) {
 TEST_F(Resume, ACheckpointAtOncesKeepsAllThatHasArrived) {
   begin("keep", "keep", false, resuming("60000", ", \"log_level\": \"debug\""));
   const uint64_t before = arrived();
-  godwit::Client().migration(source_->address(), job_).checkpoint();
+  note();
   destination_->kill();
   destination_->start();
   hurry();
@@ -442,13 +446,14 @@ TEST(ResumeWithinANode, AfterItWasKilled) {
     wish.bandwidth = 10 * kMiB;
     job = client.start_migration(node.address(), {id}, client.target(node.address(), "disk"), wish).id();
   }
-  ASSERT_TRUE(comes_true([&] { return info_of(node.address(), job).progress.bytes_done > kBytes / 2; }));
+  ASSERT_GT(crawl_after(node.address(), job, kBytes / 2), 0U) << node.log();
+  godwit::Client().migration(node.address(), job).checkpoint();
   node.kill();
   node.start();
   godwit::Client().migration(node.address(), job).limit(0);
   ASSERT_TRUE(comes_true([&] { return info_of(node.address(), job).ended != 0; })) << node.log();
   EXPECT_EQ(std::string(info_of(node.address(), job).progress.phase), "done") << node.log();
-  EXPECT_GT(report_of(node.address(), job)["blocks_kept"].get<uint64_t>(), 0U);
+  EXPECT_GE(report_of(node.address(), job)["blocks_kept"].get<uint64_t>() * kBlockBytes, kBytes / 2);
   const godwit::Client client;
   const auto region = client.region(node.address(), id);
   EXPECT_EQ(std::string(region.info().target), "disk");

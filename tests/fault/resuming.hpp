@@ -9,6 +9,7 @@
 
 #include "support/bytes.hpp"
 #include "support/daemon.hpp"
+#include "support/waiting.hpp"
 
 namespace godwit::test {
 
@@ -37,6 +38,19 @@ inline godwit_job_info info_of(const std::string& address, const std::string& jo
     if (info.id == job) return info;
   ADD_FAILURE() << "no job " << job << " at " << address;
   return {};
+}
+
+// A job's limit while something is done to it: it does not end before, however slow the machine is.
+constexpr uint64_t kCrawl = 64 << 10;
+
+// Lets a limited job crawl as soon as more than this has arrived. What had; 0: it never did.
+inline uint64_t crawl_after(const std::string& address, const std::string& job, uint64_t bytes) {
+  const Client client;
+  const Migration migration = client.migration(address, job);  // Asked again and again over one connection.
+  Progress progress{};
+  if (!comes_true([&] { return migration.test(&progress) || progress.bytes_done > bytes; })) return 0;
+  migration.limit(kCrawl);
+  return progress.bytes_done > bytes ? progress.bytes_done : 0;
 }
 
 inline uint64_t used_bytes(const std::string& address, const std::string& target) {

@@ -9,10 +9,15 @@
 
 namespace godwit::test {
 
-// Whether `what` holds within so long, times GODWIT_TEST_PATIENCE (instrumented programs, emulated processors).
-inline bool comes_true(const std::function<bool()>& what, std::chrono::seconds patience = std::chrono::seconds(40)) {
+// GODWIT_TEST_PATIENCE: how often the usual time everything takes (instrumented programs, emulated processors).
+inline int patience_times() {
   const char* set = std::getenv("GODWIT_TEST_PATIENCE");
-  const int times = set == nullptr ? 1 : std::max(1, std::atoi(set));
+  return set == nullptr ? 1 : std::max(1, std::atoi(set));
+}
+
+// Whether `what` holds within so long, times the patience.
+inline bool comes_true(const std::function<bool()>& what, std::chrono::seconds patience = std::chrono::seconds(40)) {
+  const int times = patience_times();
   const auto until = std::chrono::steady_clock::now() + patience * times;
   while (!what()) {
     if (std::chrono::steady_clock::now() > until) return false;
