@@ -278,27 +278,27 @@ void OutboundJob::withhold(const Error& why) {
                                         why.text)};
 }
 
-void OutboundJob::finish_in_doubt() {
-  if (!unfinished()) return;
+bool OutboundJob::finish_in_doubt() {
+  if (!unfinished()) return true;
   auto address = fabric::parse_address(request_.destination_address);
-  if (!address) return;
+  if (!address) return false;
   auto domain = domains_.of(*address);
-  if (!domain) return;
+  if (!domain) return false;
   auto channel = fabric::Channel::connect(*domain, *address, {fabric::Purpose::kJob, request_.job},
                                           Deadline::after(settings_.connect_timeout));
   if (!channel) {
     log::debug("{}: still in doubt: {}", describe(), channel.error().text);
-    return;
+    return false;
   }
   if (auto ended = feed(SourceEvent::kRetry, &*channel); !ended) {
     Error why{Errc::kInDoubt, fmt::format("the outcome waits for {}: {}", request_.destination_address, ended.error().text)};
     const std::lock_guard lock(mutex_);
-    if (phase_ != Phase::kInDoubt || first_error_.text == why.text) return;  // It has been told.
+    if (phase_ != Phase::kInDoubt || first_error_.text == why.text) return false;  // It has been told.
     log::warn("{}: still in doubt: {}", describe(), ended.error().text);
     first_error_ = std::move(why);
-    return;
+    return false;
   }
-  if (!reclaimed_) return;
+  if (!reclaimed_) return true;
   {
     const std::lock_guard lock(mutex_);
     first_error_ = Error{Errc::kPeerLost, fmt::format("{} lost its copy before it owned it; the source serves again",
@@ -307,6 +307,7 @@ void OutboundJob::finish_in_doubt() {
       if (result.error == Errc{} || result.error == Errc::kInDoubt) result.error = Errc::kPeerLost;
   }
   end(Phase::kRolledBack);
+  return true;
 }
 
 }  // namespace godwit::engine

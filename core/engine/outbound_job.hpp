@@ -107,6 +107,7 @@ class OutboundJob {
               const EngineSettings& settings, Pace& node_pace, std::function<void(const Id&)> on_ended);
 
   const Id& id() const { return request_.job; }
+  const std::string& destination_address() const { return request_.destination_address; }
   std::string describe() const;
   JobStatus status() const;
   model::Phase phase() const;
@@ -159,8 +160,9 @@ class OutboundJob {
   // After a restart, before anybody asks: what it has moved cannot be removed now, so that until the next restart it is not
   // ended either. A destination that asks is told the decision.
   void withhold(const Error& why);
-  // Tries to reach the destination and to end a job in doubt. Blocks for at most a few seconds.
-  void finish_in_doubt();
+  // Tries to reach the destination and to end a job in doubt. Blocks for a few seconds, and for the disk where it has moved
+  // files. False: the destination has not answered, or not so that the job could end.
+  bool finish_in_doubt();
 
  private:
   struct Reply {

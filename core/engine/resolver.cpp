@@ -5,33 +5,81 @@
 
 namespace godwit::engine {
 
+namespace {
+constexpr int kWorkers = 8;
+}
+
 Resolver::Resolver(const EngineSettings& settings, Domains& domains, JobTable& outbound, InboundTable& inbound)
-    : settings_(settings), domains_(domains), outbound_(outbound), inbound_(inbound), thread_([this] { run(); }) {}
+    : settings_(settings), domains_(domains), outbound_(outbound), inbound_(inbound) {
+  threads_.emplace_back([this] { look(); });
+  for (int i = 0; i < kWorkers; ++i) threads_.emplace_back([this] { work(); });
+}
 
 Resolver::~Resolver() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  stop_.notify_all();
-  thread_.join();
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
 }
 
-void Resolver::run() {
+Resolver::Key Resolver::key_of(const Task& task) {
+  return task.outbound ? Key{task.outbound->id(), true} : Key{task.inbound->id(), false};
+}
+
+const std::string& Resolver::peer_of(const Task& task) {
+  return task.outbound ? task.outbound->destination_address() : task.inbound->source_address();
+}
+
+std::vector<Resolver::Task> Resolver::in_doubt() {
+  std::vector<Task> tasks;
+  for (auto& job : outbound_.unfinished()) tasks.push_back({std::move(job), nullptr});
+  for (auto& job : inbound_.in_doubt())
+    if (job->source_is_silent()) tasks.push_back({nullptr, std::move(job)});  // Else the decision comes by its connection.
+  return tasks;
+}
+
+void Resolver::look() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
-    for (const auto& job : outbound_.unfinished()) job->finish_in_doubt();
-    for (const auto& job : inbound_.in_doubt()) ask_source(*job);
+    auto tasks = in_doubt();
     inbound_.forget_ended();
     lock.lock();
-    stop_.wait_for(lock, settings_.resolve_interval, [this] { return stopping_; });
+    for (Task& task : tasks)
+      if (taken_.insert(key_of(task)).second) queue_.push_back(std::move(task));
+    std::erase_if(left_alone_, [now = Clock::now()](const auto& peer) { return peer.second <= now; });
+    changed_.notify_all();
+    changed_.wait_for(lock, settings_.resolve_interval, [this] { return stopping_; });
   }
 }
 
-void Resolver::ask_source(InboundJob& job) {
-  if (!job.source_is_silent()) return;  // Its connection is open: the decision comes that way.
-  if (!hears_decision(job)) (void)job.give_up_silent_source();
+void Resolver::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (stopping_) return;
+    const Task task = std::move(queue_.front());
+    queue_.pop_front();
+    const auto begun = Clock::now();
+    const auto known = left_alone_.find(peer_of(task));
+    const bool is_asked = known == left_alone_.end() || known->second <= begun;
+    lock.unlock();
+    const bool has_answered = is_asked && reach(task);
+    if (!has_answered && task.inbound) (void)task.inbound->give_up_silent_source();
+    lock.lock();
+    const auto now = Clock::now();
+    if (is_asked && !has_answered) left_alone_.insert_or_assign(peer_of(task), now + (now - begun));
+    taken_.erase(key_of(task));
+  }
+}
+
+// Whether the peer has answered.
+bool Resolver::reach(const Task& task) {
+  if (task.outbound) return task.outbound->finish_in_doubt();
+  // Its source may have come back while it was queued.
+  return !task.inbound->in_doubt() || !task.inbound->source_is_silent() || hears_decision(*task.inbound);
 }
 
 // Whether the daemon that began the job has answered.
