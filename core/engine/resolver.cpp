@@ -60,18 +60,21 @@ void Resolver::work() {
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (stopping_) return;
-    const Task task = std::move(queue_.front());
+    Task task = std::move(queue_.front());
     queue_.pop_front();
+    const Key key = key_of(task);
+    const std::string peer = peer_of(task);
     const auto begun = Clock::now();
-    const auto known = left_alone_.find(peer_of(task));
+    const auto known = left_alone_.find(peer);
     const bool is_asked = known == left_alone_.end() || known->second <= begun;
     lock.unlock();
     const bool has_answered = is_asked && reach(task);
     if (!has_answered && task.inbound) (void)task.inbound->give_up_silent_source();
+    task = {};  // Perhaps the last that holds the job.
     lock.lock();
     const auto now = Clock::now();
-    if (is_asked && !has_answered) left_alone_.insert_or_assign(peer_of(task), now + (now - begun));
-    taken_.erase(key_of(task));
+    if (is_asked && !has_answered) left_alone_.insert_or_assign(peer, now + (now - begun));
+    taken_.erase(key);
   }
 }
 

@@ -236,6 +236,8 @@ const std::vector<Elsewhere>& elsewhere() {
        "unit/model/cutover_simulator_test.cpp", "PromisesHoldOnEverySeed"},
       {"sync", "wire", "RMA that lands after an abort", "it reaches no space that belongs to another", "fault/matrix_test.cpp",
        "LateRma, ReachesNoSpaceThatBelongsToAnother"},
+      {"in doubt", "source", "SIGSTOP of the source of many jobs", "jobs of other sources end meanwhile",
+       "fault/resolver_test.cpp", "APeerThatIsSilentDoesNotHoldUpTheJobsOfOthers"},
       {"sync", "both", "wall clock set back an hour, then ahead again", "the job goes on", "vm/guest_test.py",
        "test_set_back_an_hour_and_ahead_again"},
       {"any", "any", "wall clock set back an hour", "nothing: no deadline reads it", "fault/matrix_test.cpp",
