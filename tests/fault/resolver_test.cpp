@@ -21,7 +21,7 @@ std::string start_job(const Daemon& from, const Daemon& to, const std::string& t
   const auto region = client.target(from.address(), target).create(bytes.data(), bytes.size(), name);
   godwit::MigrateOptions wish;
   wish.block_bytes = kBlockBytes;
-  wish.bandwidth = kCrawl;
+  wish.bandwidth = 2048;  // It does not end meanwhile.
   return client.start_migration(from.address(), {region.id()}, client.target(to.address(), target), wish).id();
 }
 
