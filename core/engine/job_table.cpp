@@ -23,9 +23,11 @@ Result<> check_transfer(const model::Transfer& transfer, const std::string& dest
   return Done{};
 }
 
-// A limit is kept block by block: with some sixty of them a second it is kept well within each second.
-uint64_t block_bytes_for(uint64_t bandwidth, uint64_t usual) {
-  if (bandwidth == 0) return usual;
+// A limit is kept block by block: with some sixty of them a second it is kept well within each second. 0: no limit.
+uint64_t block_bytes_for(uint64_t job_limit, uint64_t node_limit, uint64_t usual) {
+  if (job_limit == 0 && node_limit == 0) return usual;
+  const uint64_t bandwidth =
+      job_limit == 0 || node_limit == 0 ? std::max(job_limit, node_limit) : std::min(job_limit, node_limit);
   return std::clamp(std::bit_floor(std::max<uint64_t>(1, bandwidth / 64)), model::kBlockBytesMin, usual);
 }
 
@@ -234,7 +236,8 @@ Result<Id> JobTable::queue_opened(const Request& request, const std::vector<std:
 // Errors: the journal's.
 Result<Id> JobTable::queue(OutboundRequest request, OutboundObjects objects, OpenObjects open) {
   if (request.transfer.block_bytes == 0)
-    request.transfer.block_bytes = block_bytes_for(request.transfer.bandwidth_bytes_per_second, settings_.block_bytes);
+    request.transfer.block_bytes =
+        block_bytes_for(request.transfer.bandwidth_bytes_per_second, pace_.limit(), settings_.block_bytes);
   if (request.transfer.streams == 0) request.transfer.streams = settings_.streams;
   // What does not outlive a restart need not be found after one.
   request.is_kept = request.asked && settings_.resume_timeout.count() > 0 &&

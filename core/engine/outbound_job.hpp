@@ -301,9 +301,10 @@ class OutboundJob {
   uint32_t streams_used_ = 0;
   std::optional<Clock::time_point> writers_stopped_;
   bool approved_ = false;
-  uint8_t held_ = 0;           // Why it is paused: the sum of Whys.
-  std::string waits_because_;  // Of Why::kPeer and Why::kDirectory.
-  bool tries_now_ = false;     // A user does not want to wait for the next attempt.
+  uint8_t held_ = 0;                // Why it is paused: the sum of Whys.
+  bool is_outside_window_ = false;  // As keep_window() saw last.
+  std::string waits_because_;       // Of Why::kPeer and Why::kDirectory.
+  bool tries_now_ = false;          // A user does not want to wait for the next attempt.
   bool rolls_back_ = false;
   model::Phase paused_in_ = model::Phase::kPlanning;  // While it is paused: where it goes on.
   std::condition_variable steered_;                   // Approved, cancelled, paused or resumed.

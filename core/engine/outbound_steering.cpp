@@ -63,7 +63,11 @@ Result<> OutboundJob::await_approval(fabric::Channel& channel) {
       Deadline::after(request_.transfer.approval ? kForEver : kApprovalTimeout));
   if (!decided) return decided.error();
   if (stops_) return stopped();
-  if (*decided) return Done{};
+  if (*decided) {
+    if (has_window_ && is_outside_window_) hold_locked(Why::kWindow);  // Whoever approves at noon wants no cutover then.
+    lock.unlock();
+    return proceed(Phase::kValidation, &channel);
+  }
   return fails_here(
       Error{Errc::kTimeout, fmt::format("nobody has approved the cutover within {} s", kApprovalTimeout.count() / 1000)});
 }
@@ -183,7 +187,8 @@ bool OutboundJob::keep_window(uint32_t second_of_day) {
   const std::lock_guard lock(mutex_);
   if (!has_window_) return false;
   const uint8_t before = held_;
-  if (request_.transfer.window.has(second_of_day)) {
+  is_outside_window_ = !request_.transfer.window.has(second_of_day);
+  if (!is_outside_window_) {
     if (held_ == static_cast<uint8_t>(Why::kWindow)) note("resumed", {{"cause", "its time window has begun"}});
     let_go_locked(Why::kWindow);
   } else if (can_pause_locked()) {

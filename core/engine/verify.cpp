@@ -40,9 +40,10 @@ Result<> verify_blocks(const SinkTransfer& transfer) {
   for (uint32_t block = 0; block < transfer.plan.size(); ++block) {
     auto found = reader.digest(block);
     if (!found) return std::move(found).error();
-    if (*found != transfer.digests[block])
-      return Error{Errc::kDigest, fmt::format("{}: what was read back from its medium differs from what was sent (block {})",
-                                              transfer.sinks[transfer.plan.pieces(block)[0].object]->describe(), block)};
+    if (*found == transfer.digests[block]) continue;
+    transfer.settings.totals->received.digests_failed++;
+    return Error{Errc::kDigest, fmt::format("{}: what was read back from its medium differs from what was sent (block {})",
+                                            transfer.sinks[transfer.plan.pieces(block)[0].object]->describe(), block)};
   }
   return Done{};
 }

@@ -266,6 +266,14 @@ Result<> settle_constraints(PlanStage& stage, const std::string& path) {
   stage.transfer.verify = wanted.validation_required || stage.strategy == PlanStrategy::kStaged;
   stage.transfer.approval = wanted.approval_required.value_or(stage.strategy == PlanStrategy::kStaged);
   if (auto valid = check(stage.transfer, "block_size"); !valid) return at(path, valid.error().text);
+  // Files have no writers that a job stops.
+  const bool stops_writers =
+      std::ranges::any_of(stage.objects, [](const PlanObject& object) { return object.kind != PlanKind::kFiles; });
+  if (wanted.max_downtime_seconds && stage.transfer.approval && stops_writers)
+    return at(
+        constraints,
+        "writers wait for an approval as long as it takes, whatever max_downtime says: leave out one of the two (the strategy "
+        "staged asks for an approval)");
   return Done{};
 }
 

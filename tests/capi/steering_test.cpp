@@ -295,6 +295,36 @@ TEST_F(Steering, AJobSendsOnlyInItsTimeWindowUntilItIsToldToGoOn) {
   EXPECT_TRUE(holds(first, 32 * kMiB));
 }
 
+// Its approval comes when the window is over: nothing is cut over before the next one.
+TEST_F(Steering, AnApprovalOutsideOfTheTimeWindowWaitsForIt) {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  const int second_of_day = (local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec;
+  const int ahead = (12 * 3600 - 10 - second_of_day + 86'400) % 86'400 + 86'400;
+  DaemonOptions how_it_runs = options();
+  how_it_runs.environment = {"GODWIT_FAIL=clock.ahead=" + std::to_string(ahead)};
+  const Daemon here(how_it_runs), there(options());
+  const godwit::Region first = region(here, kMiB), second = region(here, 32 * kMiB);
+  godwit::MigrateOptions how;
+  how.time_window = "06:00-12:00";
+  how.bandwidth = 512 * 1024;
+  const godwit::Migration tells = start(here, there, second, how);  // When the window is over: a minute is too long for it.
+  how.bandwidth = 0;
+  how.approval = true;
+  const godwit::Migration job = start(here, there, first, how);
+  ASSERT_TRUE(comes_true([&] { return phase_of(job) == "validation"; }));
+  ASSERT_TRUE(comes_true([&] { return phase_of(tells) == "paused"; }));
+  EXPECT_EQ(phase_of(job), "validation");
+  job.approve();
+  ASSERT_TRUE(comes_true([&] { return phase_of(job) == "paused"; }));
+  EXPECT_EQ(client_.regions(there.address()).size(), 0U);
+  job.resume();  // Lifts the window.
+  job.wait(30'000);
+  EXPECT_TRUE(holds(first, kMiB));
+  tells.cancel();
+}
+
 TEST_F(Steering, WhatContradictsItselfIsRefused) {
   const Daemon here(options());
   const godwit::Region staying = region(here, 4096);

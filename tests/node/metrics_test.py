@@ -279,6 +279,16 @@ class MetricsTest(MetricsCase):
         self.assertIn(resent[0]["block"], range(4))
         self.assertEqual(resent[0]["error"], "GODWIT_ERR_DIGEST")
 
+    def test_a_medium_that_gives_other_bytes_back_is_counted_and_its_block_named(self):
+        a, b = self.node(), self.node()
+        b.kill()
+        b.start({"GODWIT_FAIL": "verify.read=EIO@3"})
+        self.region(a, "field", 2 * MIB)
+        self.godwit(a, "migrate", "region", "field", "--to", b.address, "--target", "fast", "--verify", status=1)
+        [job] = self.json(a, "job", "ls")
+        self.assertIn("(block 2)", str(self.events(a, job["id"])))
+        self.assertEqual(self.scrape(b)("godwit_digests_failed_total", direction="received"), 1)
+
     def test_sessions_come_and_go(self):
         node = self.node()
         url = self.url(node)

@@ -127,6 +127,8 @@ TEST(PlanDocument, StrategiesOfOtherReleasesAreNamedAsSuch) {
 TEST(PlanDocument, ContradictionsAreRefused) {
   EXPECT_TRUE(refuses(constrained(R"("validation_required": true, "skip_validation": true)"), "contradict"));
   EXPECT_TRUE(refuses(constrained(R"("skip_validation": true)", R"("strategy": "staged")"), "staged validates"));
+  EXPECT_TRUE(refuses(constrained(R"("max_downtime": "1h")", R"("strategy": "staged")"), "whatever max_downtime says"));
+  EXPECT_TRUE(refuses(constrained(R"("max_downtime": "1h", "approval_required": true)"), "whatever max_downtime says"));
   EXPECT_TRUE(refuses(constrained(R"("bandwidth": "1MB/s")", R"("strategy": "emergency")"), "bandwidth"));
   EXPECT_TRUE(refuses(constrained(R"("time_window": "01:00-02:00")", R"("strategy": "emergency")"), "time window"));
   EXPECT_TRUE(refuses(constrained(R"("priority": "low")", R"("strategy": "emergency")"), "contradict"));
