@@ -53,6 +53,7 @@ class Directory final : public engine::Ownership {
   std::vector<fabric::Address> others() const;
   // Why etcd did not answer when it was asked last, as it is every second; nothing: it did.
   std::optional<Error> silence() const;
+  bool answers() const override { return !silence(); }
   // Blocks for some seconds at most, and not while etcd is known not to answer. Errors: kUnreachable; kProtocol, the record
   // makes no sense.
   Result<std::optional<OwnerRecord>> owner_of(const Id& object);

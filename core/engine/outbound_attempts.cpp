@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "engine/outbound_job.hpp"
+#include "engine/ownership.hpp"
 
 namespace godwit::engine {
 
@@ -144,12 +145,15 @@ void OutboundJob::hold_for_peer() {
   if (on_held) on_held();
 }
 
-// Until its user and its time window let it go on, too; that is not the peer's fault. Errors: kCancelled.
+// Until its user, its time window and the directory let it go on, too; that is not the peer's fault. Errors: kCancelled.
 Result<> OutboundJob::await_leave() {
   std::unique_lock lock(mutex_);
   const auto may_go = [this] { return cancelled_ || (held_ & ~static_cast<unsigned>(Why::kPeer)) == 0; };
   if (!may_go()) {
     while (!steered_.wait_for(lock, kLongestPause, may_go)) {
+      if ((held_ & static_cast<uint8_t>(Why::kDirectory)) == 0 || !settings_.ownership->answers()) continue;
+      note("resumed", {{"cause", "the directory answers"}});
+      let_go_locked(Why::kDirectory);
     }
     given_up_at_ = Deadline::after(settings_.resume_timeout);
   }
@@ -255,9 +259,9 @@ Result<> OutboundJob::roll_back_to_checkpoint() {
   const std::lock_guard lock(mutex_);
   if (model::is_final(phase_) || cancelled_) return Error{Errc::kBusy, fmt::format("{} has ended", describe())};
   if (auto undecided = check_undecided_locked(); !undecided) return undecided;
-  if (!request_.asked || settings_.resume_timeout.count() == 0)
-    return Error{Errc::kUnsupported, fmt::format("{} could not go on; roll it back to its start", describe())};
   if (!has_begun_) return Error{Errc::kBusy, fmt::format("nothing of {} has arrived yet", describe())};
+  if (!can_go_back_locked())
+    return Error{Errc::kUnsupported, fmt::format("{} could not go on; roll it back to its start", describe())};
   note("rolled-back", {{"to", "its checkpoint"}, {"cause", cause_of(Why::kUser)}});
   approved_ = false;
   // Without a connection it is back already: go_on() sees that it is held.
@@ -265,6 +269,11 @@ Result<> OutboundJob::roll_back_to_checkpoint() {
   hold_locked(Why::kUser);
   steered_.notify_all();
   return Done{};
+}
+
+// It would go on from its checkpoint.
+bool OutboundJob::can_go_back_locked() const {
+  return has_begun_ && request_.asked && settings_.resume_timeout.count() > 0 && !cancelled_;
 }
 
 // Why this attempt ends.

@@ -115,7 +115,7 @@ void OutboundJob::enter(Phase phase) {
 
 void OutboundJob::enter_locked(Phase phase) {
   if (!model::may_follow(phase_, phase))
-    log::error("{}: {} after {}", describe(), model::to_string(phase), model::to_string(phase_));
+    log::error("{}: the phase '{}' must not follow '{}'", describe(), model::to_string(phase), model::to_string(phase_));
   note("phase", {{"from", model::to_string(phase_)}, {"to", model::to_string(phase)}});
   phase_ = phase;
   history_.emplace_back(phase, Clock::now());

@@ -189,6 +189,7 @@ class OutboundJob {
   void hold_for_peer();
   Result<fabric::Channel> await_peer();
   Result<> await_leave();
+  bool can_go_back_locked() const;
   void give_up(const Error& error);
   Result<> quiesce_before_offer();
   bool has_live_passes() const;

@@ -14,6 +14,8 @@ namespace {
 
 // Whoever asked to be asked has gone by then.
 constexpr milliseconds kApprovalTimeout{600'000};
+// Writers are not stopped for longer by a directory that is away.
+constexpr milliseconds kDirectoryPatience{10'000};
 constexpr milliseconds kForEver = std::chrono::hours(24 * 365 * 100);
 
 }  // namespace
@@ -64,7 +66,10 @@ Result<> OutboundJob::await_approval(fabric::Channel& channel) {
   if (!decided) return decided.error();
   if (stops_) return stopped();
   if (*decided) {
-    if (has_window_ && is_outside_window_) hold_locked(Why::kWindow);  // Whoever approves at noon wants no cutover then.
+    if (has_window_ && is_outside_window_) {  // Whoever approves at noon wants no cutover then.
+      hold_locked(Why::kWindow);
+      paused_in_ = Phase::kSync;
+    }
     lock.unlock();
     return proceed(Phase::kValidation, &channel);
   }
@@ -73,7 +78,8 @@ Result<> OutboundJob::await_approval(fabric::Channel& channel) {
 }
 
 // The directory's leave for the cutover of a move. While it does not answer the job waits, with its connection kept, and with
-// whatever it has stopped. Errors: kCancelled; kMoved, somebody else owns an object; why the channel closed.
+// whatever it has stopped; not for long, if it can go back to its checkpoint and wait there. Errors: kCancelled; kUnreachable,
+// it goes back; kMoved, somebody else owns an object; why the channel closed.
 Result<> OutboundJob::await_ownership(fabric::Channel& channel) {
   constexpr milliseconds kPause{500};
   if (settings_.ownership == nullptr || request_.copy) return Done{};
@@ -83,6 +89,7 @@ Result<> OutboundJob::await_ownership(fabric::Channel& channel) {
     if (object.kind != objects::ObjectKind::kFileset) claims.push_back({object.id, object.epoch});
   }
   if (claims.empty()) return Done{};
+  const auto patience = Deadline::after(kDirectoryPatience);
   for (;;) {
     const auto claimed = while_attending(
         channel, [&] { return settings_.ownership->claim(claims, request_.job, request_.destination_address); });
@@ -107,6 +114,11 @@ Result<> OutboundJob::await_ownership(fabric::Channel& channel) {
     if (stops_) {
       let_go_locked(Why::kDirectory);
       return stopped();
+    }
+    if (patience.passed() && can_go_back_locked()) {  // Still held: await_leave() looks after the directory.
+      note("rolled-back", {{"to", "its checkpoint"}, {"cause", cause_of(Why::kDirectory)}});
+      stops_ = true;
+      return claimed.error();
     }
   }
 }

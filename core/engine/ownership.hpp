@@ -20,6 +20,8 @@ struct Claim {
 class Ownership {
  public:
   virtual ~Ownership() = default;
+  // Whether it answered when it was asked last, as it is again and again. Does not block.
+  virtual bool answers() const = 0;
   // Notes that `job` hands these objects over to `destination`, if this node is their newest owner. Asked again, it says the
   // same again. It decides nothing: the job's journal does, and whoever owns an object in the end says so by itself. Blocks for
   // some seconds at most. Errors: kUnreachable, the directory does not answer; kMoved, it knows a newer owner of one of them,

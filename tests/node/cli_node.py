@@ -65,7 +65,10 @@ class Node:
     def close(self):
         if self.process.poll() is None:
             self.kill()
+        log = (self.path / "log").read_text(errors="replace")
         self.directory.cleanup()
+        if "must not follow" in log:  # Of phases: no test can mean that.
+            raise AssertionError(log)
 
 
 def target(name, kind, capacity="64MiB"):

@@ -351,6 +351,27 @@ class EtcdTest(unittest.TestCase):
         causes = [event.get("cause") for event in self.json("job", "events", job, node=self.a) if event["event"] == "resumed"]
         self.assertIn("the directory answers", causes)
 
+    def test_writers_go_on_while_etcd_stays_away_and_what_they_write_arrives(self):
+        for node in (self.a, self.b):
+            node.kill()
+            node.config.write_text(json.dumps({**json.loads(node.config.read_text()), "resume_timeout_ms": 60000}))
+            node.start()
+        self.assertTrue(comes_true(lambda: self.b.address in self.members(self.a)), self.members(self.a))
+        self.create("mesh", "4MiB", self.a)
+        self.etcd.kill()
+        job = self.migrate("mesh", self.a, self.b)
+        self.assertTrue(comes_true(lambda: self.is_held(job, self.a)))
+        def write():
+            return self.run_godwit("region", "write", "mesh", "--offset", "100", node=self.a, stdin=b"meanwhile")
+        self.assertTrue(comes_true(lambda: write().returncode == 0), (self.a.path / "log").read_text())
+        self.assertTrue(self.is_held(job, self.a), self.json("job", "show", job, node=self.a))
+        self.etcd.start()
+        report = self.json("job", "wait", job, node=self.a)["report"]
+        self.assertEqual(report["attempts"], 2)
+        self.assertGreater(report["blocks_kept"], 0)
+        back = self.run_godwit("region", "read", "mesh", node=self.b).stdout
+        self.assertEqual(back, b"\0" * 100 + b"meanwhile" + b"\0" * (4 * MIB - 109))
+
     def test_a_job_that_waits_for_etcd_can_be_cancelled(self):
         self.create("mesh", "4MiB", self.a)
         self.etcd.kill()

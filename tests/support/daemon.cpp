@@ -8,13 +8,15 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
+
+#include "support/bytes.hpp"
 
 namespace godwit::test {
 namespace {
@@ -34,13 +36,6 @@ std::string make_directory() {
   std::string path = std::string(parent == nullptr || *parent == '\0' ? "/tmp" : parent) + "/godwit-test-XXXXXX";
   if (mkdtemp(path.data()) == nullptr) throw std::system_error(errno, std::generic_category(), "mkdtemp " + path);
   return path;
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
@@ -81,6 +76,10 @@ Daemon::Daemon(DaemonOptions options)
 
 Daemon::~Daemon() {
   kill();
+  if (log().find("must not follow") != std::string::npos) {  // Of phases: no test can mean that.
+    std::fprintf(stderr, "%s", log().c_str());
+    std::abort();
+  }
   // A killed daemon leaves the file of its shm endpoint behind; the next of its name takes it over.
   constexpr std::string_view kShm = "shm://";
   std::error_code ignored;
