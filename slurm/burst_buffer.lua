@@ -41,11 +41,13 @@ end
 -- One word of a shell, whatever is in it.
 local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
+local function path_of_programs() return quoted(settings.bin) .. ":/usr/bin:/bin" end
+
 -- Runs a program; its exit status and all that it printed. Arguments are passed as they are.
 local function run(...)
   local words = {}
   for _, word in ipairs({ ... }) do words[#words + 1] = quoted(word) end
-  local pipe, problem = io.popen("PATH=" .. quoted(settings.bin) .. ":/usr/bin:/bin; " .. table.concat(words, " ") .. " 2>&1 </dev/null; echo \":$?\"")
+  local pipe, problem = io.popen("PATH=" .. path_of_programs() .. "; " .. table.concat(words, " ") .. " 2>&1 </dev/null; echo \":$?\"")
   if not pipe then return 127, problem end
   local output = pipe:read("*a")
   pipe:close()
@@ -114,18 +116,47 @@ local function note(job_id, text)
   return true
 end
 
+-- Slurm kills the scripts of a job that is cancelled, at any moment; with them, in 22.05, the teardown that the cancel has begun. So
+-- `script`, for a shell, runs in a session of its own, where it hears by its standard output whether this one is still there. Its $1:
+-- the state file.
+local function run_apart(job_id, script, ...)
+  return run("setsid", "-w", "sh", "-c", script, "godwit", state_file(job_id), ...)
+end
+
+-- $2: the node where the migration begins; the rest: the command that begins it. Nothing begins for who was torn down meanwhile.
+local migrate_and_wait = [[
+trap '' PIPE
+state=$1 node=$2; shift 2
+begin() {
+  flock 9 && [ -s "$state" ] || return 1
+  text=$("$@" 2>&1 9<&-) && echo "$node ${text##*[!0-9a-f]}" >>"$state"
+}
+text="the job was torn down"
+begin "$@" 9<"$state" || { printf '%s\n' "$text"; exit 1; }
+id=${text##*[!0-9a-f]}
+godwit job wait "$id" --node "$node" --quiet --timeout 3600 & waits=$!
+while kill -0 "$waits" 2>/dev/null; do
+  printf . 2>/dev/null || { godwit job cancel "$id" --node "$node" --connect-timeout 2; rm -f "$state"; exit 1; }
+  sleep 0.2
+done
+wait "$waits"]]
+
+local cancel_all = [[
+exec 9<"$1" && flock 9
+while read -r node id; do
+  [ "$node" = user ] || godwit job cancel "$id" --node "$node" --connect-timeout 2 </dev/null >/dev/null 2>&1
+done <"$1"
+rm -f "$1"]]
+
 -- Copies what the directives with this verb say, one after the other. Whoever tears the job down can cancel it.
 local function stage(job_id, script, verb, from, to)
   local found, mistake = directives(script)
   if not found then return failure(mistake) end
   for _, one in ipairs(found) do
     if one.verb == verb then
-      local status, text = run("godwit", "migrate", "files", one.source, "--from", from, "--to", to .. ":" .. one.destination, "--update", "--async")
-      local id = status == 0 and text:match("(%x+)%s*$")
-      if id then
-        note(job_id, from .. " " .. id)
-        status, text = run("godwit", "job", "wait", id, "--node", from, "--quiet", "--timeout", "3600")
-      end
+      local status, text = run_apart(job_id, migrate_and_wait, from, "godwit", "migrate", "files", one.source, "--from", from,
+                                     "--to", to .. ":" .. one.destination, "--update", "--async")
+      text = text:gsub("^%.+", "")
       if status ~= 0 then return failure(verb .. " of " .. one.source .. " failed: " .. text) end
     end
   end
@@ -157,6 +188,7 @@ function hooks.setup(job_id, uid, _, _, _, script)
       if not is_allowed(path, user) then return failure(path .. " is not below a directory that " .. user .. " may stage") end
     end
   end
+  run("find", settings.state_dir, "-maxdepth", "1", "-name", "[0-9]*", "-mtime", "+90", "-delete")  -- Teardowns that were killed.
   local noted, problem = note(job_id, "user " .. user)
   if not noted then return failure(problem) end
   return slurm.SUCCESS, ""
@@ -193,12 +225,8 @@ function hooks.test_data_out() return slurm.SUCCESS, "" end
 function hooks.job_teardown(job_id)
   local file = io.open(state_file(job_id))
   if not file then return slurm.SUCCESS, "" end
-  for line in file:lines() do
-    local node, id = line:match("^(%S+) (%x+)$")
-    if node and node ~= "user" then run("godwit", "job", "cancel", id, "--node", node, "--connect-timeout", "2") end
-  end
   file:close()
-  os.remove(state_file(job_id))
+  run_apart(job_id, cancel_all)
   return slurm.SUCCESS, ""
 end
 

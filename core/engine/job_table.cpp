@@ -235,9 +235,10 @@ Result<Id> JobTable::queue_opened(const Request& request, const std::vector<std:
 
 // Errors: the journal's.
 Result<Id> JobTable::queue(OutboundRequest request, OutboundObjects objects, OpenObjects open) {
+  const uint64_t node_limit = request.transfer.priority == model::Priority::kEmergency ? 0 : pace_.limit();
   if (request.transfer.block_bytes == 0)
     request.transfer.block_bytes =
-        block_bytes_for(request.transfer.bandwidth_bytes_per_second, pace_.limit(), settings_.block_bytes);
+        block_bytes_for(request.transfer.bandwidth_bytes_per_second, node_limit, settings_.block_bytes);
   if (request.transfer.streams == 0) request.transfer.streams = settings_.streams;
   // What does not outlive a restart need not be found after one.
   request.is_kept = request.asked && settings_.resume_timeout.count() > 0 &&

@@ -236,12 +236,21 @@ class Rights(UserNodes):
 
     def owners_of_jobs(self, node):
         """How many the node's journal has; the node ends."""
+        return self.rows_of(node, "permission")
+
+    def rows_of(self, node, table):
         self.assertEqual(node.terminate(), 0, self.log(node))
         journal = sqlite3.connect(node.path / "state/journal.db")
         try:
-            return journal.execute("SELECT count(*) FROM permission").fetchone()[0]
+            return journal.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         finally:
             journal.close()
+
+    def has_released_all(self, node):
+        """Its destinations have heard that they need not remember its jobs any more; the node goes on."""
+        rows = self.rows_of(node, "outbound")
+        node.start()
+        return rows == 0
 
     def test_whose_a_job_was_is_forgotten_with_it(self):
         to = self.there[ADA]
@@ -259,8 +268,8 @@ class Rights(UserNodes):
         shown = json.loads(self.ok(self.a, "job", "ls", "--json", as_uid=ADA, **self.mine))
         self.assertEqual(len(shown), 2, shown)
         self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
+        self.assertEqual(self.owners_of_jobs(self.a), 2)  # It ends when its destination has heard that the last job is over.
         self.assertEqual(self.owners_of_jobs(self.b), 0)
-        self.assertEqual(self.owners_of_jobs(self.a), 2)
 
     def test_the_destination_dies_and_her_job_goes_on_as_hers(self):
         tree = self.tree()
@@ -374,6 +383,7 @@ class Rights(UserNodes):
                 self.a.start()
                 self.assertTrue(until(lambda: os.listdir(home) == []), self.log(self.a))
                 self.assertTrue(until(lambda: not list(to.glob(".godwit-*"))), self.log(self.b))
+                self.assertTrue(until(lambda: self.has_released_all(self.a)), self.log(self.a))
                 self.assertEqual(self.owners_of_jobs(self.b), 0)
                 self.b.start()
                 subprocess.run(["rm", "-r", to], check=True)
