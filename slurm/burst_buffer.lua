@@ -41,13 +41,11 @@ end
 -- One word of a shell, whatever is in it.
 local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
-local function path_of_programs() return quoted(settings.bin) .. ":/usr/bin:/bin" end
-
 -- Runs a program; its exit status and all that it printed. Arguments are passed as they are.
 local function run(...)
   local words = {}
   for _, word in ipairs({ ... }) do words[#words + 1] = quoted(word) end
-  local pipe, problem = io.popen("PATH=" .. path_of_programs() .. "; " .. table.concat(words, " ") .. " 2>&1 </dev/null; echo \":$?\"")
+  local pipe, problem = io.popen("export PATH=" .. quoted(settings.bin) .. ":/usr/bin:/bin; " .. table.concat(words, " ") .. " 2>&1 </dev/null; echo \":$?\"")
   if not pipe then return 127, problem end
   local output = pipe:read("*a")
   pipe:close()
