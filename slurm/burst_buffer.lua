@@ -106,14 +106,6 @@ end
 
 local function state_file(job_id) return settings.state_dir .. "/" .. tostring(job_id):match("^%d+$") end
 
-local function note(job_id, text)
-  local file, problem = io.open(state_file(job_id), "a")
-  if not file then return nil, problem end
-  file:write(text, "\n")
-  file:close()
-  return true
-end
-
 -- Slurm kills the scripts of a job that is cancelled, at any moment; with them, in 22.05, the teardown that the cancel has begun. So
 -- `script`, for a shell, runs in a session of its own, where it hears by its standard output whether this one is still there. Its $1:
 -- the state file.
@@ -121,30 +113,28 @@ local function run_apart(job_id, script, ...)
   return run("setsid", "-w", "sh", "-c", script, "godwit", state_file(job_id), ...)
 end
 
--- $2: the node where the migration begins; the rest: the command that begins it. Nothing begins for who was torn down meanwhile.
+-- $2: the node where the migration begins; the rest: the command that begins it. The state file is there while it may run.
 local migrate_and_wait = [[
 trap '' PIPE
 state=$1 node=$2; shift 2
 begin() {
-  flock 9 && [ -s "$state" ] || return 1
-  text=$("$@" 2>&1 9<&-) && echo "$node ${text##*[!0-9a-f]}" >>"$state"
+  flock 9 && text=$("$@" 2>&1 9>&-) && echo "$node ${text##*[!0-9a-f]}" >&9
 }
-text="the job was torn down"
-begin "$@" 9<"$state" || { printf '%s\n' "$text"; exit 1; }
+begin "$@" 9>>"$state" || { printf '%s\n' "$text"; rm -f "$state"; exit 1; }
 id=${text##*[!0-9a-f]}
 godwit job wait "$id" --node "$node" --quiet --timeout 3600 & waits=$!
 while kill -0 "$waits" 2>/dev/null; do
-  printf . 2>/dev/null || { godwit job cancel "$id" --node "$node" --connect-timeout 2; rm -f "$state"; exit 1; }
+  printf . 2>/dev/null || godwit job cancel "$id" --node "$node" --connect-timeout 2 2>/dev/null
   sleep 0.2
 done
-wait "$waits"]]
+wait "$waits"; status=$?
+rm -f "$state"; exit $status]]
 
 local cancel_all = [[
 exec 9<"$1" && flock 9
 while read -r node id; do
-  [ "$node" = user ] || godwit job cancel "$id" --node "$node" --connect-timeout 2 </dev/null >/dev/null 2>&1
-done <"$1"
-rm -f "$1"]]
+  godwit job cancel "$id" --node "$node" --connect-timeout 2 </dev/null >/dev/null 2>&1
+done <"$1"]]
 
 -- Copies what the directives with this verb say, one after the other. Whoever tears the job down can cancel it.
 local function stage(job_id, script, verb, from, to)
@@ -186,9 +176,6 @@ function hooks.setup(job_id, uid, _, _, _, script)
       if not is_allowed(path, user) then return failure(path .. " is not below a directory that " .. user .. " may stage") end
     end
   end
-  run("find", settings.state_dir, "-maxdepth", "1", "-name", "[0-9]*", "-mtime", "+90", "-delete")  -- Teardowns that were killed.
-  local noted, problem = note(job_id, "user " .. user)
-  if not noted then return failure(problem) end
   return slurm.SUCCESS, ""
 end
 

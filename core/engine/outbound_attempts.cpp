@@ -38,8 +38,7 @@ bool OutboundJob::can_go_on(const Error& error) const {
   const std::lock_guard lock(mutex_);
   if (machine_.state != SourceState::kSyncing && machine_.state != SourceState::kPreparing) return false;
   if (suspended_ || goes_back()) return true;
-  if (!has_begun_ || !request_.asked || settings_.resume_timeout.count() == 0) return false;
-  return !cancelled_ && !fails_here_ && may_pass(error.code, attempt_ <= 1);
+  return can_go_back_locked() && !fails_here_ && may_pass(error.code, attempt_ <= 1);
 }
 
 Result<> OutboundJob::keep_request() {

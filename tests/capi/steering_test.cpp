@@ -50,6 +50,18 @@ class Steering : public ::testing::Test {
     all.more = more;
     return all;
   }
+  // A daemon that thinks that it starts so many seconds before noon, when windows until 12:00 end.
+  static DaemonOptions before_noon(int seconds_before) {
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    localtime_r(&now, &local);
+    const int second_of_day = (local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec;
+    const int ahead =
+        (12 * 3600 - seconds_before - second_of_day + 86'400) % 86'400 + 86'400;  // Never 0, which a fail point cannot be.
+    DaemonOptions how_it_runs = options();
+    how_it_runs.environment = {"GODWIT_FAIL=clock.ahead=" + std::to_string(ahead)};
+    return how_it_runs;
+  }
   godwit::Region region(const Daemon& at, uint64_t size) {
     const auto bytes = bytes_of(size);
     return client_.target(at.address(), "fast").create(bytes.data(), size);
@@ -264,15 +276,7 @@ TEST_F(Steering, JobsOfAHigherPriorityBeginFirstAndAnEmergencyAtOnce) {
 
 // The daemon's clock can be set ahead: the window is over when the job begins, or soon afterwards.
 TEST_F(Steering, AJobSendsOnlyInItsTimeWindowUntilItIsToldToGoOn) {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  localtime_r(&now, &local);
-  const int second_of_day = (local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec;
-  // 11:59:55 when the daemon starts, as it thinks: a window until noon ends five seconds later.
-  const int ahead = (12 * 3600 - 5 - second_of_day + 86'400) % 86'400 + 86'400;  // Never 0, which a fail point cannot be.
-  DaemonOptions how_it_runs = options();
-  how_it_runs.environment = {"GODWIT_FAIL=clock.ahead=" + std::to_string(ahead)};
-  const Daemon here(how_it_runs), there(options());
+  const Daemon here(before_noon(5)), there(options());
   const godwit::Region first = region(here, 32 * kMiB), second = region(here, kMiB);
   godwit::MigrateOptions how;
   how.time_window = "06:00-12:00";
@@ -297,14 +301,7 @@ TEST_F(Steering, AJobSendsOnlyInItsTimeWindowUntilItIsToldToGoOn) {
 
 // Its approval comes when the window is over: nothing is cut over before the next one.
 TEST_F(Steering, AnApprovalOutsideOfTheTimeWindowWaitsForIt) {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  localtime_r(&now, &local);
-  const int second_of_day = (local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec;
-  const int ahead = (12 * 3600 - 10 - second_of_day + 86'400) % 86'400 + 86'400;
-  DaemonOptions how_it_runs = options();
-  how_it_runs.environment = {"GODWIT_FAIL=clock.ahead=" + std::to_string(ahead)};
-  const Daemon here(how_it_runs), there(options());
+  const Daemon here(before_noon(10)), there(options());
   const godwit::Region first = region(here, kMiB), second = region(here, 32 * kMiB);
   godwit::MigrateOptions how;
   how.time_window = "06:00-12:00";

@@ -65,11 +65,8 @@ class BurstBufferTest(unittest.TestCase):
                               timeout=60 * slurm.PATIENCE).stdout
 
     def is_forgotten(self, job):
-        """Unless Slurm itself ended the teardown: its cancel kills the scripts of a job, and begins that one."""
-        def is_over():
-            killed = f"teardown for JobId={job} terminated by slurmctld" in self.cluster.logs()
-            return killed or not (self.cluster.directory / "bb_state" / job).exists()
-        self.assertTrue(slurm.until(is_over, 30 * slurm.PATIENCE), self.cluster.logs())
+        self.assertTrue(slurm.until(lambda: not (self.cluster.directory / "bb_state" / job).exists(), 30 * slurm.PATIENCE),
+                        self.cluster.logs())
 
     def test_files_go_in_and_results_come_out(self):
         (self.projects / "in").mkdir()

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "support/bytes.hpp"
+#include "support/waiting.hpp"
 
 namespace godwit::test {
 namespace {
@@ -25,11 +26,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-// Beside other tests on two cores; GODWIT_TEST_PATIENCE multiplies it, for instrumented daemons.
-const seconds kPatience = [] {
-  const char* factor = std::getenv("GODWIT_TEST_PATIENCE");
-  return seconds(20) * (factor == nullptr ? 1 : std::atoi(factor));
-}();
+const seconds kPatience = seconds(20) * patience_times();  // Beside other tests on two cores.
 
 std::string make_directory() {
   const char* parent = std::getenv("TMPDIR");

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Enforces the include rules of docs/design: who may see whom, and which folder alone sees which library.
 
-check_includes.py [--headers [all|lone]] [--batches]   exit status 1 if a rule is broken; --headers: every header must also compile
-alone, or only those that no source of their name includes first, as that source tells of the others; --batches: so must every source
-that the build compiles with others.
+check_includes.py [--headers] [--batches]   exit status 1 if a rule is broken; --headers: every header must also compile alone;
+--batches: so must every source that the build compiles with others.
 Files and functions that have grown long are warned about, never failed.
 """
 import argparse
@@ -132,15 +131,7 @@ def compile_alone(path, flags, compiler):
     return None if done.returncode == 0 else f"{path.relative_to(ROOT)}: does not compile alone\n{done.stderr}"
 
 
-def is_first_in_its_source(header):
-    source = header.with_suffix(".cpp")
-    if not source.exists():
-        return False
-    first = next(filter(None, map(INCLUDE.match, source.read_text(encoding="utf-8").splitlines())), None)
-    return first is not None and pathlib.Path(first.group(2)).name == header.name
-
-
-def check_headers(problems, build, compiler, which):
+def check_headers(problems, build, compiler):
     generated = build / "core/protocol/generated"
     packages = ["libfabric", "libpmem2", "liburing", "hwloc", "sqlite3", "libxxhash", "hdf5-serial"]
     flags = subprocess.run(["pkg-config", "--cflags", *packages], capture_output=True, text=True, check=True).stdout.split()
@@ -150,9 +141,6 @@ def check_headers(problems, build, compiler, which):
         problems.append(f"{generated} is missing: build the target godwit_wire first")
         return
     headers = [path for path in sources() if path.suffix == ".hpp" and "mpi-tools" not in path.parts]
-    if which == "lone":
-        headers = [path for path in headers if not is_first_in_its_source(path)]
-    print(f"{len(headers)} headers")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(lambda path: compile_alone(path, flags, compiler), headers)
         problems.extend(result for result in results if result)
@@ -187,7 +175,7 @@ def check_batches(problems, build):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--headers", nargs="?", const="all", choices=("all", "lone"), help="compile headers alone")
+    parser.add_argument("--headers", action="store_true", help="compile every header alone")
     parser.add_argument("--batches", action="store_true", help="compile every source of a batch alone")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/clang", help="a build directory")
     parser.add_argument("--compiler", default="clang++")
@@ -196,7 +184,7 @@ def main():
     for path in sources():
         check_file(path, problems, warnings)
     if arguments.headers:
-        check_headers(problems, arguments.build.resolve(), arguments.compiler, arguments.headers)
+        check_headers(problems, arguments.build.resolve(), arguments.compiler)
     if arguments.batches:
         check_batches(problems, arguments.build.resolve())
     for warning in warnings:
