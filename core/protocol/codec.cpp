@@ -1,7 +1,5 @@
 #include "protocol/codec.hpp"
 
-#include <cstring>
-
 #include "base/log.hpp"
 
 namespace godwit::protocol {
@@ -16,16 +14,12 @@ Result<Decoded> decode(std::span<const std::byte> bytes) {
   const Error damaged{Errc::kProtocol, "the peer sent a control message that is damaged or of another version"};
   // The verifier takes the identifier's place for granted: a buffer shorter than that is not a message.
   if (bytes.size() < sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength) return damaged;
-  Decoded decoded;
-  const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
-  if (reinterpret_cast<uintptr_t>(data) % sizeof(uint64_t) != 0) {
-    decoded.aligned_.resize((bytes.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t));
-    std::memcpy(decoded.aligned_.data(), bytes.data(), bytes.size());
-    data = reinterpret_cast<const uint8_t*>(decoded.aligned_.data());
-  }
-  flatbuffers::Verifier verifier(data, bytes.size(), kDepthMax, kTablesMax);
+  Decoded decoded(bytes);
+  flatbuffers::Verifier verifier(decoded.bytes_.data(), bytes.size(), kDepthMax, kTablesMax);
   if (!wire::VerifyMessageBuffer(verifier)) return damaged;
-  decoded.message_ = wire::GetMessage(data);
+  decoded.message_ = wire::GetMessage(decoded.bytes_.data());
+  const auto& table = *reinterpret_cast<const flatbuffers::Table*>(decoded.message_);
+  if (!vectors_are_aligned(table, *wire::MessageTypeTable())) return damaged;
   if (decoded.message_->body_type() == wire::Body::NONE || decoded.message_->body() == nullptr) return damaged;
   return decoded;
 }

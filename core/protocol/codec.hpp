@@ -12,6 +12,7 @@
 #include "base/id.hpp"
 #include "base/result.hpp"
 #include "model/transfer.hpp"
+#include "protocol/aligned.hpp"
 #include "wire_generated.h"
 
 namespace godwit::protocol {
@@ -30,8 +31,8 @@ class Decoded {
 
  private:
   friend Result<Decoded> decode(std::span<const std::byte> bytes);
-  Decoded() = default;
-  std::vector<uint64_t> aligned_;  // Holds a copy where the bytes were not aligned for reading in place.
+  explicit Decoded(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  Aligned bytes_;
   const wire::Message* message_ = nullptr;
 };
 

@@ -1,8 +1,7 @@
 #include "protocol/fileset_codec.hpp"
 
-#include <cstring>
-
 #include "fileset_generated.h"
+#include "protocol/aligned.hpp"
 
 namespace godwit::protocol {
 namespace {
@@ -22,14 +21,6 @@ wire::FileRow row_of(const FileEntry& entry) {
       is_whole(entry) ? kWhole : static_cast<uint32_t>(entry.data.size()), static_cast<uint32_t>(entry.xattrs.size()));
 }
 
-// The verifier sees to it that a vector's elements lie within the buffer, not that each begins where its type may.
-template <class Struct>
-Struct copy_of(const flatbuffers::Vector<const Struct*>& structs, uint32_t index) {
-  Struct copy;
-  std::memcpy(static_cast<void*>(&copy), structs.Data() + size_t{index} * sizeof copy, sizeof copy);
-  return copy;
-}
-
 // What the rows take from, in their order. Whoever takes more than there is gets an error, never a byte of something else.
 class Supply {
  public:
@@ -46,8 +37,8 @@ class Supply {
     const auto* all = fileset_.extents();
     if (count > (all == nullptr ? 0 : all->size()) - extents_) return false;
     for (uint32_t i = 0; i < count; ++i) {
-      const auto row = copy_of(*all, extents_++);
-      data.push_back({row.offset_bytes(), row.length_bytes()});
+      const wire::ExtentRow* row = all->Get(extents_++);
+      data.push_back({row->offset_bytes(), row->length_bytes()});
     }
     return true;
   }
@@ -137,23 +128,18 @@ Result<model::Fileset> decode_fileset(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength ||
       bytes.size() > 2 * kListingBytesMax - 1)
     return damaged;
-  std::vector<uint64_t> aligned;
-  const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
-  if (reinterpret_cast<uintptr_t>(data) % sizeof(uint64_t) != 0) {
-    aligned.resize((bytes.size() + sizeof(uint64_t) - 1) / sizeof(uint64_t));
-    std::memcpy(aligned.data(), bytes.data(), bytes.size());
-    data = reinterpret_cast<const uint8_t*>(aligned.data());
-  }
+  const Aligned aligned(bytes);
   // No table is shorter than 8 bytes: as many as there are bytes is no bound of its own.
-  flatbuffers::Verifier verifier(data, bytes.size(), 4, static_cast<flatbuffers::uoffset_t>(bytes.size() / 8 + 1));
+  flatbuffers::Verifier verifier(aligned.data(), bytes.size(), 4, static_cast<flatbuffers::uoffset_t>(bytes.size() / 8 + 1));
   if (!wire::VerifyFilesetBuffer(verifier)) return damaged;
-  const wire::Fileset& stored = *wire::GetFileset(data);
+  const wire::Fileset& stored = *wire::GetFileset(aligned.data());
+  if (!vectors_are_aligned(reinterpret_cast<const flatbuffers::Table&>(stored), *wire::FilesetTypeTable())) return damaged;
   if (stored.rows() == nullptr) return damaged;
   model::Fileset fileset;
   fileset.entries.resize(stored.rows()->size());
   Supply supply(stored);
   for (uint32_t i = 0; i < stored.rows()->size(); ++i)
-    if (!read_row(copy_of(*stored.rows(), i), supply, fileset.entries[i])) return damaged;
+    if (!read_row(*stored.rows()->Get(i), supply, fileset.entries[i])) return damaged;
   if (auto sound = model::check(fileset); !sound) return std::move(sound).error();
   return fileset;
 }

@@ -3,8 +3,8 @@
 //
 // Must hold: the verdict does not depend on how the bytes are aligned; no field of an accepted message lies outside of it
 // (AddressSanitizer); the error of a peer is one of ours, without control characters, and survives being sent on.
+#include <flatbuffers/minireflect.h>
 #include "client/to_c.hpp"
-#include "flatbuffers/minireflect.h"
 #include "fuzz.hpp"
 #include "model/phase.hpp"
 #include "protocol/codec.hpp"
