@@ -146,9 +146,9 @@ int list(Session& session) {
   }
   Table table({"ID", "NAME", "OWNER", "STATE", "STAGES", "BYTES", "CREATED"});
   for (const Json& plan : plans)
-    table.add({plan.value("id", ""), plan.value("name", ""), fmt::format("{}", plan.value("owner", 0u)),
+    table.add({plan.value("id", ""), plan.value("name", ""), fmt::format("{:.0f}", plan.value("owner", 0.0)),
                plan.value("ok", false) ? plan.value("state", "") : "has errors",
-               fmt::format("{}/{}", plan.value("stages_done", 0), plan.value("stages_total", 0)),
+               fmt::format("{:.0f}/{:.0f}", plan.value("stages_done", 0.0), plan.value("stages_total", 0.0)),
                format_size(plan.value("bytes", 0.0)), plan.value("created", "")});
   print(table.text());
   return 0;
@@ -233,7 +233,7 @@ void add_plan_commands(Menu& menu) {
   const auto at = std::make_shared<std::string>();
   const auto wait = std::make_shared<bool>(false);
   run->add_option("PLAN", *id, "The plan's id, as `godwit plan` prints it")->required();
-  run->add_option("--at", *at, "The node that keeps the plan; default: --node")->type_name("ADDR");
+  run->add_option("--at", *at, "The node that keeps the plan, or another one of its group; default: --node")->type_name("ADDR");
   run->add_flag("--wait", *wait, "Wait until it has ended; the exit code is that of the first job that failed");
   menu.on_run(run, [&session, id, at, wait] { return execute(session, *id, *at, *wait); });
 }

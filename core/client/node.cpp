@@ -12,7 +12,8 @@ namespace {
 constexpr uint32_t kPageRegions = 1'000;
 constexpr uint8_t kAllKinds =
     1u << static_cast<unsigned>(wire::PlaceKind::region) | 1u << static_cast<unsigned>(wire::PlaceKind::database) |
-    1u << static_cast<unsigned>(wire::PlaceKind::job) | 1u << static_cast<unsigned>(wire::PlaceKind::fileset);
+    1u << static_cast<unsigned>(wire::PlaceKind::job) | 1u << static_cast<unsigned>(wire::PlaceKind::fileset) |
+    1u << static_cast<unsigned>(wire::PlaceKind::plan);
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// Plan: what can be asked of a node about its plans. All that is known of one is a JSON text (docs/howto/plan.md).
+// Plan: what can be asked of a node about its plans, and those of its group. All that is known of one is a JSON text
+// (docs/howto/plan.md).
 #pragma once
 
 #include <string>
@@ -6,6 +7,7 @@
 #include "base/id.hpp"
 #include "base/result.hpp"
 #include "client/client.hpp"
+#include "client/reply.hpp"
 #include "fabric/address.hpp"
 #include "protocol/codec.hpp"
 
@@ -28,6 +30,7 @@ class Plans {
 
  private:
   Result<std::string> act(const Id& id, wire::PlanAction action);
+  Result<Reply> reach(const Id& id, wire::PlanAction action);
 
   Client& client_;
   const fabric::Address& address_;

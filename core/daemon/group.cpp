@@ -13,7 +13,7 @@ namespace godwit::daemon {
 namespace {
 
 constexpr uint32_t kRoundThreads = 4;
-constexpr size_t kKnownJobsMax = 4'096;
+constexpr size_t kKnownMax = 4'096;
 constexpr size_t kPlacesMax = 64;  // Of one member's answer.
 constexpr size_t kNameBytesMax = 128;
 constexpr size_t kTargetBytesMax = 64;
@@ -27,6 +27,7 @@ std::string_view word_of(PlaceKind kind) {
     case PlaceKind::database: return "database";
     case PlaceKind::job: return "job";
     case PlaceKind::fileset: return "fileset";
+    case PlaceKind::plan: return "plan";
   }
   return "object";
 }
@@ -53,7 +54,7 @@ bool Wanted::is_met_by(const Place& place) const {
 
 std::string Wanted::describe() const {
   std::string kind;
-  for (const PlaceKind one : {PlaceKind::region, PlaceKind::database, PlaceKind::job, PlaceKind::fileset})
+  for (const PlaceKind one : wire::EnumValuesPlaceKind())
     if ((kinds & bit(one)) != 0) kind += (kind.empty() ? "" : " or ") + std::string(word_of(one));
   return fmt::format("{} {}", kind.empty() ? "object" : kind, id.is_zero() ? "'" + log::printable(name) + "'" : to_string(id));
 }
@@ -165,7 +166,7 @@ std::vector<Member> Group::others() {
 }
 
 Group::Answers Group::ask_owner(const Wanted& wanted) {
-  if (directory_ == nullptr || wanted.id.is_zero() || wanted.kinds == Wanted::bit(PlaceKind::job)) return {};
+  if (directory_ == nullptr || wanted.id.is_zero() || wanted.stays()) return {};
   const auto owner = directory_->owner_of(wanted.id);
   if (!owner || !*owner || (*owner)->node == node_) return {};
   const auto address = fabric::parse_address((*owner)->address);
@@ -243,15 +244,14 @@ Result<Place> Group::locate(const Wanted& wanted, std::vector<Place> here) {
 }
 
 Result<Place> Group::find(const Wanted& wanted) {
-  const bool is_job = wanted.kinds == Wanted::bit(PlaceKind::job);
   std::optional<Place> remembered;
-  if (is_job && wanted.asker.may_all) {  // Whose it is its node knows.
+  if (wanted.stays() && wanted.asker.may_all) {  // Whose it is its node knows.
     const auto members = other_addresses();
     const std::lock_guard lock(mutex_);
-    if (const auto known = known_jobs_.find(wanted.id); known != known_jobs_.end()) {
-      remembered = Place{PlaceKind::job, wanted.id, 0, {}, {}, known->second};
+    if (const auto known = known_.find(wanted.id); known != known_.end()) {
+      remembered = Place{known->second.first, wanted.id, 0, {}, {}, known->second.second};
       // One that is a member no more may have come back elsewhere.
-      const auto is_there = [&](const fabric::Address& member) { return to_string(member) == known->second; };
+      const auto is_there = [&](const fabric::Address& member) { return to_string(member) == known->second.second; };
       if (std::ranges::any_of(members, is_there)) return *remembered;
     }
   }
@@ -264,10 +264,10 @@ Result<Place> Group::find(const Wanted& wanted) {
   add_directory_if_silent(answers);
   auto place = the_one(wanted, std::move(answers.places), answers.silent);
   if (!place && remembered) return *remembered;
-  if (place && is_job && wanted.asker.may_all) {
+  if (place && wanted.stays() && wanted.asker.may_all) {
     const std::lock_guard lock(mutex_);
-    if (known_jobs_.size() >= kKnownJobsMax) known_jobs_.clear();
-    known_jobs_.insert_or_assign(wanted.id, place->address);
+    if (known_.size() >= kKnownMax) known_.clear();
+    known_.insert_or_assign(wanted.id, std::pair(place->kind, place->address));
   }
   return place;
 }

@@ -33,7 +33,7 @@ struct Member {
   std::optional<Error> error = {};  // Why it did not.
 };
 
-// Where an object or a job is.
+// Where an object, a job or a plan is.
 struct Place {
   PlaceKind kind = PlaceKind::region;
   Id id;
@@ -65,6 +65,8 @@ struct Wanted {
 
   static constexpr uint8_t bit(PlaceKind kind) { return static_cast<uint8_t>(1u << static_cast<unsigned>(kind)); }
   bool is_met_by(const Place& place) const;
+  // Whether it is where it began for as long as there is any of it, and nobody owns it: a job, a plan.
+  bool stays() const { return kinds == bit(PlaceKind::job) || kinds == bit(PlaceKind::plan); }
   std::string describe() const;  // "job 0123..ef", "region 'mesh'"
 };
 
@@ -95,8 +97,8 @@ class Group {
   // counts. Errors: kNotFound; kExists, several objects have the name: the text says which; kUnreachable, no member that
   // answered has it, and some did not answer: the text names them.
   Result<Place> locate(const Wanted& wanted, std::vector<Place> here);
-  // The same, of others only; content with the first answer where an id is wanted. A job that was found once is said to be
-  // there from then on, asked or not: jobs do not move.
+  // The same, of others only; content with the first answer where an id is wanted. What stays() and was found once is said to
+  // be there from then on, asked or not.
   Result<Place> find(const Wanted& wanted);
 
  private:
@@ -127,9 +129,9 @@ class Group {
   std::vector<fabric::Address> listed_;  // Constant after construction.
   std::atomic<bool> stopping_{false};
 
-  std::mutex mutex_;                                // Guards all below.
-  std::unordered_map<std::string, Rest> resting_;   // Members, by address, that are not asked for now.
-  std::unordered_map<Id, std::string> known_jobs_;  // At which member each is.
+  std::mutex mutex_;                                                 // Guards all below.
+  std::unordered_map<std::string, Rest> resting_;                    // Members, by address, that are not asked for now.
+  std::unordered_map<Id, std::pair<PlaceKind, std::string>> known_;  // What stays(), and at which member.
 
   WorkerPool threads_;  // Last: its threads use all of the above.
 };

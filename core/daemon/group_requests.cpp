@@ -13,7 +13,8 @@ namespace {
 
 // Of a request that names one thing: what it is. Nothing of others.
 std::optional<Wanted> wanted_by(const protocol::Decoded& message) {
-  const auto job = [](const wire::Id* id) { return Wanted{protocol::from_wire(id), {}, Wanted::bit(PlaceKind::job)}; };
+  const auto by_id = [](const wire::Id* id, PlaceKind kind) { return Wanted{protocol::from_wire(id), {}, Wanted::bit(kind)}; };
+  const auto job = [&](const wire::Id* id) { return by_id(id, PlaceKind::job); };
   if (const auto* stat = message.body<wire::RegionStatRequest>())
     return Wanted{protocol::from_wire(stat->id()), protocol::text_of(stat->name()), Wanted::bit(PlaceKind::region)};
   if (const auto* stat = message.body<wire::DatabaseStatRequest>())
@@ -23,6 +24,12 @@ std::optional<Wanted> wanted_by(const protocol::Decoded& message) {
   if (const auto* asked = message.body<wire::JobResultsRequest>()) return job(asked->job());
   if (const auto* asked = message.body<wire::JobEventsRequest>()) return job(asked->job());
   if (const auto* asked = message.body<wire::JobFilesRequest>()) return job(asked->job());
+  if (const auto* asked = message.body<wire::PlanActionRequest>()) return by_id(asked->id(), PlaceKind::plan);
+  if (const auto* asked = message.body<wire::ChangeModeRequest>())
+    return Wanted{
+        protocol::from_wire(asked->id()),
+        {},
+        static_cast<uint8_t>(Wanted::bit(PlaceKind::region) | Wanted::bit(PlaceKind::database) | Wanted::bit(PlaceKind::plan))};
   return std::nullopt;
 }
 
@@ -41,7 +48,7 @@ std::optional<Sought> Requests::sought_by(const protocol::Decoded& message, cons
   if (wanted) wanted->asker = caller_;
   if (!wanted || (wanted->id.is_zero() && wanted->name.empty()) || !objects::check_name(wanted->name)) return std::nullopt;
   // A job that is here may miss something else.
-  if (wanted->kinds == Wanted::bit(PlaceKind::job) && (wanted->id.is_zero() || node_.jobs->find(wanted->id)))
+  if (wanted->stays() && (wanted->id.is_zero() || node_.jobs->find(wanted->id) || node_.plans->knows(wanted->id)))
     return std::nullopt;
   return Sought{message.request(), std::move(*wanted), refusal, moved_};
 }
@@ -81,6 +88,8 @@ std::vector<Place> Requests::places_here(const Wanted& wanted) const {
   if (asks_for(PlaceKind::job) && !wanted.id.is_zero() && node_.jobs->find(wanted.id) &&
       node_.permissions->is_owner(asker, wanted.id))
     places.push_back({PlaceKind::job, wanted.id, 0, {}, {}, address_});
+  if (asks_for(PlaceKind::plan) && !wanted.id.is_zero() && node_.plans->knows(wanted.id) && may_read(wanted.id))
+    places.push_back({PlaceKind::plan, wanted.id, 0, {}, {}, address_});
   if (asks_for(PlaceKind::fileset)) {
     std::vector<journal::FilesetRecord> filesets;
     if (!wanted.id.is_zero())

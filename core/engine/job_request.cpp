@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "base/log.hpp"
+#include "engine/whole_number.hpp"
 
 namespace godwit::engine {
 namespace {
@@ -59,13 +60,13 @@ json transfer_json(const model::Transfer& transfer) {
 
 model::Transfer transfer_from(const json& value) {
   model::Transfer transfer;
-  transfer.block_bytes = value.at("block_bytes");
-  transfer.streams = value.at("streams");
-  transfer.bandwidth_bytes_per_second = value.at("bandwidth");
-  transfer.compression = static_cast<model::Compression>(value.at("compression").get<uint8_t>());
-  transfer.priority = static_cast<model::Priority>(value.at("priority").get<uint8_t>());
-  transfer.window.begin = value.at("window").at(0);
-  transfer.window.end = value.at("window").at(1);
+  transfer.block_bytes = whole<uint64_t>(value.at("block_bytes"));
+  transfer.streams = whole<uint32_t>(value.at("streams"));
+  transfer.bandwidth_bytes_per_second = whole<uint64_t>(value.at("bandwidth"));
+  transfer.compression = static_cast<model::Compression>(whole<uint8_t>(value.at("compression")));
+  transfer.priority = static_cast<model::Priority>(whole<uint8_t>(value.at("priority")));
+  transfer.window.begin = whole<uint16_t>(value.at("window").at(0));
+  transfer.window.end = whole<uint16_t>(value.at("window").at(1));
   transfer.verify = value.at("verify");
   transfer.approval = value.at("approval");
   return transfer;
@@ -152,8 +153,8 @@ JobRequest request_from(const json& value) {
 std::vector<RefusedObject> refused_from(const json& list, size_t objects) {
   std::vector<RefusedObject> refused;
   for (const json& one : list) {
-    const RefusedObject next{one.at(0).get<uint32_t>(), error_from_number(one.at(1).get<int32_t>())};
-    if (next.index >= objects || one.at(1).get<int32_t>() >= 0 || (!refused.empty() && next.index <= refused.back().index))
+    const RefusedObject next{whole<uint32_t>(one.at(0)), error_from_number(whole<int32_t>(one.at(1)))};
+    if (next.index >= objects || whole<int32_t>(one.at(1)) >= 0 || (!refused.empty() && next.index <= refused.back().index))
       throw std::invalid_argument("a refusal of an object that it does not name, or for no reason");
     refused.push_back(next);
   }

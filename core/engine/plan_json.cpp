@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "engine/whole_number.hpp"
 
 namespace godwit::engine {
 namespace {
@@ -116,7 +119,7 @@ Id id_of(const json& value) {
 }
 
 Result<StageState> state_of(const json& value) {
-  const auto number = value.get<uint64_t>();
+  const auto number = whole<uint64_t>(value);
   if (number > static_cast<uint64_t>(StageState::kSkipped)) return Error{Errc::kCorrupt, "a stage of no state"};
   return static_cast<StageState>(number);
 }
@@ -130,7 +133,7 @@ Result<Value> decode(const std::string& text, std::string_view what, const Read&
   try {
     Result<Value> result = read(value);
     return result ? std::move(result) : Result<Value>(damaged);
-  } catch (const json::exception&) {
+  } catch (const std::exception&) {  // The library's, and whole()'s.
     return damaged;
   }
 }
@@ -193,20 +196,20 @@ Result<Findings> decode_findings(const std::string& text, const model::Plan& pla
       StageFinding stage;
       if (from.at("objects").size() != plan.stages[findings.stages.size()].objects.size()) return misfit();
       for (const json& object : from.at("objects")) {
-        const auto error = object.at(2).get<int32_t>();
-        stage.objects.push_back({id_of(object.at(0)), object.at(1).get<uint64_t>(),
+        const auto error = whole<int32_t>(object.at(2));
+        stage.objects.push_back({id_of(object.at(0)), whole<uint64_t>(object.at(1)),
                                  error == 0 ? Errc{} : error_from_number(error), object.at(3).get<std::string>()});
       }
       for (const json& error : from.at("errors"))
-        stage.errors.push_back({error_from_number(error.at(0).get<int32_t>()), error.at(1).get<std::string>()});
+        stage.errors.push_back({error_from_number(whole<int32_t>(error.at(0))), error.at(1).get<std::string>()});
       stage.warnings = from.at("warnings").get<std::vector<std::string>>();
-      stage.bytes = from.at("bytes").get<uint64_t>();
+      stage.bytes = whole<uint64_t>(from.at("bytes"));
       stage.bytes_per_second = from.at("bytes_per_second").get<double>();
       stage.seconds = from.at("seconds").get<double>();
       stage.downtime_seconds = from.at("downtime_seconds").get<double>();
       findings.stages.push_back(std::move(stage));
     }
-    findings.bytes = value.at("bytes").get<uint64_t>();
+    findings.bytes = whole<uint64_t>(value.at("bytes"));
     findings.seconds = value.at("seconds").get<double>();
     findings.downtime_seconds = value.at("downtime_seconds").get<double>();
     return findings;
@@ -243,7 +246,7 @@ Result<PlanProgress> decode_progress(const std::string& text, const model::Plan&
         const json& job = from.at("jobs").at(j);
         auto job_state = state_of(job.at("state"));
         if (!job_state) return misfit();
-        const auto error = job.at("error").get<int32_t>();
+        const auto error = whole<int32_t>(job.at("error"));
         stage.jobs[j] = {id_of(job.at("job")), *job_state, job.at("again").get<bool>(),
                          error == 0 ? Errc{} : error_from_number(error), job.at("message").get<std::string>()};
       }

@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import time
 import unittest
 
 import cli_node
@@ -18,9 +19,9 @@ class GroupTest(unittest.TestCase):
         files = tempfile.TemporaryDirectory(prefix="godwit-test.")
         self.addCleanup(files.cleanup)
         self.files = pathlib.Path(files.name)
-        root = {"file_roots": [{"path": files.name, "access": "read-write"}]}
+        more = {"file_roots": [{"path": files.name, "access": "read-write"}], "resume_timeout_ms": 60000}
         for _ in range(3):
-            node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")], root)
+            node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")], more)
             self.addCleanup(node.close)
             self.nodes.append(node)
         members = [node.address for node in self.nodes]
@@ -89,6 +90,79 @@ class GroupTest(unittest.TestCase):
         self.ok("job", "resume", job, node=self.b)
         self.assertEqual(self.json("job", "wait", job, node=self.b)["regions_arrived"], 1)
         self.assertEqual(self.json("locate", "mesh", node=self.a)["address"], self.b.address)
+
+    def wait_for_phase(self, job, phase, node):
+        deadline = time.monotonic() + 60
+        while (shown := self.json("job", "show", job, node=node))["phase"] != phase:
+            self.assertLess(time.monotonic(), deadline, shown)
+            time.sleep(0.05)
+
+    def begin(self, name, *options):
+        self.ok("region", "create", name, "--target", "fast", "--size", "8MiB", node=self.a)
+        return self.json("migrate", "region", name, "--to", self.b.address, "--target", "fast", "--async", *options, node=self.a)["job"]
+
+    def test_every_wish_reaches_a_job_of_another_node(self):
+        approved = self.begin("approved", "--approval")
+        self.wait_for_phase(approved, "validation", self.c)
+        self.ok("job", "approve", approved, node=self.c)
+        self.assertEqual(self.json("job", "watch", approved, node=self.c)["regions_arrived"], 1)
+
+        waits = self.begin("cut over", "--approval")
+        self.wait_for_phase(waits, "validation", self.b)
+        self.ok("job", "cutover", waits, node=self.b)
+        self.assertEqual(self.json("job", "watch", waits, node=self.b)["regions_arrived"], 1)
+
+        crawls = self.begin("rolled back", "--bwlimit", "64KiB/s")
+        self.wait_for_phase(crawls, "sync", self.c)
+        self.ok("job", "checkpoint", crawls, node=self.c)
+        self.ok("job", "rollback", crawls, "--to-checkpoint", node=self.c)
+        self.wait_for_phase(crawls, "paused", self.c)
+        self.ok("job", "resume", crawls, node=self.c)
+        self.ok("job", "rollback", crawls, node=self.c)
+        self.wait_for_phase(crawls, "rolled back", self.b)
+        self.assertEqual(self.json("locate", "rolled back", node=self.b)["address"], self.a.address)
+        cancelled = self.begin("cancelled", "--bwlimit", "64KiB/s")
+        self.ok("job", "cancel", cancelled, node=self.c)
+        self.wait_for_phase(cancelled, "failed", self.b)
+        self.assertEqual(self.json("job", "show", cancelled, node=self.c)["error"], "GODWIT_ERR_CANCELLED")
+
+    def test_a_plan_is_steered_from_any_node(self):
+        for name in ("first", "second", "third"):
+            self.ok("region", "create", name, "--target", "fast", "--size", "1MiB", node=self.a)
+
+        def plan_of(name, *options):
+            return self.json("plan", "--from", self.a.address, "--to", self.b.address, "--target", "fast", "--region", name, *options,
+                             node=self.c)["id"]
+
+        plan = plan_of("first")
+        self.assertEqual(self.json("plan", "show", plan, node=self.b), self.json("plan", "show", plan, node=self.a))
+        place = self.json("locate", plan, node=self.c)
+        self.assertEqual((place["kind"], place["address"]), ("plan", self.a.address))
+        self.ok("plan", "chmod", "640", plan, node=self.b)
+        self.assertEqual(self.json("plan", "show", plan, node=self.a)["mode"], "0640")
+        self.assertEqual(self.json("execute", plan, "--wait", node=self.c)["state"], "done")
+        self.assertEqual(self.json("locate", "first", node=self.a)["address"], self.b.address)
+
+        crawls = plan_of("second", "--bwlimit", "16KiB/s")
+        self.ok("execute", crawls, node=self.b)
+        self.assertEqual(self.run_godwit("plan", "rm", crawls, node=self.c).returncode, 7)  # It runs.
+        self.ok("plan", "cancel", crawls, node=self.c)
+        deadline = time.monotonic() + 60
+        while self.json("plan", "show", crawls, node=self.b)["state"] == "running":
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.assertEqual(self.json("plan", "show", crawls, node=self.b)["state"], "cancelled")
+        self.ok("plan", "rm", crawls, node=self.c)
+        for node in self.nodes:  # Also where it was remembered.
+            done = self.run_godwit("plan", "show", crawls, node=node)
+            self.assertEqual(done.returncode, 3, done.stderr)
+
+        # It is its own node's: while that is away, nobody can say.
+        third = plan_of("third")
+        self.a.kill()
+        done = self.run_godwit("plan", "show", third, node=self.c)
+        self.assertEqual(done.returncode, 8)
+        self.assertIn(self.a.address, done.stderr)
 
     def move(self, paths, source, destination, to, *options):
         return self.json("--quiet", "migrate", "files", *map(str, paths), "--to", f"{destination.address}:{to}", *options, node=source)

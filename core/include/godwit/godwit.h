@@ -651,7 +651,8 @@ GODWIT_API int godwit_rate_parse(const char* text, uint64_t* bytes_per_second);
 /* Several migrations of objects of one node, in stages with an order between them. The node that has the objects keeps the plan
  * and runs it: it goes on whether or not anyone waits for it, also after the daemon was restarted, with the rights of
  * whoever made it, whose it is. Who may not read it hears NOT_FOUND; who may read and not write it hears DENIED when he wants
- * to steer it. What a document says, and what the JSON of a plan tells: docs/howto/plan.md. */
+ * to steer it. A plan that another node of the group keeps is found through any of them. What a document says, and what the
+ * JSON of a plan tells: docs/howto/plan.md. */
 
 /* Resolves every object of the document (JSON), asks every destination whether it would take them, measures the way there, and
  * keeps the plan; nothing else changes at either end. *plan: its JSON, with "id" and "ok"; what would not work is in it

@@ -110,7 +110,7 @@ TEST_F(GroupTest, TwoObjectsOfOneNameAreBothNamed) {
 TEST_F(GroupTest, AnswersToOtherQuestionsAreNone) {
   FakeDaemon liar(says({{.id = {7, 7}},
                         {.kind = PlaceKind::database},
-                        {.kind = static_cast<PlaceKind>(4)},
+                        {.kind = static_cast<PlaceKind>(5)},
                         {.kind = PlaceKind::fileset},
                         {.path = "/a/region/has/none"},
                         {.kind = static_cast<PlaceKind>(255)},
