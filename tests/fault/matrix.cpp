@@ -58,9 +58,9 @@ Cell at(const Step& step, Who who, Fault fault, bool source_restarts) {
 // Either daemon at every step; both, and twice, where the journals say different things.
 void add_kills(std::vector<Cell>& all) {
   for (const Step& step : kSteps) {
-    const bool stands_for_others =
-        is_one_of(step, {"source.planning", "source.block", "destination.after.journal-prepared",
-                         "source.after.journal-hand-over", "destination.after.journal-owner", "source.after.journal-done"});
+    const bool stands_for_others = is_one_of(
+        step, {"source.planning", "source.after.offer", "source.block", "verify.read", "destination.after.journal-prepared",
+               "source.after.journal-hand-over", "destination.after.journal-owner", "source.after.journal-done"});
     for (const Who who : {Who::kSource, Who::kDestination, Who::kBoth}) {
       if (who == Who::kBoth && !stands_for_others) continue;
       all.push_back(at(step, who, Fault::kKill, who != Who::kDestination));
@@ -73,13 +73,15 @@ void add_kills(std::vector<Cell>& all) {
 void add_silence(std::vector<Cell>& all) {
   for (const Step& step : kSteps) {
     const bool is_sync = is_one_of(step, {"source.block"});
-    if (!is_sync && !is_one_of(step, {"source.before.offer", "destination.after.journal-prepared",
-                                      "source.after.journal-hand-over", "destination.after.journal-owner"}))
+    const bool has_one_way = is_sync || is_one_of(step, {"source.before.offer", "destination.after.journal-prepared",
+                                                         "source.after.journal-hand-over"});
+    if (!has_one_way && !is_one_of(step, {"verify.read", "destination.after.journal-owner", "source.after.journal-done"}))
       continue;
     for (const Who who : {Who::kSource, Who::kDestination}) all.push_back(at(step, who, Fault::kFreeze, false));
     if (is_sync) all.push_back(at(step, Who::kBoth, Fault::kFreeze, false));
+    if (is_one_of(step, {"destination.after.journal-owner"})) continue;
     for (const Fault fault : {Fault::kCutToDestination, Fault::kCutToSource, Fault::kCutBothWays})
-      if (!is_one_of(step, {"destination.after.journal-owner"})) all.push_back(at(step, Who::kWire, fault, false));
+      if (has_one_way || fault == Fault::kCutBothWays) all.push_back(at(step, Who::kWire, fault, false));
   }
   Cell slow{Phase::kSync, Who::kWire, Fault::kSlow, Outcome::kArrives, "source.block"};
   slow.error = "finished no block";
@@ -113,6 +115,9 @@ void add_media(std::vector<Cell>& all) {
       "journal");
   add(Phase::kDecided, Who::kDestination, Fault::kJournalFails, kArrivesAfterRestart, "keep", "keep", "journal.commit=EIO@2",
       "journal");
+  add(Phase::kCleanup, Who::kDestination, Fault::kJournalFails, kArrives, "keep", "keep", "journal.commit=EIO@3");
+  all.push_back({Phase::kSync, Who::kDestination, Fault::kJournalFails, kKeepsSpaceUntilRestart, "source.block", "keep", "keep",
+                 "journal.commit=EIO@1", "journal"});
   add(Phase::kSync, Who::kSource, Fault::kShortTransfers, kArrives, "disk", "disk", "pmem.short_transfer=EIO");
   add(Phase::kSync, Who::kDestination, Fault::kShortTransfers, kArrives, "disk", "disk", "pmem.short_transfer=EIO");
   // A block that arrives damaged goes again.
@@ -250,27 +255,6 @@ const std::vector<Elsewhere>& elsewhere() {
        "TruncatedFileIsRefusedAtEveryLength"},
       {"any", "any", "kill -9 in the middle of a commit", "what was acknowledged is there",
        "unit/journal/journal_crash_test.cpp", "KilledInTheMiddleKeepsWhatItAcknowledged"},
-  };
-  return all;
-}
-
-const std::vector<std::string_view>& gaps() {
-  static const std::vector<std::string_view> all{
-      "A bit that flips in a region at its source, at rest, before the block's digest is made: no digest of bytes at rest is "
-      "kept, so "
-      "the flipped bit is what arrives.",
-      "A bit that flips in the destination's staging buffer after the digest was checked, or on its medium before the cutover, "
-      "in a "
-      "job without `verify`: only a job with it reads back what it stored.",
-      "Damage to the journal's `-wal` file after a crash: SQLite takes a frame whose checksum is wrong for the end of the log "
-      "([journal](../design/journal.md)).",
-      "A journal that is missing altogether beside a device (devdax) that has a pool: only pools that are files are noticed.",
-      "A cut of the wire in the matrix's own cells is one of what the source connects to; the destination's own questions "
-      "about a job "
-      "in doubt get through. Cuts of everything are in `hosts/hosts_test.py`, in the phase sync and at random moments.",
-      "The limit of locked memory binds no daemon that runs as root, and the provider tcp needs no locked memory.",
-      "SIGSTOP, a cut or a slow wire with files or databases in each phase: regions stand for them, but for sync.",
-      "What RDMA hardware does after an abort: the late RMA is played over tcp.",
   };
   return all;
 }

@@ -73,6 +73,19 @@ struct Elsewhere {
 
 const std::vector<Cell>& cells();
 const std::vector<Elsewhere>& elsewhere();
+// Why these faults strike these victims in no cell of these phases.
+struct NotPlayed {
+  std::vector<Fault> faults;
+  std::vector<Phase> phases;
+  std::vector<Who> who;
+  std::string_view reason;
+};
+
+const std::vector<Phase>& all_phases();           // In their order.
+const std::vector<Fault>& all_faults();           // In the order of their first cells.
+const std::vector<Who>& victims_of(Fault fault);  // Whom it could strike.
+// One for each phase and victim of a fault that has no cell, and none for those that have.
+const std::vector<NotPlayed>& not_played();
 // What nothing detects or tests, and why: a sentence each.
 const std::vector<std::string_view>& gaps();
 

@@ -11,6 +11,8 @@
 using godwit::test::Cell;
 using godwit::test::Elsewhere;
 using godwit::test::Fault;
+using godwit::test::Phase;
+using godwit::test::Who;
 
 namespace {
 
@@ -22,6 +24,48 @@ void print_fault(Fault fault) {
     fmt::print("| {} | {} | {} | {}, {}{} | {} | `{}` |\n", to_string(cell.phase), at.empty() ? "" : "`" + at + "`",
                to_string(cell.who), cell.from, cell.to, cell.verify ? ", verify" : "", to_string(cell.outcome), name_of(cell));
   }
+}
+
+char letter_of(Who who) {
+  switch (who) {  // No default: -Wswitch catches a new one.
+    case Who::kSource: return 'S';
+    case Who::kDestination: return 'D';
+    case Who::kBoth: return 'B';
+    case Who::kWire: return 'W';
+  }
+  return '?';
+}
+
+// Whom the fault strikes in this phase, and the numbers of the reasons why not the others.
+std::string box_of(Fault fault, Phase phase) {
+  std::string letters, numbers;
+  for (const Who who : godwit::test::victims_of(fault))
+    if (std::ranges::any_of(godwit::test::cells(),
+                            [&](const Cell& cell) { return cell.fault == fault && cell.phase == phase && cell.who == who; }))
+      letters += letter_of(who);
+  const auto& gaps = godwit::test::not_played();
+  const auto names = [](const auto& list, const auto& one) { return std::ranges::find(list, one) != list.end(); };
+  for (size_t i = 0; i < gaps.size(); ++i)
+    if (names(gaps[i].faults, fault) && names(gaps[i].phases, phase))
+      numbers += fmt::format("{}{}", numbers.empty() ? "" : ",", i + 1);
+  if (numbers.empty()) return letters;
+  return fmt::format("{}{}<sup>{}</sup>", letters, letters.empty() ? "" : " ", numbers);
+}
+
+void print_overview() {
+  fmt::print(
+      "\n## Overview\n\nWhom each fault strikes, by phase: the source, the destination, both or the wire. The numbers "
+      "tell why it does not strike the others.\n\n| fault |");
+  for (const Phase phase : godwit::test::all_phases()) fmt::print(" {} |", to_string(phase));
+  fmt::print("\n|---|---|---|---|---|---|---|---|\n");
+  for (const Fault fault : godwit::test::all_faults()) {
+    fmt::print("| {} |", to_string(fault));
+    for (const Phase phase : godwit::test::all_phases()) fmt::print(" {} |", box_of(fault, phase));
+    fmt::print("\n");
+  }
+  fmt::print("\n");
+  const auto& gaps = godwit::test::not_played();
+  for (size_t i = 0; i < gaps.size(); ++i) fmt::print("{}. {}\n", i + 1, gaps[i].reason);
 }
 
 }  // namespace
@@ -39,12 +83,8 @@ int main() {
       "neither node holds more space than it owns, nor more registered memory or other files than before; what failed says "
       "why, and\n"
       "names the peer or the object; the journals open again.\n");
-  std::vector<Fault> printed;
-  for (const Cell& cell : godwit::test::cells()) {
-    if (std::find(printed.begin(), printed.end(), cell.fault) != printed.end()) continue;
-    printed.push_back(cell.fault);
-    print_fault(cell.fault);
-  }
+  print_overview();
+  for (const Fault fault : godwit::test::all_faults()) print_fault(fault);
   fmt::print("\n## Played elsewhere\n\n| phase | who | fault | what happens | test, below `tests/` |\n|---|---|---|---|---|\n");
   for (const Elsewhere& row : godwit::test::elsewhere())
     fmt::print("| {} | {} | {} | {} | `{}`: {} |\n", row.phase, row.who, row.fault, row.becomes, row.file, row.test);
