@@ -87,17 +87,36 @@ int list_group(Session& session) {
   return is_whole ? 0 : godwit_error_exit_code(GODWIT_ERR_PARTIAL);
 }
 
-void print_job(const Session& session, const godwit_job_info& info) {
-  if (session.json) return print_json(to_json(info));
+// The phases that the job has been in, in their order, and how long: [{"phase": "sync", "seconds": 1.5}, ...].
+Json phases_of(Session& session, const std::string& id) {
+  const Json report = report_of(open_job(session, id).get());
+  return report.is_object() ? report.value("phases", Json::array()) : Json::array();
+}
+
+std::string text_of_phases(const Json& phases) {
+  std::string text;
+  for (const Json& past : phases)
+    text += fmt::format("{}{} {:.2f} s", text.empty() ? "" : ", ", past.value("phase", ""), past.value("seconds", 0.0));
+  return text;
+}
+
+void print_job(const Session& session, const godwit_job_info& info, const Json& phases) {
+  if (session.json) {
+    Json job = to_json(info);
+    job["phases"] = phases;
+    return print_json(job);
+  }
   const godwit_progress& progress = info.progress;
   Table table({"JOB", info.id});
   table.add({"kind", info.copy != 0 ? "copy" : "move"});
   table.add({"phase", state_of(info)});
+  table.add({"phases", text_of_phases(phases)});
   table.add({"source", info.source});
   table.add({"destination", fmt::format("{} target {}", info.destination, info.destination_target)});
   table.add({"regions", fmt::format("{} of {}", progress.objects_done, progress.objects_total)});
   table.add({"bytes", fmt::format("{} of {}", progress.bytes_done, progress.bytes_total)});
   table.add({"rate", fmt::format("{}/s", format_size(progress.bytes_per_second))});
+  table.add({"priority", std::string(priority_name(info.priority))});
   table.add({"limit", info.bandwidth == 0 ? "none" : fmt::format("{}/s", format_size(static_cast<double>(info.bandwidth)))});
   if (info.time_window[0] != 0) table.add({"time window", info.time_window});
   if (info.error_text[0] != 0) table.add({info.ended != 0 ? "error" : "waits", info.error_text});
@@ -107,7 +126,7 @@ void print_job(const Session& session, const godwit_job_info& info) {
 int show(Session& session, const std::string& id) {
   godwit_job_info info{};
   check(godwit_job_stat(session.client(), session.address().c_str(), id.c_str(), &info));
-  print_job(session, info);
+  print_job(session, info, phases_of(session, id));
   return 0;
 }
 

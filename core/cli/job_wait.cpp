@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "json.hpp"
 #include "progress.hpp"
 #include "text.hpp"
 
@@ -33,14 +32,6 @@ int wait_with_progress(const Session& session, godwit_migration* migration, std:
     }
     return outcome;
   }
-}
-
-Json report_of(godwit_migration* migration) {
-  char* text = nullptr;
-  if (godwit_migration_report(migration, &text) != GODWIT_OK) return nullptr;
-  const Text report(text);
-  const Json json = Json::parse(report.get(), nullptr, false);
-  return json.is_discarded() ? Json(nullptr) : json;
 }
 
 void print_results(const Session& session, godwit_migration* migration, int outcome, const Wording& wording) {
@@ -76,6 +67,14 @@ void print_results(const Session& session, godwit_migration* migration, int outc
 }
 
 }  // namespace
+
+Json report_of(godwit_migration* migration) {
+  char* text = nullptr;
+  if (godwit_migration_report(migration, &text) != GODWIT_OK) return nullptr;
+  const Text report(text);
+  const Json json = Json::parse(report.get(), nullptr, false);
+  return json.is_discarded() ? Json(nullptr) : json;
+}
 
 int wait_and_report(Session& session, godwit_migration* migration, const Wording& wording) {
   std::string text;

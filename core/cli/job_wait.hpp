@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "json.hpp"
 #include "session.hpp"
 
 namespace godwit::cli {
@@ -17,5 +18,8 @@ struct Wording {
 
 // Waits until the job has ended, with progress; prints what became of it. The exit code: the job's.
 int wait_and_report(Session& session, godwit_migration* migration, const Wording& wording = {});
+
+// What the job did (godwit_migration_report); null: it cannot be had.
+Json report_of(godwit_migration* migration);
 
 }  // namespace godwit::cli

@@ -4,10 +4,11 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
+#include <string_view>
 
 #include "session.hpp"
 #include "text.hpp"
+#include "transfer_options.hpp"
 
 namespace godwit::cli {
 
@@ -63,6 +64,7 @@ Json to_json(const godwit_job_info& info) {
           {"objects_done", progress.objects_done},
           {"objects_total", progress.objects_total},
           {"bytes_per_second", progress.bytes_per_second},
+          {"priority", priority_name(info.priority)},
           {"bandwidth", info.bandwidth == 0 ? Json(nullptr) : Json(info.bandwidth)},
           {"time_window", info.time_window[0] == 0 ? Json(nullptr) : Json(info.time_window)},
           {"eta_seconds", progress.eta_seconds < 0 ? Json(nullptr) : Json(progress.eta_seconds)}};
@@ -76,7 +78,8 @@ Json to_json(const godwit_member& member) {
 }
 
 Json to_json(const godwit_place& place) {
-  const bool has_epoch = std::strcmp(place.kind, "job") != 0 && place.path[0] == 0;
+  const std::string_view kind = place.kind;
+  const bool has_epoch = kind != "job" && kind != "plan" && place.path[0] == 0;
   return {{"kind", place.kind},
           {"id", to_text(place.id)},
           {"name", place.name},

@@ -43,7 +43,6 @@ std::string read_document(const std::string& path) {
 
 // A plan of one stage.
 std::string document_from(const PlanOptions& options) {
-  static constexpr std::array kPriorities{"normal", "low", "high", "emergency"};
   static constexpr std::array kCompressions{"none", "lz4", "zstd"};
   const TransferOptions& transfer = options.transfer;
   Json objects = Json::array();
@@ -52,8 +51,7 @@ std::string document_from(const PlanOptions& options) {
   for (const std::string& name : options.databases) objects.push_back({{"database", name}});
   Json constraints = Json::object();
   if (transfer.bandwidth > 0) constraints["bandwidth"] = transfer.bandwidth;
-  if (transfer.priority != GODWIT_PRIORITY_NORMAL)
-    constraints["priority"] = kPriorities.at(static_cast<size_t>(transfer.priority));
+  if (transfer.priority != GODWIT_PRIORITY_NORMAL) constraints["priority"] = priority_name(transfer.priority);
   if (!transfer.time_window.empty()) constraints["time_window"] = transfer.time_window;
   if (transfer.verify) constraints["validation_required"] = true;
   if (transfer.approval) constraints["approval_required"] = true;

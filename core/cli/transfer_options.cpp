@@ -1,8 +1,22 @@
 #include "transfer_options.hpp"
 
+#include <array>
 #include <map>
 
 namespace godwit::cli {
+namespace {
+
+// By their numbers in godwit.h.
+constexpr std::array kPriorityNames{"normal", "low", "high", "emergency"};
+static_assert(GODWIT_PRIORITY_NORMAL == 0 && GODWIT_PRIORITY_LOW == 1 && GODWIT_PRIORITY_HIGH == 2 &&
+              GODWIT_PRIORITY_EMERGENCY == 3);
+
+}  // namespace
+
+std::string_view priority_name(int priority) {
+  const auto number = static_cast<size_t>(priority);
+  return number < kPriorityNames.size() ? kPriorityNames[number] : "unknown";
+}
 
 uint64_t rate_from(const std::string& text) {
   uint64_t rate = 0;
@@ -27,10 +41,11 @@ void add_transfer_options(CLI::App* app, TransferOptions& options, const std::st
   app->add_option("--compress", options.compression, "lz4 (fast) or zstd (smaller); what gains too little travels as it is")
       ->transform(CLI::CheckedTransformer(kCompressions))
       ->type_name("HOW");
-  static const std::map<std::string, int> kPriorities{{"low", GODWIT_PRIORITY_LOW},
-                                                      {"normal", GODWIT_PRIORITY_NORMAL},
-                                                      {"high", GODWIT_PRIORITY_HIGH},
-                                                      {"emergency", GODWIT_PRIORITY_EMERGENCY}};
+  static const std::map<std::string, int> kPriorities = [] {
+    std::map<std::string, int> all;
+    for (size_t i = 0; i < kPriorityNames.size(); ++i) all.emplace(kPriorityNames[i], static_cast<int>(i));
+    return all;
+  }();
   app->add_option("--priority", options.priority,
                   "low, normal, high, or emergency: at once, and beyond the node's limit of bandwidth; default: normal")
       ->transform(CLI::CheckedTransformer(kPriorities))

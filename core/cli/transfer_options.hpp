@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "session.hpp"
 
@@ -34,6 +35,8 @@ struct TransferOptions {
 // --streams, --bwlimit, --compress, --priority, --time-window, --verify, --approval, and the one for the size of blocks.
 // `options` must outlive the parsing.
 void add_transfer_options(CLI::App* app, TransferOptions& options, const std::string& block_name);
+// "normal"; "unknown" for a number that is no GODWIT_PRIORITY_...
+std::string_view priority_name(int priority);
 // In bytes a second; "none": 0. Throws Failure: INVALID.
 uint64_t rate_from(const std::string& text);
 

@@ -301,7 +301,11 @@ class CliTest(unittest.TestCase):
         self.assertEqual((shown["id"], shown["ended"], shown["error"], shown["bytes_done"]), (job, True, None, 8 * MIB))
         self.assertEqual(self.json("job", "ls")[0]["id"], job)
         self.assertIn(job.encode(), self.ok("job", "ls"))
-        self.assertIn(b"done", self.ok("job", "show", job))
+        phases = [past["phase"] for past in shown["phases"]]
+        self.assertEqual((phases[0], phases[-1]), ("planning", "done"))
+        self.assertLess({"pre-sync", "sync", "cutover", "cleanup"}, set(phases))
+        self.assertTrue(all(past["seconds"] >= 0 for past in shown["phases"]))
+        self.assertRegex(self.ok("job", "show", job), rb"phases +planning \d+\.\d\d s, .*sync \d+\.\d\d s, .*done")
         self.run_godwit("job", "cancel", job)  # It has ended; whatever this says, the region stays where it is.
         self.assertEqual(self.json("region", "stat", "data", node=self.b)["size_bytes"], 8 * MIB)
 
@@ -311,8 +315,11 @@ class CliTest(unittest.TestCase):
                         "--bwlimit", "256KiB/s", "--priority", "high", "--time-window", "00:00-23:59", "--verify")["job"]
         self.assertEqual(self.json("job", "pause", job), {"job": job, "paused": True})
         shown = self.json("job", "show", job)
-        self.assertEqual((shown["phase"], shown["bandwidth"], shown["time_window"]), ("paused", 256 << 10, "00:00-23:59"))
-        self.assertIn(b"256 KiB/s", self.ok("job", "show", job))
+        self.assertEqual((shown["phase"], shown["bandwidth"], shown["time_window"], shown["priority"]),
+                         ("paused", 256 << 10, "00:00-23:59", "high"))
+        text = self.ok("job", "show", job)
+        self.assertIn(b"256 KiB/s", text)
+        self.assertRegex(text, rb"priority +high\n")
         self.fails(2, "GODWIT_ERR_INVALID", "job", "limit", job, "quickly")
         self.assertEqual(self.json("job", "limit", job, "none"), {"job": job, "bandwidth": None})
         self.assertEqual(self.json("job", "resume", job), {"job": job, "paused": False})
