@@ -33,6 +33,8 @@ constexpr Question kQuestions[] = {
     {"compress", "migrations without compression, with lz4 and with zstd: a field of doubles, random bytes, zeros",
      measure_compress, "256MiB"},
     {"resume", "a migration whose daemons are killed half-way: what is sent again", measure_resume, "256MiB"},
+    {"steer", "how soon a job pauses and goes on, and how near it comes to its limits, second by second", measure_steer,
+     "1GiB"},
     {"hdf5", "a large HDF5 dataset in a region, beside a file", measure_hdf5, "256MiB"},
     {"memory", "a daemon's memory beyond its regions during a migration", measure_memory, "1GiB"},
 };
@@ -67,6 +69,7 @@ int run(int argc, char** argv) {
   std::vector<std::string> sizes[std::size(kQuestions)];
   std::string raw_block = "1MiB", block;
   std::string total;
+  std::vector<std::string> rates{"8MiB", "64MiB", "256MiB"};
   for (size_t i = 0; i < std::size(kQuestions); ++i) {
     CLI::App* command = app.add_subcommand(kQuestions[i].name, kQuestions[i].help);
     sizes[i] = {kQuestions[i].sizes};
@@ -74,6 +77,7 @@ int run(int argc, char** argv) {
     command->add_option("--raw-block", raw_block, "longest operation of the raw loop")->capture_default_str();
     command->add_option("--block", block, "block of a migration (default: as the daemons are configured)");
     command->add_option("--keys", settings.keys, "keys of each database")->capture_default_str();
+    command->add_option("--rates", rates, "limits of `steer`, in bytes a second (default: 8MiB,64MiB,256MiB)")->delimiter(',');
     command->add_option("--total", total, "bytes moved for each small size (default 256MiB, at most --count regions)");
   }
   try {
@@ -84,6 +88,7 @@ int run(int argc, char** argv) {
   settings.raw_block_bytes = size_from_text(raw_block);
   if (!block.empty()) settings.block_bytes = size_from_text(block);
   if (!total.empty()) settings.total_bytes = size_from_text(total);
+  for (const std::string& rate : rates) settings.rates.push_back(size_from_text(rate));
   for (size_t i = 0; i < std::size(kQuestions); ++i) {
     if (!app.got_subcommand(kQuestions[i].name)) continue;
     for (const std::string& list : sizes[i])

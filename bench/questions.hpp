@@ -23,7 +23,8 @@ void measure_databases(const Settings& settings, Report& report);
 void measure_compress(const Settings& settings, Report& report);
 // resume.cpp: how many blocks does a job send again whose daemons were killed on its way?
 void measure_resume(const Settings& settings, Report& report);
-
+// steer.cpp: how soon does a job pause and go on, and how near does it come to its limits?
+void measure_steer(const Settings& settings, Report& report);
 // hdf5.cpp: how fast is a large HDF5 dataset written and read, beside HDF5's own driver on a file?
 void measure_hdf5(const Settings& settings, Report& report);
 // memory.cpp: how much memory does a daemon use beyond the regions it holds?

@@ -42,6 +42,7 @@ nlohmann::json to_json(const Settings& settings) {
           {"count", settings.count},
           {"total_bytes", settings.total_bytes},
           {"keys", settings.keys},
+          {"rates", settings.rates},
           {"cold", settings.cold},
           {"sweep", settings.sweep},
           {"from", settings.from},

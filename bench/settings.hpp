@@ -21,13 +21,14 @@ struct Settings {
   bool sweep = false;  // Also over hot buffers, and over depths.
 
   // Of the product.
-  uint64_t block_bytes = 0;   // Of a migration; 0: as the daemons are configured.
-  std::string from, to;       // Empty: two daemons of our own.
-  bool cold = false;          // Their dram is not touched beforehand.
-  uint32_t streams = 0;       // 0: as the daemons are configured.
-  uint32_t count = 10000;     // Regions of `regions`, operations of `io`.
-  uint64_t total_bytes = 0;   // Moved for each size of `migrate`, 0: chosen by size; of `db`: of the one that is written to.
-  uint64_t keys = 1'000'000;  // Of each database of `db`.
+  uint64_t block_bytes = 0;     // Of a migration; 0: as the daemons are configured.
+  std::string from, to;         // Empty: two daemons of our own.
+  bool cold = false;            // Their dram is not touched beforehand.
+  uint32_t streams = 0;         // 0: as the daemons are configured.
+  uint32_t count = 10000;       // Regions of `regions`, operations of `io`.
+  uint64_t total_bytes = 0;     // Moved for each size of `migrate`, 0: chosen by size; of `db`: of the one that is written to.
+  uint64_t keys = 1'000'000;    // Of each database of `db`.
+  std::vector<uint64_t> rates;  // Limits of `steer`, in bytes a second.
 };
 
 }  // namespace godwit::bench

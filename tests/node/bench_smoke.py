@@ -71,7 +71,21 @@ class BenchSmoke(unittest.TestCase):
         self.assertEqual({case for case, *_ in records}, {"source killed", "destination killed", "both killed"})
         for record in records.values():
             self.assertEqual(len(record["details"]["blocks_sent_again"]), 1)
-            self.assertLess(record["details"]["blocks_sent_again"][0], 16)  # Of the half that had arrived.
+            # Of the half that had arrived. When the last checkpoint was is for the clock and the disk to say; that nothing it has
+            # noted is sent again, whatever they do, is in tests/fault/resume_test.cpp.
+            self.assertLess(record["details"]["blocks_sent_again"][0], 16)
+
+    def test_steer_tells_when_a_pause_holds_and_how_near_limits_are_kept(self):
+        records = self.measure("steer", "--sizes", "128MiB", "--rates", "4MiB", "--kinds", "dram", repeat=1)
+        pauses = {case for case, *_, size in records if size == 0}
+        limits = {case for case, *_, size in records if size == 4 << 20}
+        self.assertEqual(pauses, {f"{what}, {how}" for what in ("pause", "resume") for how in ("no limit", "limited")})
+        self.assertEqual(limits, {"limit of a job", "limit halved", "limit after none", "limit of a node, 2 jobs"})
+        for (case, *_), record in records.items():  # How soon and how near is for benchmarks, not for tests.
+            if case in limits:
+                self.assertEqual(len(record["details"]["deviation_percent"]), 1)
+            elif case.startswith("pause"):
+                self.assertEqual(len(record["details"]["bytes_after_answer"]), 1)
 
     def test_hdf5_is_compared_with_its_own_driver(self):
         records = self.measure("hdf5", "--sizes", "2MiB", "--kinds", "dram,pmem")
