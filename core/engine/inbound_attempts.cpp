@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <thread>
 
 #include "base/log.hpp"
 #include "engine/inbound_job.hpp"
@@ -131,11 +132,15 @@ Result<InboundJob::Resumed> InboundJob::resumed() {
 }
 
 Result<> InboundJob::checkpoint(bool patiently) {
+  constexpr auto kPause = milliseconds(1);
+  constexpr int kTriesMax = 20;
   std::unique_lock lock(mutex_, std::defer_lock);
-  if (patiently)
-    lock.lock();
-  else if (!lock.try_lock())
-    return Done{};
+  if (patiently) lock.lock();
+  // A stream holds it for a moment. Who prepares holds it for as long as a disk takes, and makes all durable itself.
+  for (int tries = 0; !lock.owns_lock() && !lock.try_lock(); ++tries) {
+    if (tries == kTriesMax) return Done{};
+    std::this_thread::sleep_for(kPause);
+  }
   await_checkpoint(lock);
   if (!can_outlive_restart() || !can_resume_locked()) return Done{};
   const Arrived here = transfer_ ? transfer_->arrived() : arrived_;

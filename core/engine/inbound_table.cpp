@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/fail_point.hpp"
 #include "base/log.hpp"
 #include "engine/attend.hpp"
@@ -74,13 +76,18 @@ void InboundTable::stop() {
 
 void InboundTable::make_checkpoints() {
   std::unique_lock lock(mutex_);
-  while (!ends_.wait_for(lock, settings_.checkpoint_interval, [this] { return stopping_.load(); })) {
+  auto next = Clock::now() + settings_.checkpoint_interval;
+  while (!ends_.wait_until(lock, next, [this] { return stopping_.load(); })) {
+    const auto begin = Clock::now();
     std::vector<std::shared_ptr<InboundJob>> jobs;
     for (const auto& [id, job] : jobs_)
       if (!job->source_is_silent()) jobs.push_back(job);
     lock.unlock();  // A job may be busy with a disk.
     for (const auto& job : jobs)
       if (auto noted = job->checkpoint(false); !noted) log::warn("{}: no checkpoint: {}", job->describe(), noted.error().text);
+    const auto end = Clock::now();
+    // From beginning to beginning; a slow disk has as much time for others as for checkpoints.
+    next = std::max(begin + settings_.checkpoint_interval, end + (end - begin));
     lock.lock();
   }
 }
