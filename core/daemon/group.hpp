@@ -89,6 +89,9 @@ class Group {
   // For what waits for other members.
   void submit(std::function<void()> work) { threads_.submit(std::move(work)); }
 
+  // What was submitted and waits for a thread now.
+  size_t queued() const { return threads_.queued(); }
+
   // ---- blocks for at most some seconds; a member that let somebody wait in vain is not asked again for some seconds
 
   // The others, and which of them answer now.

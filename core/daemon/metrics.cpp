@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "daemon/group.hpp"
 #include "daemon/version.hpp"
 #include "engine/totals.hpp"
 #include "fabric/address.hpp"
@@ -148,6 +149,9 @@ class Collector final : public prometheus::Collectable {
 
   void add_node(std::vector<MetricFamily>& all) const {
     Family(all, "godwit_sessions", MetricType::Gauge, "Clients that are connected.").with(totals_.sessions.load());
+    Family(all, "godwit_requests_queued", MetricType::Gauge, "Requests that wait for a thread, by what they need it for.")
+        .with(node_.workers->queued(), {{"for", "disk"}})
+        .with(node_.group ? node_.group->queued() : 0, {{"for", "group"}});
     Family(all, "godwit_streams", MetricType::Gauge, "Streams that carry blocks now, by kind: what this node is on them.")
         .with(totals_.source_streams.load(), {{"kind", "source"}})
         .with(totals_.sink_streams.load(), {{"kind", "destination"}})

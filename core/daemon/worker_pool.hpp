@@ -29,6 +29,11 @@ class WorkerPool {
     }
     changed_.notify_one();
   }
+  // What waits for a thread now.
+  size_t queued() const {
+    const std::lock_guard lock(mutex_);
+    return queue_.size();
+  }
   // What is queued is done first.
   void stop() {
     {
@@ -55,7 +60,7 @@ class WorkerPool {
   }
 
   const uint32_t threads_count_;
-  std::mutex mutex_;  // Guards all below.
+  mutable std::mutex mutex_;  // Guards all below.
   std::condition_variable changed_;
   std::deque<std::function<void()>> queue_;
   bool stopping_ = false;

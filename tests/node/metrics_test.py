@@ -91,8 +91,9 @@ class Scraped:
         self.samples, self.types = parse(self.text)
         check_histograms(self.samples, self.types)
 
-    def __call__(self, name, **labels):
-        return self.samples[name, tuple(sorted(labels.items()))]
+    def __call__(self, name, reserved=None, **labels):
+        """`reserved`: labels that are words of Python's."""
+        return self.samples[name, tuple(sorted({**labels, **(reserved or {})}.items()))]
 
 
 class MetricsCase(unittest.TestCase):
@@ -260,6 +261,27 @@ class MetricsTest(MetricsCase):
         self.assertEqual(sum(value for (name, _), value in seen.samples.items() if name == "godwit_jobs"), 0)
         self.godwit(a, "migrate", "region", "one", "--to", b.address, "--target", "nowhere", status=1)
         self.assertEqual(self.scrape(a)("godwit_jobs_ended_total", outcome="failed"), 1)
+        third = self.start(a, b, "one")
+        self.godwit(a, "job", "rollback", third)
+        self.godwit(a, "job", "wait", third, status=1)
+        self.assertEqual(self.scrape(a)("godwit_jobs_ended_total", outcome="rolled back"), 1)
+
+    def test_requests_that_wait_for_a_worker_are_counted(self):
+        a = self.node({"workers": 1, "connect_timeout_ms": 60000})
+        self.region(a, "one", MIB)
+        silent = socket.create_server(("127.0.0.1", 0))  # Whoever makes a plan waits for its answer.
+        self.addCleanup(silent.close)
+        url = self.url(a)  # Told by a worker.
+        self.assertEqual(Scraped(url)("godwit_requests_queued", {"for": "disk"}), 0)
+        command = [BINARIES / "godwit", "plan", "--region", "one", "--target", "fast", "--to",
+                   f"tcp://127.0.0.1:{silent.getsockname()[1]}"]
+        for _ in range(3):  # One has the worker.
+            one = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env={**os.environ, "GODWIT_NODE": a.address})
+            self.addCleanup(one.wait)
+            self.addCleanup(one.kill)
+        self.comes_true(lambda: Scraped(url)("godwit_requests_queued", {"for": "disk"}) == 2)
+        self.assertEqual(Scraped(url)("godwit_requests_queued", {"for": "group"}), 0)
 
     def test_a_digest_that_fails_is_counted_at_both_ends_and_its_block_named(self):
         a, b = self.node(), self.node()
