@@ -25,7 +25,8 @@ constexpr microseconds kLook{500};
 constexpr seconds kPatience{60};
 // Some thirty times what passes between two blocks of a job with a limit.
 constexpr milliseconds kStandsStill{500};
-constexpr uint64_t kLimitedSeconds = 8;  // That all of it would take at its limit.
+constexpr uint64_t kLimitedSeconds = 8;     // That all of it would take at its limit.
+constexpr microseconds kFullSwing{20'000};  // Half as long after each try that came too late.
 constexpr int kTriesMax = 20;
 
 // Of one pause, and of its end; seconds from the call.
@@ -34,10 +35,10 @@ struct Steered {
   uint64_t bytes_after = 0;  // Arrived after the pause was answered.
 };
 
-// None: all had arrived before.
-std::optional<Steered> pause_and_resume(const SteeredJobs& job) {
+// `swing`: since the first byte. None: all had arrived before.
+std::optional<Steered> pause_and_resume(const SteeredJobs& job, microseconds swing) {
   job.await_more_than(0);
-  std::this_thread::sleep_for(milliseconds(20));  // In full swing.
+  std::this_thread::sleep_for(swing);
   Steered steered;
   const auto asked = steady_clock::now();
   if (!job.pause_first()) return std::nullopt;
@@ -83,7 +84,7 @@ void measure_pauses(const Settings& settings, Nodes& nodes, const std::string& k
   std::vector<double> answered, said, after;
   for (int tries = 0; pause.seconds.size() < settings.repeat;) {
     const SteeredJobs job(nodes, {region.id()}, to, bandwidth, settings);
-    const auto steered = pause_and_resume(job);
+    const auto steered = pause_and_resume(job, kFullSwing / (1 << tries));
     if (!steered) {
       if (++tries == kTriesMax)
         throw std::runtime_error(

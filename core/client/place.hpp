@@ -1,4 +1,4 @@
-// Place: where an object or a job was last, and the way after it when it is elsewhere. What regions, databases and jobs share.
+// Place: where an object, a job or a plan was last, and the way after it when it is elsewhere.
 #pragma once
 
 #include <functional>
@@ -44,7 +44,7 @@ class Place {
   Result<Reply> reach(WhenBusy when_busy, const Attempt& attempt);
   // The same for what is answered with DoneReply alone.
   Result<> reach_done(WhenBusy when_busy, const Attempt& attempt);
-  // Of the region or database `id`, which is here.
+  // Of the region, database or plan `id`, which is here.
   Result<> change_mode(const Id& id, uint32_t mode);
   Error about(Error error) const;
 

@@ -3,14 +3,11 @@
 #include <algorithm>
 
 #include "client/lane.hpp"
-#include "client/place.hpp"
 
 namespace godwit::client {
 namespace {
 
 constexpr milliseconds kMakeTimeout{600'000};  // Large trees are walked.
-
-std::string subject_of(const Id& id) { return "plan " + to_string(id); }
 
 }  // namespace
 
@@ -26,33 +23,27 @@ Result<std::string> Plans::make(const std::string& document) {
 }
 
 Result<std::string> Plans::act(const Id& id, wire::PlanAction action) {
-  const auto reply = reach(id, action);
+  Place place = place_of(id);
+  const auto reply = place.reach(WhenBusy::kFail, asking(id, action));
   if (!reply) return reply.error();
   const auto* plan = reply->body<wire::PlanReply>();
-  if (plan == nullptr) return reply->to_error(address_);
+  if (plan == nullptr) return place.about(reply->to_error(place.address()));
   return protocol::text_of(plan->json());
 }
 
-Result<> Plans::remove(const Id& id) {
-  const auto reply = reach(id, wire::PlanAction::remove);
-  if (!reply) return reply.error();
-  if (reply->body<wire::DoneReply>() == nullptr) return reply->to_error(address_);
-  return Done{};
-}
+Result<> Plans::remove(const Id& id) { return place_of(id).reach_done(WhenBusy::kFail, asking(id, wire::PlanAction::remove)); }
 
-Result<> Plans::change_mode(const Id& id, uint32_t mode) {
-  return Place(client_, address_, subject_of(id), Follow::kAlways).change_mode(id, mode);
-}
+Result<> Plans::change_mode(const Id& id, uint32_t mode) { return place_of(id).change_mode(id, mode); }
 
-// At the member of the group that keeps it.
-Result<Reply> Plans::reach(const Id& id, wire::PlanAction action) {
-  Place place(client_, address_, subject_of(id), Follow::kAlways);
-  return place.reach(WhenBusy::kFail, [&](const fabric::Address& at) {
+Place Plans::place_of(const Id& id) const { return {client_, address_, "plan " + to_string(id), Follow::kAlways}; }
+
+Place::Attempt Plans::asking(const Id& id, wire::PlanAction action) const {
+  return [this, id, action](const fabric::Address& at) {
     const Lease lane = client_.borrow();
     const wire::Id wire_id = protocol::to_wire(id);
     const Request request = lane->request(wire::CreatePlanActionRequest(lane->builder(), &wire_id, action));
     return lane->ask(at, request, action == wire::PlanAction::show ? Repeat::kWhenBroken : Repeat::kNever);
-  });
+  };
 }
 
 Result<std::string> Plans::list() {

@@ -7,7 +7,7 @@
 #include "base/id.hpp"
 #include "base/result.hpp"
 #include "client/client.hpp"
-#include "client/reply.hpp"
+#include "client/place.hpp"
 #include "fabric/address.hpp"
 #include "protocol/codec.hpp"
 
@@ -30,7 +30,9 @@ class Plans {
 
  private:
   Result<std::string> act(const Id& id, wire::PlanAction action);
-  Result<Reply> reach(const Id& id, wire::PlanAction action);
+  // At the member of the group that keeps it.
+  Place place_of(const Id& id) const;
+  Place::Attempt asking(const Id& id, wire::PlanAction action) const;
 
   Client& client_;
   const fabric::Address& address_;

@@ -48,7 +48,7 @@ std::optional<Sought> Requests::sought_by(const protocol::Decoded& message, cons
   if (wanted) wanted->asker = caller_;
   if (!wanted || (wanted->id.is_zero() && wanted->name.empty()) || !objects::check_name(wanted->name)) return std::nullopt;
   // A job that is here may miss something else.
-  if (wanted->stays() && (wanted->id.is_zero() || node_.jobs->find(wanted->id) || node_.plans->knows(wanted->id)))
+  if (wanted->kinds == Wanted::bit(PlaceKind::job) && (wanted->id.is_zero() || node_.jobs->find(wanted->id)))
     return std::nullopt;
   return Sought{message.request(), std::move(*wanted), refusal, moved_};
 }

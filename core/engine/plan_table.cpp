@@ -28,9 +28,9 @@ Result<> PlanTable::recover() {
       continue;
     }
     const std::lock_guard lock(mutex_);
-    plans_[record.id] =
+    keep_locked(
         std::make_shared<KeptPlan>(KeptPlan{record.id, record.created_ms, record.document, std::move(*plan),
-                                            std::move(*findings), static_cast<PlanState>(record.state), std::move(*progress)});
+                                            std::move(*findings), static_cast<PlanState>(record.state), std::move(*progress)}));
   }
   return Done{};
 }
@@ -74,8 +74,21 @@ Result<std::shared_ptr<KeptPlan>> PlanTable::find_locked(const Caller& caller, c
 std::string PlanTable::show_locked(const KeptPlan& kept) const { return show_plan({kept, permissions_.of(kept.id)}, source()); }
 
 bool PlanTable::knows(const Id& id) const {
-  const std::lock_guard lock(mutex_);
-  return plans_.contains(id);
+  const std::lock_guard lock(known_mutex_);
+  return known_.contains(id);
+}
+
+void PlanTable::keep_locked(std::shared_ptr<KeptPlan> kept) {
+  const Id id = kept->id;
+  plans_.insert_or_assign(id, std::move(kept));
+  const std::lock_guard lock(known_mutex_);
+  known_.insert(id);
+}
+
+void PlanTable::drop_locked(const Id& id) {
+  plans_.erase(id);
+  const std::lock_guard lock(known_mutex_);
+  known_.erase(id);
 }
 
 // For one more of this owner. Of whoever has most of those that do not run the oldest goes; where a user has as many as one may
@@ -104,7 +117,7 @@ Result<> PlanTable::make_room_locked(const Permission& owner, std::vector<Id>& g
       return Error{Errc::kLimit, fmt::format("{} plans run; no more are kept", has_his ? own.kept : plans_.size())};
     const Id id = oldest->id;
     if (auto forgotten = journal_.forget_plan(id); !forgotten) return forgotten;
-    plans_.erase(id);
+    drop_locked(id);
     gone.push_back(id);
   }
 }
@@ -143,7 +156,9 @@ Result<std::pair<Id, std::string>> PlanTable::make(const Caller& caller, const s
                                      encode_findings(kept.findings),
                                      encode_progress(kept.progress)};
     if (auto written = journal_.put_plan(record); !written) return std::move(written).error();
-    return show_locked(*plans_.emplace(id, std::make_shared<KeptPlan>(std::move(kept))).first->second);
+    const auto shared = std::make_shared<KeptPlan>(std::move(kept));
+    keep_locked(shared);
+    return show_locked(*shared);
   }();
   if (!shown) gone.push_back(id);
   for (const Id& one : gone) permissions_.forget(one);
@@ -228,7 +243,7 @@ Result<> PlanTable::remove(const Caller& caller, const Id& id) {
     if ((*kept)->state == PlanState::kRunning)
       return Error{Errc::kBusy, fmt::format("plan {} runs: cancel it first", to_string(id))};
     if (auto gone = journal_.forget_plan(id); !gone) return gone;
-    plans_.erase(id);
+    drop_locked(id);
   }
   permissions_.forget(id);
   return Done{};

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -66,6 +67,7 @@ class PlanTable {
   Result<std::string> cancel(const objects::Caller& caller, const Id& id);
   // Errors: kNotFound; kDenied; kBusy, it runs; the journal's.
   Result<> remove(const objects::Caller& caller, const Id& id);
+  // Never waits for a disk.
   bool knows(const Id& id) const;
 
   // Any thread: a job has ended.
@@ -86,6 +88,8 @@ class PlanTable {
   };
 
   Result<std::shared_ptr<KeptPlan>> find_locked(const objects::Caller& caller, const Id& id, objects::Want want) const;
+  void keep_locked(std::shared_ptr<KeptPlan> kept);
+  void drop_locked(const Id& id);
   std::string show_locked(const KeptPlan& kept) const;
   std::string source() const;
   Result<> make_room_locked(const objects::Permission& owner, std::vector<Id>& gone);
@@ -123,6 +127,9 @@ class PlanTable {
   // stages and the jobs. Never held while jobs are looked for in file systems, or submitted.
   mutable std::mutex mutex_;
   std::map<Id, std::shared_ptr<KeptPlan>> plans_;
+
+  mutable std::mutex known_mutex_;  // Guards known_: mutex_ is held while the journal writes.
+  std::set<Id> known_;              // The ids of plans_.
 
   std::mutex wake_mutex_;  // Guards woken_; never held with a call to others, so that any thread may wake.
   std::condition_variable wake_;

@@ -22,6 +22,8 @@
 namespace godwit::tools {
 namespace {
 
+constexpr auto kPatience = std::chrono::seconds(120);
+
 using std::chrono::milliseconds;
 namespace fs = std::filesystem;
 
@@ -75,6 +77,7 @@ Daemons::Daemons(const DaemonSettings& settings)
     start_sweeper();
     for (int which : {0, 1}) start(which);
     for (Node& node : nodes_) await_ready(node);
+    for (const Node& node : nodes_) await_rest(node);
   } catch (...) {
     stop();
     throw;
@@ -92,7 +95,7 @@ void Daemons::kill_and_restart(const std::vector<int>& which) {
     start(one);
     nodes_[one].address.clear();
   }
-  for (const int one : which) await_ready(nodes_[one]);
+  for (const int one : which) await_ready(nodes_[one]);  // Not its rest: what was interrupted goes on.
 }
 
 // A process that removes the directory when we are gone: mpirun may leave us no time to do so.
@@ -151,28 +154,33 @@ void Daemons::start(int which) {
   _exit(127);
 }
 
-void Daemons::await_ready(Node& node) const {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(120);
-  const auto fail = [&](const char* what) {
-    throw std::runtime_error(fmt::format("godwitd {}: {}", what, tail_of(node.directory + "/log")));
-  };
+void Daemons::fail(const Node& node, const char* what) {
+  throw std::runtime_error(fmt::format("godwitd {}: {}", what, tail_of(node.directory + "/log")));
+}
+
+void Daemons::await_ready(Node& node) {
+  const auto limit = std::chrono::steady_clock::now() + kPatience;
   while (node.address.empty()) {
     std::getline(std::ifstream(node.directory + "/ready") >> std::ws, node.address);
     if (waitpid(node.process, nullptr, WNOHANG) != 0) {
       node.process = -1;
-      fail("ended before it was ready (is it beside this program?)");
+      fail(node, "ended before it was ready (is it beside this program?)");
     }
-    if (std::chrono::steady_clock::now() > limit) fail("was not ready within 120 s");
+    if (std::chrono::steady_clock::now() > limit) fail(node, "was not ready within 120 s");
     std::this_thread::sleep_for(milliseconds(5));
   }
-  // Touching its memory is over when it uses no processor any more.
+}
+
+// Touching its memory is over when it uses no processor any more.
+void Daemons::await_rest(const Node& node) {
+  const auto limit = std::chrono::steady_clock::now() + kPatience;
   for (double before = -1; std::chrono::steady_clock::now() < limit;) {
     const double now = processor_seconds(node.process);
     if (now == before) return;
     before = now;
     std::this_thread::sleep_for(milliseconds(200));
   }
-  fail("does not come to rest");
+  fail(node, "does not come to rest");
 }
 
 void Daemons::stop() {

@@ -43,7 +43,9 @@ class Daemons {
   };
   void start_sweeper();
   void start(int which);
-  void await_ready(Node& node) const;
+  [[noreturn]] static void fail(const Node& node, const char* what);
+  static void await_ready(Node& node);
+  static void await_rest(const Node& node);
   void stop();
 
   const DaemonSettings settings_;

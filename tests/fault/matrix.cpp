@@ -111,6 +111,8 @@ void add_media(std::vector<Cell>& all) {
       "journal");
   add(Phase::kCleanup, Who::kSource, Fault::kJournalFails, kArrivesAfterRestart, "keep", "keep", "journal.commit=EIO@4",
       "journal");
+  add(Phase::kValidation, Who::kDestination, Fault::kJournalFails, kKeepsSpaceUntilRestart, "keep", "keep",
+      "journal.commit=EIO@1", "journal", true);
   add(Phase::kCutover, Who::kDestination, Fault::kJournalFails, kKeepsSpaceUntilRestart, "keep", "keep", "journal.commit=EIO@1",
       "journal");
   add(Phase::kDecided, Who::kDestination, Fault::kJournalFails, kArrivesAfterRestart, "keep", "keep", "journal.commit=EIO@2",

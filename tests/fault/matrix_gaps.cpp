@@ -68,7 +68,8 @@ const std::vector<NotPlayed>& not_played() {
       {{kNoSpace, kWriteFails, kFlushFails},
        kAllPhases,
        source,
-       "The source of a move writes and flushes nothing but its journal, which has rows of its own."},
+       "The source of a move writes nothing but its journal, which has rows of its own, and the events of the job, without "
+       "which it goes on."},
       {{kNoSpace}, {kPlanning}, destination, "Nothing is asked of the destination's targets before pre-sync."},
       {{kWriteFails},
        {kPlanning, kPreSync},
@@ -79,7 +80,11 @@ const std::vector<NotPlayed>& not_played() {
        destination,
        "Every block was written in sync; what is written from there on goes to the journals, which have rows of their own."},
       {{kReadFails}, all_but({kSync}), source, "The source reads blocks in sync only."},
-      {{kReadFails}, all_but({kValidation}), destination, "The destination reads what it has stored in validation only."},
+      {{kReadFails},
+       all_but({kValidation}),
+       destination,
+       "The destination reads what it has stored in validation; and, in a later attempt, what has arrived before: what it "
+       "cannot read then is sent again."},
       {{kFlushFails},
        {kSync},
        destination,
@@ -89,11 +94,17 @@ const std::vector<NotPlayed>& not_played() {
        all_but({kSync, kCutover}),
        destination,
        "The destination flushes at checkpoints and before the cutover."},
-      {{kJournalFails}, {kPreSync, kValidation, kCutover}, source, "The source commits nothing to its journal in this phase."},
       {{kJournalFails},
-       {kPlanning, kPreSync, kValidation},
+       {kPreSync, kValidation},
+       source,
+       "In a first attempt that nobody steers the source commits nothing then. What it commits of a later one, or of a wish, "
+       "says nothing of who owns the region."},
+      {{kJournalFails}, {kCutover}, source, "The source's one commit is the decision: the next column."},
+      {{kJournalFails},
+       {kPlanning, kPreSync},
        destination,
-       "The destination commits nothing to its journal in this phase."},
+       "Of a region of the daemon's own user nothing is committed before it arrives. What is of others, as their offer comes, "
+       "says nothing of who owns it."},
       {{kShortTransfers},
        all_but({kSync}),
        either,
@@ -150,9 +161,8 @@ const std::vector<NotPlayed>& not_played() {
       {{kNoDescriptors, kNoLockedMemory},
        all_but({kPlanning}),
        either,
-       "Files, connections and buffers are opened when the job begins, and kept. What is lost with a connection is opened as "
-       "at "
-       "the beginning."},
+       "What most of a job needs is opened when it begins. What a later phase opens, a new connection or a way to read back, "
+       "fails as a lost peer or a disk that cannot be read does."},
   };
   return all;
 }

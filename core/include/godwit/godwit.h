@@ -620,21 +620,21 @@ GODWIT_API int godwit_group_jobs(godwit_client* client, const char* address, god
                                  godwit_member** members, size_t* member_count);
 
 typedef struct godwit_place {
-  char kind[16]; /* "region", "database", "job" or "fileset" */
+  char kind[16]; /* "region", "database", "job", "fileset" or "plan" */
   godwit_region_id id;
-  uint64_t epoch;    /* 0 of a job; 1 of a fileset */
+  uint64_t epoch;    /* 0 of a job or a plan; 1 of a fileset */
   char name[129];    /* "" if it has none */
   char target[65];   /* of a region; else "" */
   char address[257]; /* of the member that has it, as the asked node reaches it */
   char path[4096];   /* of a fileset, at that member; else "" */
 } godwit_place;
 
-/* Where the region, database or job with this id (32 hexadecimal digits), or the region or database of this name, is now: asks
- * every member of the node's group. And where a job has put a fileset: by the fileset's id (the destination_id of the job's
- * results), by its path at the destination, or by the job's id once the job itself is known no more. Nobody looks whether the
- * files are there still; each node remembers the last 10000 that came to it. Errors: NOT_FOUND; EXISTS, several have that name
- * (the text says which and where: ask for an id); UNREACHABLE, no member that answered has it, and some did not answer (the
- * text names them); INVALID. */
+/* Where the region, database, job or plan with this id (32 hexadecimal digits), or the region or database of this name, is now:
+ * asks every member of the node's group. And where a job has put a fileset: by the fileset's id (the destination_id of the
+ * job's results), by its path at the destination, or by the job's id once the job itself is known no more. Nobody looks whether
+ * the files are there still; each node remembers the last 10000 that came to it. Errors: NOT_FOUND; EXISTS, several have that
+ * name (the text says which and where: ask for an id); UNREACHABLE, no member that answered has it, and some did not answer
+ * (the text names them); INVALID. */
 GODWIT_API int godwit_locate(godwit_client* client, const char* address, const char* id_or_name, godwit_place* place);
 
 /* ------------------------------------------------------------------ limits */
