@@ -293,6 +293,26 @@ class FaultsTest(unittest.TestCase):
         self.await_clean()
         self.assertEqual(list(self.there.iterdir()), [])
 
+    def test_who_opens_a_file_before_it_has_moved_loses_nothing(self):
+        tree = self.plant()
+        file = next(path for path in sorted(tree.rglob("*")) if path.is_file() and not path.is_symlink() and path.stat().st_size)
+        step = "source.before.send-prepare"  # All of it has been read; nothing is out of sight yet.
+        self.restart(self.a, {"GODWIT_FAIL": f"{step}=PAUSE", "GODWIT_FAIL_PAUSES": str(self.scratch)})
+        process = self.start(tree, "--move")
+        self.await_true((self.scratch / step).exists, "never came to its step")
+        with file.open("r+b") as late:
+            (self.scratch / step).unlink()
+            text = process.communicate(timeout=60)[0]
+            self.assertEqual(process.returncode, CHANGED, text)
+            self.assertIn("open for writing", text)
+            late.write(b"late")
+        self.assertEqual(file.read_bytes()[:4], b"late")
+        self.await_clean()
+        self.assertFalse((self.there / "tree").exists())
+        self.restart(self.a)
+        self.assertEqual(self.migrate(tree, "--move")[0], 0)
+        self.assertEqual((self.there / file.relative_to(self.here)).read_bytes()[:4], b"late")
+
     def test_a_file_that_is_cut_while_it_is_read_is_never_torn(self):
         path = self.large()
         process = self.start(path)

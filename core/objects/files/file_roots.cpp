@@ -28,10 +28,9 @@ Result<const FileRoot*> FileRoots::allowed(const std::string& normal, RootUse us
   const FileRoot* longest = nullptr;
   for (const FileRoot& root : roots_) {
     const bool within = root.path == "/" || normal == root.path || normal.starts_with(root.path + "/");
-    if (!within || !(use == RootUse::kRead ? root.readable : root.writable)) continue;
-    if (longest == nullptr || root.path.size() > longest->path.size()) longest = &root;
+    if (within && (longest == nullptr || root.path.size() > longest->path.size())) longest = &root;
   }
-  if (longest != nullptr) return longest;
+  if (longest != nullptr && (use == RootUse::kRead ? longest->readable : longest->writable)) return longest;
   return Error{Errc::kDenied, fmt::format("'{}' lies below no directory that this node's file_roots let {}",
                                           log::printable(normal), use == RootUse::kRead ? "be read" : "be written")};
 }

@@ -169,8 +169,10 @@ Result<> FilesetSource::hide() {
 
 Result<> FilesetSource::stop(Deadline) {
   if (auto hidden = hide(); !hidden) return hidden;
-  const auto look_again = [&] {
+  // Out of sight nobody opens it any more. Who has it open still would write what is to be removed; who had, shows after that.
+  const auto look_again = [&]() -> Result<> {
     const ActAs as(user_);
+    if (auto alone = files_->check_writers(outgoing_.get()); !alone) return alone;
     return recheck(outgoing_.get(), files_->walked, name_, directory_->path);
   };
   auto same = look_again();

@@ -36,9 +36,25 @@ Result<UniqueFd> SourceFiles::open(uint32_t entry, pmem::Io::Direction) {
   auto fd = open_regular(directory_->fd.get(), path_of(walked.files, entry), O_RDONLY, describe(entry));
   if (!fd) return fd;
   if (auto same = check(entry, fd->get()); !same) return std::move(same).error();
-  if (tolerance_ == Tolerance::kNone && has_writer(fd->get()))
-    return Error{Errc::kChanged, describe(entry) + " is open for writing; close it, or read it all the same with --force"};
+  if (auto alone = check_writer(entry, fd->get()); !alone) return std::move(alone).error();
   return fd;
+}
+
+Result<> SourceFiles::check_writer(uint32_t entry, int fd) const {
+  if (tolerance_ != Tolerance::kNone || !has_writer(fd)) return Done{};
+  return Error{Errc::kChanged, describe(entry) + " is open for writing; close it, or read it all the same with --force"};
+}
+
+Result<> SourceFiles::check_writers(int directory) const {
+  if (tolerance_ != Tolerance::kNone) return Done{};
+  const auto& entries = walked.files.entries;
+  for (uint32_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].kind != model::FileKind::kRegular) continue;
+    auto fd = open_regular(directory, path_of(walked.files, i), O_RDONLY, describe(i));
+    if (!fd) continue;  // It went, or changed: recheck() tells.
+    if (auto alone = check_writer(i, fd->get()); !alone) return alone;
+  }
+  return Done{};
 }
 
 Result<> SourceFiles::finished(uint32_t entry, int fd, pmem::Io::Direction) { return check(entry, fd); }

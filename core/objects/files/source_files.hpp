@@ -30,9 +30,13 @@ class SourceFiles final : public VolumeFiles {
   // Errors: kChanged, it is another file, has changed, or is open for writing; kDenied; kNotFound; kIo.
   Result<UniqueFd> open(uint32_t entry, pmem::Io::Direction direction) override;
   Result<> finished(uint32_t entry, int fd, pmem::Io::Direction direction) override;
+  // That nobody has one of them open for writing now, the tree being in `directory`, unless they may have writers. What cannot
+  // be opened is passed over. The calling thread acts as their user. Errors: kChanged.
+  Result<> check_writers(int directory) const;
 
  private:
   Result<> check(uint32_t entry, int fd) const;
+  Result<> check_writer(uint32_t entry, int fd) const;
 
   const std::shared_ptr<RootedDirectory> directory_;
   const Tolerance tolerance_;

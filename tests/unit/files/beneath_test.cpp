@@ -266,6 +266,11 @@ TEST_F(BeneathTest, TheLongestRootDecides) {
   EXPECT_TRUE(roots.open(root() / "closed", RootUse::kRead, nullptr));
   EXPECT_FALSE(roots.open(root() / "closed", RootUse::kWrite, nullptr));
   EXPECT_TRUE(roots.open(root() / "closed/open", RootUse::kWrite, nullptr));
+  const FileRoots narrowed({{root(), true, true}, {root() / "closed", true, false}, {root() / "closed/open", false, true}});
+  EXPECT_TRUE(narrowed.open(root(), RootUse::kWrite, nullptr));
+  EXPECT_FALSE(narrowed.open(root() / "closed", RootUse::kWrite, nullptr));
+  EXPECT_TRUE(narrowed.open(root() / "closed", RootUse::kRead, nullptr));
+  EXPECT_FALSE(narrowed.open(root() / "closed/open", RootUse::kRead, nullptr));
   EXPECT_FALSE(roots.open(root().string() + "x", RootUse::kRead, nullptr));  // Not below it, though it begins with it.
   EXPECT_FALSE(roots.open(path_, RootUse::kRead, nullptr));
 }
