@@ -8,6 +8,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/log.hpp"
+
 namespace godwit {
 namespace {
 
@@ -54,7 +56,8 @@ const Unit* unit_of(std::string_view text) {
 }  // namespace
 
 Result<uint64_t> parse_size(std::string_view text) {
-  const Error bad{Errc::kInvalid, fmt::format("'{}' is not a size; write for example 4096, 64KiB or 2GiB", text)};
+  const Error bad{Errc::kInvalid,
+                  fmt::format("'{}' is not a size; write for example 4096, 64KiB or 2GiB", log::printable(text))};
   const char* end = text.data() + text.size();
   // Whole numbers are exact, which a double is not above 2^53.
   uint64_t whole = 0;
@@ -74,7 +77,8 @@ Result<uint64_t> parse_size(std::string_view text) {
 }
 
 Result<uint64_t> parse_rate(std::string_view text) {
-  const Error bad{Errc::kInvalid, fmt::format("'{}' is not a rate; write for example 50mbps, 100MB/s or 2GiB/s", text)};
+  const Error bad{Errc::kInvalid,
+                  fmt::format("'{}' is not a rate; write for example 50mbps, 100MB/s or 2GiB/s", log::printable(text))};
   const auto without = [&](std::string_view suffix) { return text.substr(0, text.size() - suffix.size()); };
   if (text.ends_with("/s")) {
     auto bytes = parse_size(without("/s"));

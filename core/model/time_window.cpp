@@ -4,6 +4,8 @@
 
 #include <optional>
 
+#include "base/log.hpp"
+
 namespace godwit::model {
 namespace {
 
@@ -24,7 +26,8 @@ std::optional<uint16_t> minute_of(std::string_view text) {
 }  // namespace
 
 Result<TimeWindow> parse_time_window(std::string_view text) {
-  const Error bad{Errc::kInvalid, fmt::format("'{}' is not a time window; write for example 22:00-06:00", text)};
+  const Error bad{Errc::kInvalid,
+                  fmt::format("'{}' is not a time window; write for example 22:00-06:00", log::printable(text))};
   if (text.size() != 11 || text[5] != '-') return bad;
   const auto begin = minute_of(text.substr(0, 5));
   const auto end = minute_of(text.substr(6));
