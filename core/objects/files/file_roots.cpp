@@ -25,12 +25,16 @@ Result<std::string> normal_path(const std::string& path) {
 }
 
 Result<const FileRoot*> FileRoots::allowed(const std::string& normal, RootUse use) const {
-  const FileRoot* longest = nullptr;
+  size_t longest = 0;
+  const FileRoot* allowing = nullptr;  // Of those with the longest path: several entries may say of one what it allows.
   for (const FileRoot& root : roots_) {
     const bool within = root.path == "/" || normal == root.path || normal.starts_with(root.path + "/");
-    if (within && (longest == nullptr || root.path.size() > longest->path.size())) longest = &root;
+    if (!within || root.path.size() < longest) continue;
+    if (root.path.size() > longest) allowing = nullptr;
+    longest = root.path.size();
+    if (use == RootUse::kRead ? root.readable : root.writable) allowing = &root;
   }
-  if (longest != nullptr && (use == RootUse::kRead ? longest->readable : longest->writable)) return longest;
+  if (allowing != nullptr) return allowing;
   return Error{Errc::kDenied, fmt::format("'{}' lies below no directory that this node's file_roots let {}",
                                           log::printable(normal), use == RootUse::kRead ? "be read" : "be written")};
 }

@@ -271,6 +271,10 @@ TEST_F(BeneathTest, TheLongestRootDecides) {
   EXPECT_FALSE(narrowed.open(root() / "closed", RootUse::kWrite, nullptr));
   EXPECT_TRUE(narrowed.open(root() / "closed", RootUse::kRead, nullptr));
   EXPECT_FALSE(narrowed.open(root() / "closed/open", RootUse::kRead, nullptr));
+  const FileRoots twice({{root(), true, false}, {root() / "closed", false, false}, {root(), false, true}});
+  EXPECT_TRUE(twice.open(root(), RootUse::kRead, nullptr));
+  EXPECT_TRUE(twice.open(root(), RootUse::kWrite, nullptr));
+  EXPECT_FALSE(twice.open(root() / "closed", RootUse::kWrite, nullptr));
   EXPECT_FALSE(roots.open(root().string() + "x", RootUse::kRead, nullptr));  // Not below it, though it begins with it.
   EXPECT_FALSE(roots.open(path_, RootUse::kRead, nullptr));
 }
