@@ -13,7 +13,7 @@
 namespace godwit::fabric {
 
 constexpr uint32_t kHelloMagic = 0x54574447;  // "GDWT", little-endian.
-constexpr uint16_t kProtocolVersion = 3;
+constexpr uint16_t kProtocolVersion = 4;
 
 // What the connection is for; the listener's owner decides who serves it.
 enum class Purpose : uint8_t {

@@ -26,7 +26,6 @@ struct PlanOptions {
   std::string directory;
   std::vector<std::string> regions, files, databases;
   std::string strategy;
-  std::string max_downtime;
   bool copy = false, skip_validation = false, force = false;
   TransferOptions transfer;
 
@@ -57,7 +56,7 @@ std::string document_from(const PlanOptions& options) {
   if (transfer.approval) constraints["approval_required"] = true;
   if (options.skip_validation) constraints["skip_validation"] = true;
   if (options.force) constraints["force_migration"] = true;
-  if (!options.max_downtime.empty()) constraints["max_downtime"] = options.max_downtime;
+  if (transfer.max_downtime_ms > 0) constraints["max_downtime"] = fmt::format("{}ms", transfer.max_downtime_ms);
   Json how = Json::object();
   if (transfer.block_bytes > 0) how["block_size"] = transfer.block_bytes;
   if (transfer.streams > 0) how["streams"] = transfer.streams;
@@ -184,8 +183,6 @@ void add_options(CLI::App* app, PlanOptions& options) {
   app->add_option("--strategy", options.strategy, "bulk, staged (reads back what was stored before the cutover) or emergency")
       ->type_name("HOW");
   app->add_flag("--copy", options.copy, "Keep the source. Default: move");
-  app->add_option("--max-downtime", options.max_downtime, "Writers may be stopped for so long, as estimated: 500ms, 30s, 5m")
-      ->type_name("TIME");
   app->add_flag("--skip-validation", options.skip_validation,
                 "Do not read back what was stored; contradicts --verify and staged");
   app->add_flag("--force", options.force,

@@ -55,6 +55,11 @@ void add_transfer_options(CLI::App* app, TransferOptions& options, const std::st
       ->type_name("HOURS");
   app->add_flag("--verify", options.verify, "Read back from the destination's target what was stored, before the cutover");
   app->add_flag("--approval", options.approval, "When all has arrived, wait for `godwit job approve` before the cutover");
+  static const std::map<std::string, uint64_t> kTimes{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+  app->add_option("--max-downtime", options.max_downtime_ms,
+                  "Writers that are stopped for longer end the job, and go on at the source: 500ms, 30s, 5m; default: no limit")
+      ->transform(CLI::AsNumberWithUnit(kTimes, CLI::AsNumberWithUnit::UNIT_REQUIRED) & CLI::PositiveNumber)
+      ->type_name("TIME");
 }
 
 }  // namespace godwit::cli

@@ -18,6 +18,7 @@ struct TransferOptions {
   std::string time_window;
   bool verify = false;
   bool approval = false;
+  uint64_t max_downtime_ms = 0;
 
   // All but the size of blocks, whose name differs. Points into this.
   template <class Options>
@@ -29,11 +30,12 @@ struct TransferOptions {
     options.time_window = time_window.empty() ? nullptr : time_window.c_str();
     options.verify = verify ? 1 : 0;
     options.approval = approval ? 1 : 0;
+    options.max_downtime_ms = max_downtime_ms;
   }
 };
 
-// --streams, --bwlimit, --compress, --priority, --time-window, --verify, --approval, and the one for the size of blocks.
-// `options` must outlive the parsing.
+// --streams, --bwlimit, --compress, --priority, --time-window, --verify, --approval, --max-downtime, and the one for the size
+// of blocks. `options` must outlive the parsing.
 void add_transfer_options(CLI::App* app, TransferOptions& options, const std::string& block_name);
 // "normal"; "unknown" for a number that is no GODWIT_PRIORITY_...
 std::string_view priority_name(int priority);

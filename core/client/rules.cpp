@@ -64,7 +64,8 @@ Result<model::Transfer> transfer_from(const TransferOptions& options) {
                            static_cast<model::Priority>(options.priority),
                            {},
                            options.verify != 0,
-                           options.approval != 0};
+                           options.approval != 0,
+                           options.max_downtime_ms};
   if (options.time_window != nullptr) {
     const auto window = model::parse_time_window(options.time_window);
     if (!window) return window.error();

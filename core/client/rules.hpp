@@ -34,6 +34,7 @@ struct TransferOptions {
   int priority;
   const char* time_window;
   int approval;
+  uint64_t max_downtime_ms;
 };
 // Errors: kInvalid; the text names the option, or those that contradict each other.
 Result<model::Transfer> transfer_from(const TransferOptions& options);
@@ -41,7 +42,7 @@ Result<model::Transfer> transfer_from(const TransferOptions& options);
 template <class Options>
 Result<model::Transfer> transfer_of(const Options& options, uint64_t block_bytes, std::string_view block_name = "block_bytes") {
   return transfer_from({block_bytes, block_name, options.streams, options.bandwidth, options.compression, options.verify,
-                        options.priority, options.time_window, options.approval});
+                        options.priority, options.time_window, options.approval, options.max_downtime_ms});
 }
 
 }  // namespace godwit::client

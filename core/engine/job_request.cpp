@@ -55,7 +55,8 @@ json transfer_json(const model::Transfer& transfer) {
           {"priority", static_cast<unsigned>(transfer.priority)},
           {"window", {transfer.window.begin, transfer.window.end}},
           {"verify", transfer.verify},
-          {"approval", transfer.approval}};
+          {"approval", transfer.approval},
+          {"max_downtime_ms", transfer.max_downtime_ms}};
 }
 
 model::Transfer transfer_from(const json& value) {
@@ -69,6 +70,7 @@ model::Transfer transfer_from(const json& value) {
   transfer.window.end = whole<uint16_t>(value.at("window").at(1));
   transfer.verify = value.at("verify");
   transfer.approval = value.at("approval");
+  if (value.contains("max_downtime_ms")) transfer.max_downtime_ms = whole<uint64_t>(value["max_downtime_ms"]);
   return transfer;
 }
 

@@ -88,6 +88,7 @@ Result<> OutboundJob::keep_refusals() {
 // The writers go on until the destination is back. Errors: kCancelled; kPeerLost, it did not come back in time; those of
 // opening the objects again.
 Result<fabric::Channel> OutboundJob::go_on(const Error& error) {
+  overrun_.clear();
   if (auto told = feed(SourceEvent::kInterrupted, nullptr); !told) return std::move(told).error();
   note("interrupted", {{"peer", request_.destination_address},
                        {"error", error_row(error.code).name},
@@ -277,6 +278,9 @@ bool OutboundJob::can_go_back_locked() const {
 
 // Why this attempt ends.
 Error OutboundJob::stopped() const {
+  if (is_overdue_)
+    return Error{Errc::kLimit, fmt::format("writers were stopped for {} ms, max_downtime, and go on; nothing has moved",
+                                           request_.transfer.max_downtime_ms)};
   return Error{Errc::kCancelled, cancelled_ ? "the migration was cancelled" : "a client rolled it back to its checkpoint"};
 }
 

@@ -19,6 +19,9 @@ using model::SourceState;
 
 namespace {
 
+// The longest until a cancel is seen.
+constexpr milliseconds kLatency{50};
+
 SourceEvent event_of(wire::Outcome outcome) {
   switch (outcome) {
     case wire::Outcome::prepared: return SourceEvent::kPrepared;
@@ -51,7 +54,8 @@ std::string_view name_of(SourceAction action) {
 
 }  // namespace
 
-// Sends a request and waits for its outcome; what it means depends on what was asked.
+// Sends a request and waits for its outcome; what it means depends on what was asked. Errors: also stopped(), where nothing is
+// decided yet.
 Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const std::byte> message) {
   const uint64_t number = next_request_ - 1;  // The one that `message` was built with.
   if (fail_point("source.message.stale") != 0 && !said_before_.empty())
@@ -60,9 +64,17 @@ Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const s
   if (fail_point("source.message.again") != 0)
     if (auto sent = channel.send(message); !sent) return std::move(sent).error();
   said_before_.assign(message.begin(), message.end());
+  const bool is_undecided = [this] {
+    const std::lock_guard lock(mutex_);
+    return machine_.state == SourceState::kPreparing;
+  }();
   const auto deadline = patience();
   for (;;) {
-    auto event = channel.wait(deadline);
+    auto event = channel.wait(Deadline::at(std::min(deadline.time(), Clock::now() + kLatency)));
+    if (!event && event.error().code == Errc::kTimeout && !deadline.passed()) {
+      if (is_undecided && cancelled_) return stopped();  // The writers need not wait for the answer.
+      continue;
+    }
     if (!event) return with_context(request_.destination_address, std::move(event).error());
     const auto* bytes = std::get_if<fabric::Message>(&*event);
     if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion in the cutover"};

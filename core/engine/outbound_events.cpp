@@ -20,7 +20,7 @@ void OutboundJob::count_end() const {
   Totals& totals = *settings_.totals;
   {
     const std::lock_guard lock(mutex_);
-    if (writers_stopped_) totals.writers_stopped.observe(ended_ - *writers_stopped_);
+    if (const auto stopped_for = writers_stopped_for_locked()) totals.writers_stopped.observe(*stopped_for);
     totals.job_time.observe(ended_ - started_);
   }
   if (now.phase == Phase::kDone)

@@ -122,6 +122,7 @@ void OutboundJob::enter_locked(Phase phase) {
 }
 
 void OutboundJob::end(Phase phase) {
+  overrun_.clear();
   {
     const std::lock_guard lock(mutex_);
     enter_locked(phase);
@@ -233,7 +234,7 @@ Result<> OutboundJob::attempt(fabric::Channel& channel) {
     case SourceState::kPreparing:
     case SourceState::kAborting: break;
   }
-  return failed(!ended ? ended.error() : stops_ ? stopped() : refusal_, nullptr);
+  return failed(!ended ? ended.error() : stops_ ? stopped() : refusal_, cancelled_ ? &channel : nullptr);
 }
 
 // Everything, until only the decision is left.
@@ -293,6 +294,8 @@ void OutboundJob::resume_all() {
     sources.swap(sources_);
   }
   let_serve(std::move(sources));
+  const std::lock_guard lock(mutex_);
+  if (writers_stopped_ && !writers_went_on_) writers_went_on_ = Clock::now();
 }
 
 void OutboundJob::let_serve(Sources sources) {
@@ -311,15 +314,46 @@ void OutboundJob::end_dry_run() {
 }
 
 Result<> OutboundJob::quiesce() {
+  const auto now = Clock::now();
   {
     const std::lock_guard lock(mutex_);
-    writers_stopped_ = Clock::now();
+    writers_stopped_ = now;
+    writers_went_on_.reset();
   }
+  // Nobody is kept from files.
+  const bool stops_writers =
+      std::ranges::any_of(sources_, [](const auto& source) { return source->kind() != objects::ObjectKind::kFileset; });
+  if (request_.transfer.max_downtime_ms > 0 && stops_writers)
+    if (auto set = overrun_.set(now + max_downtime(), [this] { overrun(); }); !set) return fails_here(set.error());
   const auto deadline = Deadline::after(settings_.quiesce_timeout);
   for (const auto& source : sources_)
     if (auto quiet = source->quiesce(deadline); !quiet) return fails_here(quiet.error());
   note("stopped-writers");
   return Done{};
+}
+
+milliseconds OutboundJob::max_downtime() const {
+  constexpr milliseconds kForEver = std::chrono::hours(24 * 365 * 100);  // As long as a clock can tell.
+  return milliseconds(std::min(request_.transfer.max_downtime_ms, static_cast<uint64_t>(kForEver.count())));
+}
+
+// They were stopped for max_downtime: unless it is decided, the job ends.
+void OutboundJob::overrun() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (cancelled_ || !writers_stopped_ || writers_went_on_ || !check_undecided_locked()) return;
+    note("overrun", {{"milliseconds", request_.transfer.max_downtime_ms}, {"cause", "max_downtime"}});
+    is_overdue_ = true;
+    cancelled_ = true;  // Together: from here on no decision is taken.
+    stops_ = true;
+  }
+  steered_.notify_all();
+}
+
+std::optional<Clock::duration> OutboundJob::writers_stopped_for_locked() const {
+  if (!writers_stopped_) return {};
+  const bool ended = ended_ != Clock::time_point{};
+  return writers_went_on_.value_or(ended ? ended_ : Clock::now()) - *writers_stopped_;
 }
 
 }  // namespace godwit::engine

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/alarm.hpp"
 #include "engine/counters.hpp"
 #include "engine/domains.hpp"
 #include "engine/event_log.hpp"
@@ -205,6 +206,9 @@ class OutboundJob {
   Result<> live_passes(fabric::Channel& channel);
   Result<> begin_pass(fabric::Channel& channel, bool last);
   Result<> quiesce();
+  milliseconds max_downtime() const;
+  void overrun();
+  std::optional<Clock::duration> writers_stopped_for_locked() const;
   std::optional<objects::Permission> permission_there(const journal::JobObject& object) const;
   Result<std::vector<Id>> offer(fabric::Channel& channel);
   Result<std::vector<Id>> hear_answers(fabric::Channel& channel, uint64_t number);
@@ -252,7 +256,8 @@ class OutboundJob {
   journal::Journal& journal_;
   const std::function<void(const Id&)> on_ended_;
   std::atomic<bool> cancelled_{false};
-  std::atomic<bool> stops_{false};  // This attempt is to end: it is cancelled, or goes back to its checkpoint.
+  std::atomic<bool> stops_{false};       // This attempt is to end: it is cancelled, or goes back to its checkpoint.
+  std::atomic<bool> is_overdue_{false};  // That is because its writers were stopped for too long.
   Counters counters_;
   Pace pace_;
   std::atomic<bool> has_window_;
@@ -300,7 +305,8 @@ class OutboundJob {
   uint64_t destination_blocks_staged_ = 0;
   std::string destination_staged_because_;
   uint32_t streams_used_ = 0;
-  std::optional<Clock::time_point> writers_stopped_;
+  std::optional<Clock::time_point> writers_stopped_;  // Of this attempt.
+  std::optional<Clock::time_point> writers_went_on_;  // Since then.
   bool approved_ = false;
   uint8_t held_ = 0;                // Why it is paused: the sum of Whys.
   bool is_outside_window_ = false;  // As keep_window() saw last.
@@ -315,6 +321,8 @@ class OutboundJob {
   Clock::time_point ended_{};
   std::vector<std::pair<model::Phase, Clock::time_point>> history_;  // Since the daemon's start.
   std::vector<PastPhase> past_phases_;                               // And before. Set once.
+
+  Alarm overrun_;  // Last: what it calls needs the rest.
 };
 
 }  // namespace godwit::engine

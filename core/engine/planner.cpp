@@ -270,11 +270,11 @@ void Planner::estimate(const model::Plan& plan) {
       else
         finding.errors.push_back({Errc::kLimit, text});
     }
-    if (stage.constraints.max_downtime_seconds && finding.downtime_seconds > 0 && !stage.transfer.window.is_always())
-      finding.warnings.push_back(
-          fmt::format("should its time window {} end while writers are stopped, they stay so until it "
-                      "begins again, whatever max_downtime says",
-                      to_string(stage.transfer.window)));
+    if (stage.transfer.max_downtime_ms > 0 && finding.downtime_seconds > 0 && !stage.transfer.window.is_always())
+      finding.warnings.push_back(fmt::format(
+          "should its time window {} end while writers are stopped, the job waits for the next one, and max_downtime "
+          "ends it",
+          to_string(stage.transfer.window)));
     if (!stage.transfer.window.is_always() && finding.seconds > length_of(stage.transfer.window))
       finding.warnings.push_back(fmt::format("takes about {}, longer than its time window {}: it is paused until the next day",
                                              format_seconds(finding.seconds), to_string(stage.transfer.window)));

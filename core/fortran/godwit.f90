@@ -140,6 +140,7 @@ module godwit
     integer(c_int) :: priority = 0
     type(c_ptr) :: time_window = c_null_ptr
     integer(c_int) :: approval = 0
+    integer(c_int64_t) :: max_downtime_ms = 0
   end type godwit_migrate_options
 
   type, bind(c) :: godwit_migrate_result
@@ -162,6 +163,7 @@ module godwit
     integer(c_int) :: priority = 0
     type(c_ptr) :: time_window = c_null_ptr
     integer(c_int) :: approval = 0
+    integer(c_int64_t) :: max_downtime_ms = 0
   end type godwit_database_migrate_options
 
   type, bind(c) :: godwit_file_rule
@@ -191,6 +193,7 @@ module godwit
     integer(c_int) :: priority = 0
     type(c_ptr) :: time_window = c_null_ptr
     integer(c_int) :: approval = 0
+    integer(c_int64_t) :: max_downtime_ms = 0
   end type godwit_fileset_options
 
   type, bind(c) :: godwit_planned_file

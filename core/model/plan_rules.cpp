@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <string_view>
 #include <unordered_set>
@@ -11,6 +12,15 @@
 #include "model/plan_members.hpp"
 
 namespace godwit::model {
+namespace {
+
+// No less than one: none would be no limit.
+uint64_t milliseconds_of(double seconds) {
+  constexpr double kMost = 1e15;
+  return static_cast<uint64_t>(std::clamp(std::ceil(seconds * 1000), 1.0, kMost));
+}
+
+}  // namespace
 
 Result<> settle_constraints(PlanStage& stage, const std::string& path) {
   const PlanConstraints& wanted = stage.constraints;
@@ -33,11 +43,12 @@ Result<> settle_constraints(PlanStage& stage, const std::string& path) {
   // Files have no writers that a job stops.
   const bool stops_writers =
       std::ranges::any_of(stage.objects, [](const PlanObject& object) { return object.kind != PlanKind::kFiles; });
-  if (wanted.max_downtime_seconds && stage.transfer.approval && stops_writers)
-    return at(
-        constraints,
-        "writers wait for an approval as long as it takes, whatever max_downtime says: leave out one of the two (the strategy "
-        "staged asks for an approval)");
+  if (!wanted.max_downtime_seconds || !stops_writers) return Done{};
+  if (stage.transfer.approval)
+    return at(constraints,
+              "writers wait for an approval as long as it takes, whatever max_downtime says: leave out one of the two (the "
+              "strategy staged asks for an approval)");
+  if (!wanted.force_migration) stage.transfer.max_downtime_ms = milliseconds_of(*wanted.max_downtime_seconds);
   return Done{};
 }
 

@@ -44,7 +44,7 @@ std::span<const std::byte> Encoder::error(uint64_t request, const Error& error, 
 wire::Transfer to_wire(const model::Transfer& transfer) {
   return wire::Transfer(transfer.block_bytes, transfer.bandwidth_bytes_per_second, transfer.streams,
                         static_cast<uint8_t>(transfer.compression), static_cast<uint8_t>(transfer.priority), transfer.verify,
-                        transfer.approval, transfer.window.begin, transfer.window.end);
+                        transfer.approval, transfer.window.begin, transfer.window.end, transfer.max_downtime_ms);
 }
 
 model::Transfer from_wire(const wire::Transfer* transfer) {
@@ -56,7 +56,8 @@ model::Transfer from_wire(const wire::Transfer* transfer) {
           static_cast<model::Priority>(transfer->priority()),
           {transfer->window_begin(), transfer->window_end()},
           transfer->verify(),
-          transfer->approval()};
+          transfer->approval(),
+          transfer->max_downtime_ms()};
 }
 
 std::vector<uint8_t> bits_of(const std::vector<bool>& values) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <godwit/godwit.hpp>
@@ -137,6 +138,54 @@ TEST_F(Steering, ADestinationThatDiesDuringAPauseEndsTheJob) {
   EXPECT_NE(code_of([&] { job.wait(30'000); }), GODWIT_ERR_TIMEOUT);
   EXPECT_EQ(phase_of(job), "failed");
   EXPECT_TRUE(holds(staying, 8 * kMiB));
+}
+
+// The cutover would be a while away.
+TEST_F(Steering, WritersThatAreStoppedForTooLongEndTheJob) {
+  const Daemon here(options()), there(options());
+  const godwit::Region staying = region(here, 16 * kMiB);
+  godwit::MigrateOptions how;
+  how.bandwidth = kMiB;
+  how.max_downtime_ms = 300;
+  const godwit::Migration job = start(here, there, staying, how);
+  EXPECT_EQ(code_of([&] { job.wait(); }), GODWIT_ERR_LIMIT);
+  const auto report = nlohmann::json::parse(job.report());
+  EXPECT_EQ(report["phase"], "failed");
+  EXPECT_NE(report["error_text"].get<std::string>().find("max_downtime"), std::string::npos) << report["error_text"];
+  EXPECT_GE(report["writers_stopped_seconds"], 0.3);
+  EXPECT_LT(report["bytes"], 16 * kMiB);
+  EXPECT_TRUE(holds(staying, 16 * kMiB));
+  staying.write(0, "new", 3);
+  EXPECT_TRUE(comes_true([&] { return client_.target(there.address(), "fast").info().used_bytes == 0; }));
+  how.bandwidth = 0;  // With time enough it goes.
+  how.max_downtime_ms = 60'000;
+  start(here, there, staying, how).wait();
+  EXPECT_EQ(client_.regions(here.address()).size(), 0u);
+}
+
+// Nobody who writes has to wait for it.
+TEST_F(Steering, ACancelTakesEffectWhileTheDestinationReadsBack) {
+  const Daemon here(options());
+  for (const bool by_downtime : {false, true}) {
+    const godwit::test::TemporaryDirectory pauses;
+    DaemonOptions slow = options();
+    slow.environment = {"GODWIT_FAIL=verify.read=PAUSE@1", "GODWIT_FAIL_PAUSES=" + pauses.path()};
+    const Daemon there(slow);
+    const godwit::Region staying = region(here, kMiB);
+    godwit::MigrateOptions how;
+    how.verify = true;
+    how.max_downtime_ms = by_downtime ? 5000 : 0;
+    const godwit::Migration job = start(here, there, staying, how);
+    const std::string reads_back = pauses.path() + "/verify.read";
+    const auto is_reading_back = [&] { return std::filesystem::exists(reads_back); };
+    ASSERT_TRUE(comes_true(is_reading_back));
+    if (!by_downtime) job.cancel();
+    EXPECT_TRUE(comes_true([&] { return code_of([&] { staying.write(0, "new", 3); }) == GODWIT_OK; }));
+    EXPECT_TRUE(is_reading_back());
+    std::filesystem::remove(reads_back);
+    EXPECT_EQ(code_of([&] { job.wait(); }), by_downtime ? GODWIT_ERR_LIMIT : GODWIT_ERR_CANCELLED);
+    EXPECT_TRUE(comes_true([&] { return client_.target(there.address(), "fast").info().used_bytes == 0; }));
+  }
 }
 
 TEST_F(Steering, AJobThatNeedsApprovalWaitsForItBeforeItsCutover) {

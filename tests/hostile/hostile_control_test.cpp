@@ -113,7 +113,7 @@ TEST_F(Hostile, MigrationsThatCannotBeAreRefused) {
   const wire::Id id = region_id();
   const std::vector<wire::Id> one{id}, twice{id, id}, none, many(100'001, id);
   const auto refusal = [&](const std::vector<wire::Id>& ids, const char* to, uint64_t block, uint32_t streams) {
-    const wire::Transfer transfer(block, 0, streams, 0, 0, false, false, 0, 0);
+    const wire::Transfer transfer(block, 0, streams, 0, 0, false, false, 0, 0, 0);
     return peer.refusal_of(wire::CreateMigrateRequestDirect(builder, &ids, to, "fast", false, nullptr, &transfer));
   };
   const char* elsewhere = "tcp://127.0.0.1:1";

@@ -253,8 +253,9 @@ class PlanTest(unittest.TestCase):
         self.assertIn("max_downtime", self.plan(document)["stages"][0]["warnings"][0])
         document["constraints"]["max_downtime"] = "1h"
         self.assertEqual(self.plan(document)["stages"][0]["warnings"], [])
+        del document["constraints"]["force_migration"]
         document["constraints"]["time_window"] = "00:00-23:59"  # A paused job stops its writers all the same.
-        self.assertIn("whatever max_downtime says", self.plan(document)["stages"][0]["warnings"][0])
+        self.assertIn("max_downtime ends it", self.plan(document)["stages"][0]["warnings"][0])
 
     def test_what_contradicts_itself_or_is_unknown_is_refused_by_its_place(self):
         def stage(**more):

@@ -381,15 +381,17 @@ typedef struct godwit_migrate_options {
   const char* name;                  /* for one region only: its name at the destination; NULL keeps it */
   godwit_progress_callback progress; /* may be NULL */
   void* progress_context;
-  uint64_t bandwidth;      /* at most so many bytes a second; 0: no limit; see godwit_migration_limit() */
-  int compression;         /* GODWIT_COMPRESSION_* */
-  int verify;              /* the destination reads back from its target what it stored, before the cutover */
-  int priority;            /* GODWIT_PRIORITY_* */
-  const char* time_window; /* "22:00-06:00", local time of the source: outside of it the job is paused; NULL: none */
-  int approval;            /* when all has arrived the job waits for godwit_migration_approve() before its cutover */
+  uint64_t bandwidth;       /* at most so many bytes a second; 0: no limit; see godwit_migration_limit() */
+  int compression;          /* GODWIT_COMPRESSION_* */
+  int verify;               /* the destination reads back from its target what it stored, before the cutover */
+  int priority;             /* GODWIT_PRIORITY_* */
+  const char* time_window;  /* "22:00-06:00", local time of the source: outside of it the job is paused; NULL: none */
+  int approval;             /* when all has arrived the job waits for godwit_migration_approve() before its cutover */
+  uint64_t max_downtime_ms; /* writers that are stopped for longer, before the cutover is decided, end the job (LIMIT), and
+                               go on at the source; 0: no limit. Writers of files are never stopped */
 } godwit_migrate_options;
 #define GODWIT_MIGRATE_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* What became of one region of a migration. */
 typedef struct godwit_migrate_result {
@@ -484,9 +486,10 @@ typedef struct godwit_database_migrate_options {
   int priority;
   const char* time_window;
   int approval;
+  uint64_t max_downtime_ms;
 } godwit_database_migrate_options;
 #define GODWIT_DATABASE_MIGRATE_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Starts to move the database to the node at `destination`, and returns. It serves meanwhile: RocksDB and LevelDB also serve
  * writes until only what changed last is left to go; writes then wait, and go to its new node. All or nothing: after a success
@@ -538,9 +541,10 @@ typedef struct godwit_fileset_options {
   int priority;
   const char* time_window;
   int approval;
+  uint64_t max_downtime_ms;
 } godwit_fileset_options;
 #define GODWIT_FILESET_OPTIONS_INIT \
-  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Starts to copy (or move) `count` files and directory trees of the node at `source` into `directory` of the node at
  * `destination`, and returns; each path becomes directory/its-last-component there. A tree is made out of sight and becomes

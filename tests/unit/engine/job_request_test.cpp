@@ -19,6 +19,7 @@ model::Transfer transfer() {
   made.window.end = 6 * 60;
   made.verify = true;
   made.approval = true;
+  made.max_downtime_ms = 1500;
   return made;
 }
 
@@ -32,6 +33,7 @@ void expect_same(const model::Transfer& a, const model::Transfer& b) {
   EXPECT_EQ(a.window.end, b.window.end);
   EXPECT_EQ(a.verify, b.verify);
   EXPECT_EQ(a.approval, b.approval);
+  EXPECT_EQ(a.max_downtime_ms, b.max_downtime_ms);
 }
 
 TEST(JobRequest, WhatAUserHasSaidIsKeptAndNotMadeUp) {

@@ -64,6 +64,7 @@ TEST(PlanDocument, SaysWhatItSays) {
   EXPECT_EQ(to_string(one.transfer.window), "22:00-06:00");
   EXPECT_EQ(one.transfer.priority, Priority::kHigh);
   EXPECT_EQ(one.constraints.max_downtime_seconds, 1.5);
+  EXPECT_EQ(one.transfer.max_downtime_ms, 1500u);
   EXPECT_TRUE(one.transfer.verify);
   EXPECT_EQ(one.transfer.block_bytes, 1_MiB);
   EXPECT_EQ(one.transfer.streams, 4u);
@@ -93,6 +94,17 @@ TEST(PlanDocument, UnknownKeysAreRefusedByTheirPlace) {
   EXPECT_TRUE(refuses(stage_with(R"("transfer": {"stream": 1})"), "stages[0].transfer.stream: unknown key"));
   EXPECT_TRUE(refuses(R"({"to": "tcp://n2:1", "stages": [{"objects": [{"regions": "a"}]}]})",
                       "stages[0].objects[0].regions: unknown key"));
+}
+
+// Nothing would be no limit, and no clock counts for ever.
+TEST(PlanDocument, JobsKeepTheDowntimeUnlessTheyAreForced) {
+  const auto limit = [](const std::string& constraints) {
+    return parse(constrained(constraints))->stages[0].transfer.max_downtime_ms;
+  };
+  EXPECT_EQ(limit(R"("max_downtime": 0)"), 1u);
+  EXPECT_EQ(limit(R"("max_downtime": 0.0001)"), 1u);
+  EXPECT_EQ(limit(R"("max_downtime": 1e300)"), 1'000'000'000'000'000u);
+  EXPECT_EQ(limit(R"("max_downtime": "1s", "force_migration": true)"), 0u);
 }
 
 TEST(PlanDocument, ValuesThatAreNoneAreRefusedByTheirPlace) {
