@@ -180,6 +180,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/clang", help="a build directory")
     parser.add_argument("--compiler", default="clang++")
     arguments = parser.parse_args()
+    os.nice(19)  # It has all the time in which other tests wait.
     problems, warnings = [], []
     for path in sources():
         check_file(path, problems, warnings)
