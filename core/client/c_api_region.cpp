@@ -168,6 +168,21 @@ int godwit_region_get_id(const godwit_region* region, godwit_region_id* id) {
   });
 }
 
+int godwit_region_each(godwit_client* client, const char* address, const char* target, godwit_region_callback callback,
+                       void* context) {
+  return at_c_boundary([&]() -> Result<> {
+    if (client == nullptr) return is_null("client");
+    if (callback == nullptr) return is_null("callback");
+    const auto where = address_from(address);
+    if (!where) return where.error();
+    if (target != nullptr)
+      if (Result<> valid = check_target_name(target); !valid) return valid;
+    return Node(client->client, *where)
+        .each_region(target == nullptr ? std::string() : std::string(target),
+                     [&](const godwit_region_info& info) { return callback(&info, context) == 0; });
+  });
+}
+
 int godwit_region_list(godwit_client* client, const char* address, const char* target, godwit_region_info** infos,
                        size_t* count) {
   return at_c_boundary([&]() -> Result<> {

@@ -54,25 +54,45 @@ Result<godwit_target_info> Node::target(const std::string& name) {
   return Error{Errc::kNotFound, to_string(address_) + ": the node has no target '" + name + "'"};
 }
 
-Result<std::vector<godwit_region_info>> Node::regions(const std::string& target) {
+// Whether there are more. `page` gets the regions after `after`.
+Result<bool> Node::region_page(const std::string& target, const Id& after, std::vector<godwit_region_info>& page) {
   const Lease lane = client_.borrow();
-  std::vector<godwit_region_info> infos;
+  const wire::Id position = protocol::to_wire(after);
+  const Request request =
+      lane->request(wire::CreateRegionListRequestDirect(lane->builder(), target.c_str(), &position, kPageRegions));
+  const Result<Reply> reply = expect<wire::RegionListReply>(lane->ask(address_, request, Repeat::kWhenBroken), address_);
+  if (!reply) return reply.error();
+  const auto* list = reply->body<wire::RegionListReply>();
+  page.clear();
+  if (list->regions() != nullptr)
+    for (const wire::RegionEntry* entry : *list->regions()) page.push_back(to_c(*entry));
+  return list->more();
+}
+
+Result<> Node::each_region(const std::string& target, const std::function<bool(const godwit_region_info&)>& take) {
+  std::vector<godwit_region_info> page;
   Id after;
   for (;;) {
-    const wire::Id position = protocol::to_wire(after);
-    const Request request =
-        lane->request(wire::CreateRegionListRequestDirect(lane->builder(), target.c_str(), &position, kPageRegions));
-    const Result<Reply> reply = expect<wire::RegionListReply>(lane->ask(address_, request, Repeat::kWhenBroken), address_);
-    if (!reply) return reply.error();
-    const auto* page = reply->body<wire::RegionListReply>();
-    if (page->regions() != nullptr)
-      for (const wire::RegionEntry* entry : *page->regions()) infos.push_back(to_c(*entry));
-    if (!page->more()) return infos;
+    const auto more = region_page(target, after, page);
+    if (!more) return more.error();
+    for (const godwit_region_info& info : page)
+      if (!take(info)) return Done{};
+    if (!*more) return Done{};
     // A page that does not advance would be asked for without end.
-    const Id last = infos.empty() ? Id{} : from_c(infos.back().id);
+    const Id last = page.empty() ? Id{} : from_c(page.back().id);
     if (last <= after) return Error{Errc::kProtocol, to_string(address_) + ": the daemon's list of regions is out of order"};
     after = last;
   }
+}
+
+Result<std::vector<godwit_region_info>> Node::regions(const std::string& target) {
+  std::vector<godwit_region_info> infos;
+  const auto listed = each_region(target, [&](const godwit_region_info& info) {
+    infos.push_back(info);
+    return true;
+  });
+  if (!listed) return listed.error();
+  return infos;
 }
 
 Result<std::vector<godwit_job_info>> Node::jobs() {

@@ -1,6 +1,7 @@
 // Node: what can be asked of one daemon without a handle.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class Node {
   Result<godwit_target_info> target(const std::string& name);
   // In the order of ids. target empty: all. Errors: kNotFound, no such target.
   Result<std::vector<godwit_region_info>> regions(const std::string& target);
+  // The same, a page of them in memory; until `take` gives false. `take` may use the client.
+  Result<> each_region(const std::string& target, const std::function<bool(const godwit_region_info&)>& take);
   Result<std::vector<godwit_job_info>> jobs();
   // JSON objects, each with its '\n', the oldest first. Errors: kNotFound, nobody knows of the job; kIo.
   Result<std::string> job_events(const Id& job);
@@ -40,6 +43,7 @@ class Node {
   Result<> limit(uint64_t bandwidth);
 
  private:
+  Result<bool> region_page(const std::string& target, const Id& after, std::vector<godwit_region_info>& page);
   Result<uint64_t> ask_bandwidth(bool set, uint64_t bandwidth);
 
   Client& client_;

@@ -236,6 +236,12 @@ module godwit
   end type godwit_place
 
   abstract interface
+    function godwit_region_callback(info, context) bind(c) result(outcome)
+      import
+      type(godwit_region_info), intent(in), optional :: info
+      type(c_ptr), value :: context
+      integer(c_int) :: outcome
+    end function godwit_region_callback
     function godwit_progress_callback(progress, context) bind(c) result(outcome)
       import
       type(godwit_progress), intent(in), optional :: progress
@@ -428,6 +434,15 @@ module godwit
       integer(c_size_t), intent(inout), optional :: count
       integer(c_int) :: outcome
     end function godwit_region_list
+    function godwit_region_each(client, address, target, callback, context) bind(c, name="godwit_region_each") result(outcome)
+      import
+      type(c_ptr), value :: client
+      character(kind=c_char), intent(in), optional :: address(*)
+      character(kind=c_char), intent(in), optional :: target(*)
+      type(c_funptr), value :: callback
+      type(c_ptr), value :: context
+      integer(c_int) :: outcome
+    end function godwit_region_each
     function godwit_database_create(client, address, name, backend, options_json, database) bind(c, &
         name="godwit_database_create") result(outcome)
       import

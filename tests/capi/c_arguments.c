@@ -1,8 +1,15 @@
 /* Arguments that are wrong: each gets its error, and leaves the outputs as they were. */
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "c_calls.h"
+
+static int never_called(const godwit_region_info* info, void* context) {
+  (void)info;
+  (void)context;
+  abort();
+}
 
 int c_errors_have_texts(void) {
   EXPECT(strcmp(godwit_error_name(GODWIT_OK), "GODWIT_OK") == 0);
@@ -77,6 +84,7 @@ int c_null_client_and_outputs_are_refused(void) {
   EXPECT(godwit_target_list(NULL, at, &targets, &count) == GODWIT_ERR_INVALID);
   EXPECT(godwit_region_open(NULL, at, "name", &region) == GODWIT_ERR_INVALID);
   EXPECT(godwit_region_list(NULL, at, NULL, &regions, &count) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_region_each(NULL, at, NULL, never_called, NULL) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_list(NULL, at, &jobs, &count) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_events(NULL, at, "0123456789abcdef0123456789abcdef", &json) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_stat(NULL, at, "0123456789abcdef0123456789abcdef", &job) == GODWIT_ERR_INVALID);
@@ -96,6 +104,7 @@ int c_null_client_and_outputs_are_refused(void) {
     EXPECT(godwit_target_list(client, wrong[i], &targets, &count) == GODWIT_ERR_INVALID);
     EXPECT(godwit_region_open(client, wrong[i], "name", &region) == GODWIT_ERR_INVALID);
     EXPECT(godwit_region_list(client, wrong[i], NULL, &regions, &count) == GODWIT_ERR_INVALID);
+    EXPECT(godwit_region_each(client, wrong[i], NULL, never_called, NULL) == GODWIT_ERR_INVALID);
     EXPECT(godwit_job_list(client, wrong[i], &jobs, &count) == GODWIT_ERR_INVALID);
     EXPECT(godwit_job_events(client, wrong[i], "0123456789abcdef0123456789abcdef", &json) == GODWIT_ERR_INVALID);
     EXPECT(godwit_job_stat(client, wrong[i], "0123456789abcdef0123456789abcdef", &job) == GODWIT_ERR_INVALID);
@@ -119,6 +128,8 @@ int c_null_client_and_outputs_are_refused(void) {
   EXPECT(godwit_region_list(client, at, NULL, NULL, &count) == GODWIT_ERR_INVALID);
   EXPECT(godwit_region_list(client, at, NULL, &regions, NULL) == GODWIT_ERR_INVALID);
   EXPECT(godwit_region_list(client, at, "", &regions, &count) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_region_each(client, at, NULL, NULL, NULL) == GODWIT_ERR_INVALID);
+  EXPECT(godwit_region_each(client, at, "", never_called, NULL) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_list(client, at, NULL, &count) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_list(client, at, &jobs, NULL) == GODWIT_ERR_INVALID);
   EXPECT(godwit_job_events(client, at, NULL, &json) == GODWIT_ERR_INVALID);
@@ -214,6 +225,7 @@ int c_region_arguments_are_checked(const char* address) {
   godwit_region_info* infos = NULL;
   size_t count = 0;
   EXPECT_ERROR(GODWIT_ERR_NOT_FOUND, "nowhere", godwit_region_list(client, address, "nowhere", &infos, &count));
+  EXPECT_ERROR(GODWIT_ERR_NOT_FOUND, "nowhere", godwit_region_each(client, address, "nowhere", never_called, NULL));
   EXPECT_OK(godwit_region_erase(region));
   godwit_region_close(region);
   godwit_region_close(NULL);

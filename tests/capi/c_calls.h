@@ -34,6 +34,7 @@ int c_target_arguments_are_checked(const char* address);
 int c_region_arguments_are_checked(const char* address);
 int c_migration_arguments_are_checked(const char* source, const char* destination);
 int c_regions_live(const char* address);
+int c_regions_are_told_one_by_one(const char* address);
 int c_regions_have_names(const char* address);
 int c_ranges_are_checked(const char* address);
 int c_large_data_travels(const char* address);

@@ -232,3 +232,44 @@ int c_large_data_travels(const char* address) {
   free(back);
   return 0;
 }
+
+struct told {
+  size_t count, stop_at;
+  int is_in_order;
+  godwit_region_id last;
+};
+
+static int note(const godwit_region_info* info, void* context) {
+  struct told* told = context;
+  const godwit_region_id last = told->last;
+  if (told->count > 0 && (info->id.high < last.high || (info->id.high == last.high && info->id.low <= last.low)))
+    told->is_in_order = 0;
+  told->last = info->id;
+  return ++told->count == told->stop_at;
+}
+
+int c_regions_are_told_one_by_one(const char* address) {
+  enum { kMany = 2001 }; /* More than two pages. */
+  godwit_client* client = NULL;
+  godwit_target* target = NULL;
+  static godwit_region* regions[kMany];
+  EXPECT_OK(godwit_client_open(NULL, &client));
+  EXPECT_OK(godwit_target_open(client, address, "fast", &target));
+  for (size_t i = 0; i < kMany; ++i) EXPECT_OK(godwit_region_create(target, NULL, 0, &regions[i]));
+  struct told all = {0, 0, 1, {0, 0}};
+  EXPECT_OK(godwit_region_each(client, address, "fast", note, &all));
+  EXPECT(all.count == kMany && all.is_in_order);
+  struct told some = {0, 1500, 1, {0, 0}};
+  EXPECT_OK(godwit_region_each(client, address, NULL, note, &some));
+  EXPECT(some.count == 1500);
+  struct told none = {0, 0, 1, {0, 0}};
+  EXPECT_OK(godwit_region_each(client, address, "keep", note, &none));
+  EXPECT(none.count == 0);
+  for (size_t i = 0; i < kMany; ++i) {
+    EXPECT_OK(godwit_region_erase(regions[i]));
+    godwit_region_close(regions[i]);
+  }
+  godwit_target_close(target);
+  godwit_client_close(client);
+  return 0;
+}

@@ -38,6 +38,7 @@ TEST_F(CApiWithDaemons, NodeIsDescribed) { EXPECT_EQ(c_node_is_described(here())
 TEST_F(CApiWithDaemons, TargetArgumentsAreChecked) { EXPECT_EQ(c_target_arguments_are_checked(here()), 0); }
 TEST_F(CApiWithDaemons, RegionArgumentsAreChecked) { EXPECT_EQ(c_region_arguments_are_checked(here()), 0); }
 TEST_F(CApiWithDaemons, RegionsLive) { EXPECT_EQ(c_regions_live(here()), 0); }
+TEST_F(CApiWithDaemons, RegionsAreToldOneByOne) { EXPECT_EQ(c_regions_are_told_one_by_one(here()), 0); }
 TEST_F(CApiWithDaemons, RegionsHaveNames) { EXPECT_EQ(c_regions_have_names(here()), 0); }
 TEST_F(CApiWithDaemons, RangesAreChecked) { EXPECT_EQ(c_ranges_are_checked(here()), 0); }
 TEST_F(CApiWithDaemons, LargeDataTravels) { EXPECT_EQ(c_large_data_travels(here()), 0); }

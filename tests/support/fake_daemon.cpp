@@ -17,7 +17,9 @@ T must(Result<T> result) {
 
 FakeDaemon::FakeDaemon(Script script) : script_(std::move(script)) {
   auto choice = must(fabric::choose_provider({.provider = "tcp", .location = "127.0.0.1", .require_rdma = false}));
-  hub_ = must(fabric::Hub::open(must(fabric::Domain::open(std::move(choice))), {}));
+  auto domain = must(fabric::Domain::open(std::move(choice)));
+  registration_ = must(domain->register_memory(buffer_, fabric::Access::kLocal));
+  hub_ = must(fabric::Hub::open(std::move(domain), {}));
   address_ = to_string(must(hub_->listen("127.0.0.1:0")));
   thread_ = std::thread([this] {
     while (!stopping_)
@@ -38,6 +40,13 @@ void FakeDaemon::on_incoming(fabric::Incoming incoming) {
 
 void FakeDaemon::send(fabric::ConnectionId connection, std::span<const std::byte> message) {
   (void)hub_->send(connection, message);  // As above.
+}
+
+void FakeDaemon::read(fabric::ConnectionId connection, const fabric::RemoteMemory& window, size_t length,
+                      std::function<void(Result<>)> then) {
+  then_ = std::move(then);
+  auto asked = hub_->read(connection, std::span(buffer_).first(length), *registration_, window, 0, 0);
+  if (!asked) then_(std::move(asked));
 }
 
 void FakeDaemon::on_message(fabric::ConnectionId connection, std::span<const std::byte> message) {

@@ -179,6 +179,12 @@ GODWIT_API int godwit_region_get_id(const godwit_region* region, godwit_region_i
 /* All regions of a node, or of one of its targets (NULL: all); *infos is freed with godwit_free(). Errors: NOT_FOUND. */
 GODWIT_API int godwit_region_list(godwit_client* client, const char* address, const char* target, godwit_region_info** infos,
                                   size_t* count);
+/* Called for each region, by the thread that asks; a nonzero return ends the list. *info is valid until it returns. */
+typedef int (*godwit_region_callback)(const godwit_region_info* info, void* context);
+/* The same without keeping all of them in memory: some 1000 at a time, in the order of their ids. What is created or erased
+ * meanwhile may be among them. The callback may use the client. Errors: NOT_FOUND. */
+GODWIT_API int godwit_region_each(godwit_client* client, const char* address, const char* target,
+                                  godwit_region_callback callback, void* context);
 
 /* ------------------------------------------------------------------ databases */
 
