@@ -35,14 +35,10 @@ Result<> forget_filesets(sqlite3* database, std::span<const std::string> paths) 
 }
 
 Result<std::vector<FilesetRecord>> read_filesets(sqlite3* database) {
-  auto read = Statement::prepare(database, "SELECT id,job,path,uid,arrived FROM fileset ORDER BY arrived,path");
-  if (!read) return std::move(read).error();
-  std::vector<FilesetRecord> records;
-  for (auto row = read->run();; row = read->step()) {
-    if (!row) return std::move(row).error();
-    if (!*row) return records;
-    records.push_back({read->id(0), read->id(1), read->text(2), static_cast<uint32_t>(read->number(3)), read->size(4)});
-  }
+  return read_rows<FilesetRecord>(
+      database, "SELECT id,job,path,uid,arrived FROM fileset ORDER BY arrived,path", [](const Statement& row) {
+        return FilesetRecord{row.id(0), row.id(1), row.text(2), static_cast<uint32_t>(row.number(3)), row.size(4)};
+      });
 }
 
 }  // namespace godwit::journal

@@ -9,6 +9,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/id.hpp"
 #include "base/result.hpp"
@@ -53,5 +55,28 @@ class Statement {
   };
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
+
+// Prepares `sql` and runs it, to its first row at most. Errors: those of Statement.
+template <class... Args>
+Result<> run_once(sqlite3* database, const char* sql, const Args&... args) {
+  auto statement = Statement::prepare(database, sql);
+  if (!statement) return std::move(statement).error();
+  auto ran = statement->run(args...);
+  if (!ran) return std::move(ran).error();
+  return Done{};
+}
+
+// What `make(statement)` makes of each row. Errors: those of Statement.
+template <class Record, class Make, class... Args>
+Result<std::vector<Record>> read_rows(sqlite3* database, const char* sql, const Make& make, const Args&... args) {
+  auto read = Statement::prepare(database, sql);
+  if (!read) return std::move(read).error();
+  std::vector<Record> records;
+  for (auto row = read->run(args...);; row = read->step()) {
+    if (!row) return std::move(row).error();
+    if (!*row) return records;
+    records.push_back(make(*read));
+  }
+}
 
 }  // namespace godwit::journal
