@@ -156,7 +156,8 @@ void Dispatcher::ended(uint32_t rank, const Outcome& outcome) {
     fail(item, fate, true);
   }
   end.bytes_arrived = record.bytes;
-  end.was_unreachable = outcome.has_job && outcome.error == GODWIT_ERR_UNREACHABLE;
+  end.was_unreachable = outcome.has_job && (outcome.has_stalled || outcome.error == GODWIT_ERR_UNREACHABLE ||
+                                            outcome.error == GODWIT_ERR_PEER_LOST);
   by_rank.busy_seconds += record.end_seconds - record.begin_seconds;
   by_rank.bytes_under_way -= std::min(by_rank.bytes_under_way, batch.bytes);
   LinkTally& link = link_of(batch);

@@ -49,7 +49,7 @@ void declare_how(CLI::App& app, Options& options, Raw& raw) {
       ->capture_default_str();
   app.add_option("--bwlimit", raw.bandwidth, "what the whole run may send, as in 2GiB/s or 500mbps");
   app.add_option("--stall-timeout", options.stall_seconds,
-                 "seconds without progress after which a rank gives up what it waits for")
+                 "seconds without progress after which a call is taken back, and what did not arrive is sent elsewhere")
       ->check(CLI::Range(1, 86400))
       ->capture_default_str();
   app.add_option("--report", options.report_file,

@@ -25,7 +25,7 @@ struct Options {
   uint32_t batch = 4000;         // Small objects in one call, at most.
   uint32_t retries = 2;          // Of an object, elsewhere.
   uint64_t bandwidth = 0;        // Of the whole run, in bytes a second; 0: no limit.
-  uint32_t stall_seconds = 600;  // A rank whose migrations stand still for so long gives them up.
+  uint32_t stall_seconds = 600;  // A call that stands still for so long is taken back.
   std::string report_file;       // Empty: none.
   std::string resume_file;       // Empty: from the beginning.
   bool dry_run = false;

@@ -157,7 +157,7 @@ void print_tally(const Options& options, const Nodes& nodes, const Tally& tally,
     std::fflush(stdout);
   }
   for (const std::string& address : tally.given_up)
-    fmt::print(stderr, "godwit-bulk: {} could not be reached {} times in a row, and was given up\n", address, kUnreachableMax);
+    fmt::print(stderr, "godwit-bulk: {} did not answer {} times in a row, and was given up\n", address, kUnreachableMax);
   const size_t shown = std::min(tally.failures.size(), kFailuresShown);
   for (size_t i = 0; i < shown; ++i) {
     const Failure& failure = tally.failures[i];

@@ -1,5 +1,7 @@
 #include "godwit-bulk/worker.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
@@ -55,7 +57,7 @@ void Worker::run() {
         something_happened = true;
         is_finished = order->finished;
         const uint64_t bandwidth = order->bandwidth;
-        if (!is_finished) calls_.push_back(Call{std::move(*order), nullptr, {}, 0, 0, bandwidth});
+        if (!is_finished) calls_.push_back(Call{std::move(*order), nullptr, {}, {}, {}, bandwidth});
       }
     }
     if (const auto bandwidth = link_.share()) share_out(*bandwidth);
@@ -68,7 +70,7 @@ void Worker::run() {
 void Worker::tell_progress() {
   last_told_ = Clock::now();
   uint64_t bytes = 0;
-  for (const Call& call : calls_) bytes += call.bytes_done;
+  for (const Call& call : calls_) bytes += call.progress.bytes_done;
   link_.tell_progress(bytes);
 }
 
@@ -127,7 +129,7 @@ bool Worker::start(Call& call) {
   if (error == GODWIT_OK) {
     call.migration.reset(migration);
     call.failing_since = {};
-    last_progress_ = Clock::now();
+    last_progress_ = call.progressed = Clock::now();
     char job[33];
     if (godwit_migration_get_id(migration, job) == GODWIT_OK) link_.tell_started(call.order.batch, job);
     return false;
@@ -145,16 +147,32 @@ bool Worker::watch(Call& call) {
     end_with_results(call);
     return true;
   }
-  if (progress.bytes_done != call.bytes_done || progress.objects_done != call.objects_done) last_progress_ = Clock::now();
-  call.bytes_done = progress.bytes_done;
-  call.objects_done = progress.objects_done;
-  if (std::strcmp(progress.phase, "in doubt") == 0)
+  note_progress(call, progress);
+  if (call.is_taken_back || std::strcmp(progress.phase, "in doubt") == 0)
     return is_lost(call, kDoubtLimit) && end_with(call, godwit_migration_wait(call.migration.get(), 1), true);
   call.failing_since = {};
-  if (Clock::now() - last_progress_ < seconds(options_.stall_seconds)) return false;
-  const int ended = godwit_migration_wait(call.migration.get(), 1);
-  if (ended == GODWIT_OK) return false;  // Just now: the next look sees it.
-  return end_with(call, ended, true);
+  // What waits in its source's queue waits for others, not for its destination.
+  const bool is_queued = std::strcmp(progress.phase, "planning") == 0;
+  const auto since = is_queued ? last_progress_ : call.progressed;
+  return Clock::now() - since >= seconds(options_.stall_seconds) && take_back(call);
+}
+
+void Worker::note_progress(Call& call, const godwit_progress& progress) {
+  const godwit_progress& before = call.progress;
+  if (progress.bytes_done != before.bytes_done || progress.objects_done != before.objects_done ||
+      std::strcmp(progress.phase, before.phase) != 0)
+    last_progress_ = call.progressed = Clock::now();
+  call.progress = progress;
+}
+
+bool Worker::take_back(Call& call) {
+  if (godwit_migration_rollback(call.migration.get()) == GODWIT_OK) {
+    call.is_taken_back = true;
+    return false;
+  }
+  int done = 0;
+  if (godwit_migration_test(call.migration.get(), &done, nullptr) == GODWIT_OK && done) return false;  // The next look sees it.
+  return end_with(call, godwit_migration_wait(call.migration.get(), 1), true);
 }
 
 bool Worker::is_lost(Call& call, seconds limit) {
@@ -187,6 +205,12 @@ void Worker::end_with_results(Call& call) {
   }
   for (size_t i = 0; i < count; ++i) outcome.errors.push_back(results[i].error);
   godwit_free(results);
+  if (call.is_taken_back && outcome.error == GODWIT_ERR_CANCELLED) {
+    outcome.has_stalled = true;
+    outcome.error = GODWIT_ERR_TIMEOUT;
+    outcome.text = fmt::format("nothing arrived for {} s, so that its job was rolled back", options_.stall_seconds);
+    std::replace(outcome.errors.begin(), outcome.errors.end(), int32_t{GODWIT_ERR_CANCELLED}, int32_t{GODWIT_ERR_TIMEOUT});
+  }
   link_.tell(outcome);
 }
 
