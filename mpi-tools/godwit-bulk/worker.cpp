@@ -94,12 +94,14 @@ int Worker::start_migration(const Order& order, godwit_migration** migration) {
     case Kind::kRegion: {
       godwit_migrate_options migrate = GODWIT_MIGRATE_OPTIONS_INIT;
       migrate.copy = options_.copy;
+      options_.give_to(migrate);
       migrate.bandwidth = order.bandwidth;
       return godwit_migrate_start(client_.get(), order.source.c_str(), order.ids.data(), order.ids.size(),
                                   order.destination.c_str(), options_.target.c_str(), &migrate, migration);
     }
     case Kind::kDatabase: {
       godwit_database_migrate_options migrate = GODWIT_DATABASE_MIGRATE_OPTIONS_INIT;
+      options_.give_to(migrate);
       migrate.bandwidth = order.bandwidth;
       godwit_database* opened = nullptr;
       const int error = godwit_database_open(client_.get(), order.source.c_str(), text_of(order.ids.front()).c_str(), &opened);
@@ -108,8 +110,8 @@ int Worker::start_migration(const Order& order, godwit_migration** migration) {
       return godwit_database_migrate_start(database.get(), order.destination.c_str(), &migrate, migration);
     }
     case Kind::kFiles: {
-      godwit_fileset_options migrate = GODWIT_FILESET_OPTIONS_INIT;
-      migrate.move = !options_.copy;
+      std::vector<godwit_file_rule> rules;
+      godwit_fileset_options migrate = how_of_files(options_, rules);
       migrate.bandwidth = order.bandwidth;
       std::vector<const char*> paths;
       for (const char* path = order.paths.c_str(); path < order.paths.c_str() + order.paths.size();
@@ -172,7 +174,8 @@ bool Worker::take_back(Call& call) {
   }
   int done = 0;
   if (godwit_migration_test(call.migration.get(), &done, nullptr) == GODWIT_OK && done) return false;  // The next look sees it.
-  return end_with(call, godwit_migration_wait(call.migration.get(), 1), true);
+  const int ended = godwit_migration_wait(call.migration.get(), 1);
+  return ended != GODWIT_OK && end_with(call, ended, true);
 }
 
 bool Worker::is_lost(Call& call, seconds limit) {
