@@ -129,8 +129,7 @@ void add_files(const Client& client, const Options& options, const Nodes& nodes,
                Items& items) {
   const std::string& address = nodes.from[source];
   const size_t other = nodes.to.size() > 1 && nodes.to.front() == address ? 1 : 0;
-  std::string directory = options.to_root;
-  if (const size_t at = directory.find("%n"); at != std::string::npos) directory.replace(at, 2, directory_name(address));
+  const std::string directory = directory_of(options.to_root, address);
   for (size_t begin = 0; begin < wanted.paths.size(); begin += kPathsAtOnce) {
     std::vector<const char*> paths;
     for (size_t i = begin; i < std::min(begin + kPathsAtOnce, wanted.paths.size()); ++i)

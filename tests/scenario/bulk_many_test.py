@@ -120,6 +120,31 @@ class BulkManyTest(bulk_runs.BulkCase):
         self.assertEqual(sorted(line["name"] for line in items), sorted(digests))
         self.assertEqual({(line["state"], line["attempts"], line["error"]) for line in items}, {("arrived", 1, None)})
 
+    def test_two_runs_can_be_compared(self):
+        pages = [self.directory / "first.json", self.directory / "second.json"]
+        for ranks, page in zip((1, 2), pages):
+            self.fill(6, [2 * MIB])
+            self.many(ranks, "--regions", "--target", "keep", "--batch", "1", "--verify", "--report", str(page))
+            self.tearDown()
+            report = json.loads(page.read_text())
+            self.assertEqual((report["settings"]["ranks"], report["settings"]["verify"]), (ranks, True))
+            self.assertRegex(report["libraries"]["libfabric"], r"^\d+\.\d+$")
+            self.assertIn("MPI", report["libraries"]["mpi"])
+            self.assertIn("--verify", report["command"])
+            self.assertIn("nics", report["machine"])
+            whole, calls = report["measurements"]
+            self.assertEqual((whole["what"], whole["size_bytes"], whole["samples"]), ("whole run", 12 * MIB, [report["seconds"]]))
+            self.assertEqual(whole["details"]["gib_per_s"], report["gib_per_s"])
+            self.assertEqual(calls["size_bytes"], 1 << 30)
+            self.assertEqual(calls["samples"], [(call["end_s"] - call["begin_s"]) * (1 << 30) / call["bytes"] for call in report["calls"]])
+        page = self.directory / "page.html"
+        subprocess.run([bulk_runs.BINARIES / "godwit-report", "--compare", *pages, "-o", page], check=True, timeout=PATIENCE_SECONDS)
+        compared = page.read_text()
+        for words in ("Two runs compared", "whole run", "GiB at the rate of each call"):
+            self.assertIn(words, compared)
+        self.assertNotIn("only in the ", compared)
+        self.assertRegex(compared, r"<td[^>]*>\s*(no difference shown|faster|slower)\s*</td>")  # There are enough calls for an interval.
+
     def test_a_plan_tells_every_link_and_moves_nothing(self):
         self.fill(4, [4096])
         port = self.source.address.rsplit(":", 1)[1]

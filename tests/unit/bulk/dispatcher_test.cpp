@@ -149,6 +149,12 @@ TEST_F(BulkDispatcher, OnlyTheItemsThatFailedGoElsewhere) {
   EXPECT_EQ(dispatcher_->tally().objects, 3u);
 }
 
+TEST(BulkNodes, EveryMarkOfADirectoryBecomesTheSourcesName) {
+  EXPECT_EQ(directory_of("/in/%n/of-%n", "tcp://n1:7411"), "/in/n1-7411/of-n1-7411");
+  EXPECT_EQ(directory_of("%n", "tcp://[fe80::1%n]:7411"), "-fe80--1%n--7411") << "a name is not looked into";
+  EXPECT_EQ(directory_of("/in", "tcp://n1:7411"), "/in");
+}
+
 TEST_F(BulkDispatcher, ARankWaitsWhileWhatIsUnderWayMayComeBack) {
   begin(1);
   const Order order = next();
