@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fabric/raw_loop.hpp"
+#include "fabric/version.hpp"
 
 namespace godwit::bench {
 namespace {

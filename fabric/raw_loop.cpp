@@ -118,11 +118,6 @@ double processor_seconds(int who) {
 
 }  // namespace
 
-std::string libfabric_version() {
-  const uint32_t version = fi_version();
-  return fmt::format("{}.{}", FI_MAJOR(version), FI_MINOR(version));
-}
-
 Result<RawLoopResult> run_raw_loop(const RawLoopSettings& settings) {
   if (!settings.operation_bytes || !settings.operations || !settings.depth || !settings.repeats)
     return Error{Errc::kInvalid, "raw loop: sizes and counts must not be zero"};

@@ -33,9 +33,6 @@ struct RawLoopResult {
   double processor_seconds = 0;  // Of both processes, over all repeats.
 };
 
-// The libfabric that this process runs with: "1.17". Any thread.
-std::string libfabric_version();
-
 // Forks the process that owns the remote memory, runs, and ends it. Writes complete with FI_DELIVERY_COMPLETE.
 // Call it in a process of one thread which has not used libfabric before (fork).
 // Errors: kInvalid, a zero, or operations longer than the provider's limit (the text says it) or than the span;

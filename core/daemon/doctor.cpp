@@ -13,6 +13,7 @@
 #include "daemon/version.hpp"
 #include "fabric/provider.hpp"
 #include "fabric/rdma_port.hpp"
+#include "fabric/version.hpp"
 
 namespace godwit::daemon {
 namespace {
@@ -125,6 +126,7 @@ std::string doctor_json(const Settings& settings, Node* node) {
               {"host", machine.nodename},
               {"kernel", machine.release},
               {"topology", topology},
+              {"libfabric", fabric::libfabric_version()},
               {"providers", providers()},
               {"rdma_ports", rdma_ports()},
               {"memlock_limit_bytes", limit_of(RLIMIT_MEMLOCK)},

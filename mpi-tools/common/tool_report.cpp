@@ -35,6 +35,19 @@ nlohmann::json begin_report(const std::string& tool, int argc, const char* const
           {"machine", machine()}};
 }
 
+nlohmann::json libraries_at(const std::string& address) {
+  nlohmann::json libraries = nlohmann::json::object();
+  godwit_client* client = nullptr;
+  char* text = nullptr;
+  if (godwit_client_open(nullptr, &client) == GODWIT_OK && godwit_doctor(client, address.c_str(), &text) == GODWIT_OK) {
+    const auto told = nlohmann::json::parse(text, nullptr, false);
+    if (told.is_object() && told.contains("libfabric")) libraries["libfabric"] = told["libfabric"];
+    godwit_free(text);
+  }
+  godwit_client_close(client);
+  return libraries;
+}
+
 void write_report(const nlohmann::json& report, const std::string& file) {
   namespace fs = std::filesystem;
   std::error_code error;

@@ -11,6 +11,8 @@ constexpr int kReportVersion = 1;
 
 // "report_version", "tool", "version", "time" (now, UTC), "command" and "machine"; the tool adds what it measured.
 nlohmann::json begin_report(const std::string& tool, int argc, const char* const* argv);
+// {"libfabric": "1.17"}, as the daemon at `address` tells: the bytes go from daemon to daemon. Empty if it does not. Blocks.
+nlohmann::json libraries_at(const std::string& address);
 // The file is there as a whole, or as it was before, also after a loss of power. Bytes of names that are not UTF-8 are
 // replaced. Throws std::runtime_error: it cannot be written.
 void write_report(const nlohmann::json& report, const std::string& file);

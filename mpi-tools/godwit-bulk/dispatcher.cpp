@@ -53,9 +53,7 @@ Order Dispatcher::order_of(const Batch& batch, uint32_t index, const UnderWay& c
   order.destination = run_.nodes.to[batch.destination];
   for (const uint32_t item : call.items) order.ids.push_back(run_.items[item].id);
   if (batch.kind != Kind::kFiles) return order;
-  order.directory = run_.options.to_root;
-  if (const size_t at = order.directory.find("%n"); at != std::string::npos)
-    order.directory.replace(at, 2, directory_name(order.source));
+  order.directory = directory_of(run_.options.to_root, order.source);
   for (const uint32_t item : call.items) order.paths.append(run_.items.name(run_.items[item])).push_back('\0');
   return order;
 }
@@ -156,7 +154,8 @@ void Dispatcher::ended(uint32_t rank, const Outcome& outcome) {
     fail(item, fate, true);
   }
   end.bytes_arrived = record.bytes;
-  end.was_unreachable = outcome.has_job && outcome.error == GODWIT_ERR_UNREACHABLE;
+  end.was_unreachable = outcome.has_job && (outcome.has_stalled || outcome.error == GODWIT_ERR_UNREACHABLE ||
+                                            outcome.error == GODWIT_ERR_PEER_LOST);
   by_rank.busy_seconds += record.end_seconds - record.begin_seconds;
   by_rank.bytes_under_way -= std::min(by_rank.bytes_under_way, batch.bytes);
   LinkTally& link = link_of(batch);

@@ -9,9 +9,13 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
 #include "common/await.hpp"
+#include "common/mpi_version.hpp"
+#include "common/tool_report.hpp"
 #include "godwit-bulk/mpi_link.hpp"
 #include "godwit-bulk/options.hpp"
 #include "godwit-bulk/progress.hpp"
@@ -48,6 +52,7 @@ int work(const Options& options) {
 
 // What rank 0 has decided before the ranks begin.
 struct Beginning {
+  nlohmann::json report;  // As it begins.
   Nodes nodes;
   Selection selection;
   Tally begun;
@@ -85,6 +90,7 @@ int direct(const Options& options, Beginning& beginning, Schedule schedule, RunL
   const bool is_whole = lines->finish();
   if (!is_whole) fmt::print(stderr, "godwit-bulk: {} is not whole\n", lines_path(options.report_file));
   const bool is_written = write_report(
+      std::move(beginning.report),
       Account{options, beginning.nodes, tally, dispatcher.calls(), dispatcher.calls_total(), seconds, items.memory_bytes()});
   const int code = exit_code(tally);
   return agree(code == 0 && (!is_whole || !is_written) ? godwit_error_exit_code(GODWIT_ERR_IO) : code);
@@ -114,10 +120,15 @@ Tally tally_of(const Selection& selection, const EarlierRun& earlier) {
   return begun;
 }
 
-int lead(const Options& options, uint32_t ranks) {
+int lead(const Options& options, uint32_t ranks, int argc, char** argv) {
   try {
     Beginning beginning;
     beginning.nodes = find_nodes(options);
+    if (!options.report_file.empty()) {
+      beginning.report = godwit::tools::begin_report("godwit-bulk", argc, argv);
+      beginning.report["libraries"] = godwit::tools::libraries_at(beginning.nodes.from.front());
+      beginning.report["libraries"]["mpi"] = godwit::tools::mpi_version();
+    }
     const EarlierRun earlier = read_earlier(options);
     beginning.selection = select(options, beginning.nodes, earlier);
     const Items& items = beginning.selection.items;
@@ -148,7 +159,7 @@ int run(int argc, char** argv) {
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   const Parsed parsed = parse_options(argc, argv, rank == 0);
   if (!parsed.options) return parsed.exit_code;
-  return rank == 0 ? lead(*parsed.options, static_cast<uint32_t>(ranks)) : work(*parsed.options);
+  return rank == 0 ? lead(*parsed.options, static_cast<uint32_t>(ranks), argc, argv) : work(*parsed.options);
 }
 
 }  // namespace

@@ -96,6 +96,7 @@ void MpiLink::tell(const Outcome& outcome) {
       .put(outcome.error)
       .put(outcome.has_job)
       .put(outcome.is_open)
+      .put(outcome.has_stalled)
       .put_all(outcome.errors)
       .put_all(outcome.text)
       .send(0, kOutcome);
@@ -140,6 +141,7 @@ void MpiServer::receive(MPI_Status status) {
       message.get(outcome.error);
       message.get(outcome.has_job);
       message.get(outcome.is_open);
+      message.get(outcome.has_stalled);
       message.get_all(outcome.errors);
       message.get_all(outcome.text);
       dispatcher_.ended(rank, outcome);

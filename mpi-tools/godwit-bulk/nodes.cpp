@@ -74,11 +74,13 @@ std::vector<uint16_t> Nodes::itself() const {
   return same;
 }
 
-std::string directory_name(const std::string& address) {
-  std::string name = address.substr(address.find("://") + 3);
+std::string directory_of(const std::string& to_root, const std::string& source) {
+  std::string name = source.substr(source.find("://") + 3);
   for (char& byte : name)
     if (byte == ':' || byte == '/' || byte == '[' || byte == ']') byte = '-';
-  return name;
+  std::string directory = to_root;
+  for (size_t at = 0; (at = directory.find("%n", at)) != std::string::npos; at += name.size()) directory.replace(at, 2, name);
+  return directory;
 }
 
 }  // namespace godwit::bulk

@@ -22,7 +22,7 @@ struct Nodes {
 // than kNodesMax - 1; the first error of the nodes that do not answer: the text names all of them.
 Nodes find_nodes(const Options& options);
 
-// "tcp://n1:7411" is "n1-7411": for the name of a directory.
-std::string directory_name(const std::string& address);
+// The directory of what comes from `source`: each "%n" becomes its name there, as "n1-7411" of "tcp://n1:7411".
+std::string directory_of(const std::string& to_root, const std::string& source);
 
 }  // namespace godwit::bulk

@@ -3,11 +3,27 @@
 #include <godwit/godwit.h>
 
 #include <CLI/CLI.hpp>
+#include <map>
 
 #include "common/usage.hpp"
 
 namespace godwit::bulk {
 namespace {
+
+using Names = std::map<std::string, int>;
+const Names kCompressions{
+    {"none", GODWIT_COMPRESSION_NONE}, {"lz4", GODWIT_COMPRESSION_LZ4}, {"zstd", GODWIT_COMPRESSION_ZSTD}};
+const Names kPriorities{{"low", GODWIT_PRIORITY_LOW},
+                        {"normal", GODWIT_PRIORITY_NORMAL},
+                        {"high", GODWIT_PRIORITY_HIGH},
+                        {"emergency", GODWIT_PRIORITY_EMERGENCY}};
+constexpr const char* kForFiles[] = {"--update", "--exclude", "--include", "--xattrs", "--skip-special", "--force"};
+
+std::string name_of(const Names& names, int number) {
+  for (const auto& [name, value] : names)
+    if (value == number) return name;
+  return "unknown";
+}
 
 // What is not an option's value as it stands.
 struct Raw {
@@ -34,6 +50,31 @@ void declare_what(CLI::App& app, Options& options, Raw& raw) {
   app.add_flag("--copy", options.copy, "keep regions and files at the sources; copies of regions get new ids");
 }
 
+// As `godwit migrate` has them.
+void declare_travel(CLI::App& app, Options& options) {
+  app.add_flag("--verify", options.verify, "read back from the destination's target what was stored, before each cutover");
+  app.add_option("--compress", options.compression, "lz4 (fast) or zstd (smaller); what gains too little travels as it is")
+      ->transform(CLI::CheckedTransformer(kCompressions))
+      ->type_name("HOW");
+  app.add_option("--priority", options.priority,
+                 "low, normal, high, or emergency: at once, and beyond the nodes' limits of bandwidth")
+      ->transform(CLI::CheckedTransformer(kPriorities))
+      ->type_name("HOW");
+  app.add_flag("--update", options.update, "of files: bring up to date what is there already: only what differs travels");
+  app.add_option("--exclude", options.excludes,
+                 "of files: leave out what matches; with a '/': the path below PATH, else the name")
+      ->type_name("PATTERN")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--include", options.includes, "of files: take what matches, even if --exclude matches it too")
+      ->type_name("PATTERN")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_flag("--xattrs", options.xattrs, "of files: user extended attributes and ACLs too");
+  app.add_flag("--skip-special", options.skip_special, "of files: leave out devices, sockets and FIFOs instead of failing");
+  app.add_flag("--force", options.force, "of files: also read those that somebody has open for writing");
+}
+
 void declare_how(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--in-flight", options.in_flight, "calls that each rank keeps going")
       ->check(CLI::Range(1, 64))
@@ -49,7 +90,7 @@ void declare_how(CLI::App& app, Options& options, Raw& raw) {
       ->capture_default_str();
   app.add_option("--bwlimit", raw.bandwidth, "what the whole run may send, as in 2GiB/s or 500mbps");
   app.add_option("--stall-timeout", options.stall_seconds,
-                 "seconds without progress after which a rank gives up what it waits for")
+                 "seconds without progress after which a call is taken back, and what did not arrive is sent elsewhere")
       ->check(CLI::Range(1, 86400))
       ->capture_default_str();
   app.add_option("--report", options.report_file,
@@ -82,11 +123,16 @@ void declare(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--provider", options.provider, "of nodes that are given by their names alone")->capture_default_str();
   app.add_option("--port", options.port, "the same")->check(CLI::Range(1, 65535));
   declare_what(app, options, raw);
+  declare_travel(app, options);
   declare_how(app, options, raw);
 }
 
 // What one option says of another. Throws CLI::ParseError.
-void check(Options& options, const Raw& raw) {
+void check(const CLI::App& app, Options& options, const Raw& raw) {
+  for (const char* name : kForFiles)
+    if (options.for_files.empty() && app.count(name) != 0) options.for_files = name;
+  if (!options.for_files.empty() && options.files.empty() && options.list_file.empty())
+    throw CLI::RequiresError(options.for_files, "--files");
   if (raw.all) options.regions = options.databases = true;
   if (!options.regions && !options.databases && options.files.empty() && options.list_file.empty())
     throw CLI::RequiredError("--all, --regions, --databases, --files or --list");
@@ -98,6 +144,24 @@ void check(Options& options, const Raw& raw) {
 
 }  // namespace
 
+std::string compression_name(int compression) { return name_of(kCompressions, compression); }
+std::string priority_name(int priority) { return name_of(kPriorities, priority); }
+
+godwit_fileset_options how_of_files(const Options& options, std::vector<godwit_file_rule>& rules) {
+  for (const std::string& pattern : options.includes) rules.push_back({1, pattern.c_str()});  // The first that matches decides.
+  for (const std::string& pattern : options.excludes) rules.push_back({0, pattern.c_str()});
+  godwit_fileset_options how = GODWIT_FILESET_OPTIONS_INIT;
+  how.move = !options.copy;
+  how.update = options.update;
+  how.force = options.force;
+  how.xattrs = options.xattrs;
+  how.skip_special = options.skip_special;
+  how.rules = rules.data();
+  how.rule_count = rules.size();
+  options.give_to(how);
+  return how;
+}
+
 Parsed parse_options(int argc, char** argv, bool is_speaker) {
   CLI::App app{"godwit-bulk: moves many regions, databases and files between Godwit daemons, shared out over MPI ranks"};
   Options options;
@@ -105,7 +169,7 @@ Parsed parse_options(int argc, char** argv, bool is_speaker) {
   declare(app, options, raw);
   try {
     app.parse(argc, argv);
-    check(options, raw);
+    check(app, options, raw);
   } catch (const CLI::ParseError& error) {
     return Parsed{std::nullopt, tools::tell_usage(app, error, is_speaker)};
   }

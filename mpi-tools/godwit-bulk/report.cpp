@@ -1,15 +1,12 @@
 #include "godwit-bulk/report.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "common/machine.hpp"
 #include "common/tool_report.hpp"
 #include "common/units.hpp"
 #include "godwit-bulk/progress.hpp"
@@ -22,6 +19,7 @@ using nlohmann::json;
 
 constexpr size_t kFailuresShown = 20;
 constexpr size_t kLinksShown = 64;
+constexpr uint64_t kTimedBytesMin = 1 << 20;  // The time of a smaller call is not that of its bytes.
 
 struct Sum {
   uint64_t calls = 0, objects = 0, bytes = 0;
@@ -109,6 +107,54 @@ json failures_json(const Account& account) {
   return failures;
 }
 
+json settings_json(const Options& options, size_t ranks) {
+  return {{"ranks", ranks},
+          {"in_flight", options.in_flight},
+          {"per_node", options.per_node},
+          {"batch", options.batch},
+          {"retries", options.retries},
+          {"stall_seconds", options.stall_seconds},
+          {"bandwidth", options.bandwidth},
+          {"verify", options.verify},
+          {"compression", compression_name(options.compression)},
+          {"priority", priority_name(options.priority)},
+          {"update", options.update},
+          {"includes", options.includes},
+          {"excludes", options.excludes},
+          {"xattrs", options.xattrs},
+          {"skip_special", options.skip_special},
+          {"force", options.force}};
+}
+
+json measurement(const Options& options, const char* what, uint64_t size_bytes, const std::vector<double>& samples) {
+  return {{"question", "bulk"},
+          {"what", what},
+          {"unit", "s"},
+          {"size_bytes", size_bytes},
+          {"count", 1},
+          {"parameters", {{"copy", options.copy}}},
+          {"samples", samples},
+          {"compared_with", nullptr},
+          {"details", json::object()}};
+}
+
+// With which settings, and to how many nodes, is what two runs differ in: it is no part of what is compared.
+json measurements_json(const Account& account) {
+  json measurements = json::array();
+  if (account.tally.objects == 0) return measurements;
+  json whole = measurement(account.options, "whole run", account.tally.bytes, {account.seconds});
+  whole["details"] = {{"gib_per_s", static_cast<double>(account.tally.bytes) / tools::kGib / account.seconds},
+                      {"objects_per_s", static_cast<double>(account.tally.objects) / account.seconds}};
+  measurements.push_back(std::move(whole));
+  std::vector<double> samples;
+  for (const CallRecord& call : account.calls)
+    if (call.error == GODWIT_OK && call.bytes >= kTimedBytesMin)
+      samples.push_back((call.end_seconds - call.begin_seconds) * tools::kGib / static_cast<double>(call.bytes));
+  if (!samples.empty())
+    measurements.push_back(measurement(account.options, "GiB at the rate of each call", uint64_t{1} << 30, samples));
+  return measurements;
+}
+
 }  // namespace
 
 int exit_code(const Tally& tally) {
@@ -157,7 +203,7 @@ void print_tally(const Options& options, const Nodes& nodes, const Tally& tally,
     std::fflush(stdout);
   }
   for (const std::string& address : tally.given_up)
-    fmt::print(stderr, "godwit-bulk: {} could not be reached {} times in a row, and was given up\n", address, kUnreachableMax);
+    fmt::print(stderr, "godwit-bulk: {} did not answer {} times in a row, and was given up\n", address, kUnreachableMax);
   const size_t shown = std::min(tally.failures.size(), kFailuresShown);
   for (size_t i = 0; i < shown; ++i) {
     const Failure& failure = tally.failures[i];
@@ -169,40 +215,37 @@ void print_tally(const Options& options, const Nodes& nodes, const Tally& tally,
                options.report_file.empty() ? " (--report FILE lists them all in FILE.items)" : "");
 }
 
-bool write_report(const Account& account) {
+bool write_report(json report, const Account& account) {
   const auto& [options, nodes, tally, calls, calls_total, seconds, table_bytes] = account;
-  const json report{{"tool", "godwit-bulk"},
-                    {"version", godwit_version()},
-                    {"report_version", tools::kReportVersion},
-                    {"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
-                    {"machine", tools::machine()},
-                    {"provider", nodes.from.front().substr(0, nodes.from.front().find("://"))},
-                    {"from", nodes.from},
-                    {"to", nodes.to},
-                    {"target", options.target.empty() ? json(nullptr) : json(options.target)},
-                    {"copy", options.copy},
-                    {"bandwidth", options.bandwidth},
-                    {"objects", tally.objects},
-                    {"objects_total", tally.objects_total},
-                    {"objects_earlier", tally.earlier},
-                    {"failed", tally.failed},
-                    {"retried", tally.retried},
-                    {"bytes", tally.bytes},
-                    {"bytes_total", tally.bytes_total},
-                    {"seconds", seconds},
-                    {"gib_per_s", static_cast<double>(tally.bytes) / tools::kGib / seconds},
-                    {"table_bytes", table_bytes},
-                    {"ranks", ranks_json(tally)},
-                    {"sources", nodes_json(nodes.from, tally.sources)},
-                    {"destinations", nodes_json(nodes.to, tally.destinations)},
-                    {"given_up", tally.given_up},
-                    {"links", links_json(account)},
-                    {"calls", calls_json(account)},
-                    {"calls_left_out", calls_total - calls.size()},
-                    {"failures", failures_json(account)},
-                    {"failures_left_out", tally.failed - tally.failures.size()},
-                    {"items", lines_path(options.report_file)},
-                    {"exit_code", exit_code(tally)}};
+  report.update(json{{"provider", nodes.from.front().substr(0, nodes.from.front().find("://"))},
+                     {"from", nodes.from},
+                     {"to", nodes.to},
+                     {"target", options.target.empty() ? json(nullptr) : json(options.target)},
+                     {"copy", options.copy},
+                     {"bandwidth", options.bandwidth},
+                     {"objects", tally.objects},
+                     {"objects_total", tally.objects_total},
+                     {"objects_earlier", tally.earlier},
+                     {"failed", tally.failed},
+                     {"retried", tally.retried},
+                     {"bytes", tally.bytes},
+                     {"bytes_total", tally.bytes_total},
+                     {"seconds", seconds},
+                     {"gib_per_s", static_cast<double>(tally.bytes) / tools::kGib / seconds},
+                     {"table_bytes", table_bytes},
+                     {"ranks", ranks_json(tally)},
+                     {"sources", nodes_json(nodes.from, tally.sources)},
+                     {"destinations", nodes_json(nodes.to, tally.destinations)},
+                     {"given_up", tally.given_up},
+                     {"links", links_json(account)},
+                     {"calls", calls_json(account)},
+                     {"calls_left_out", calls_total - calls.size()},
+                     {"failures", failures_json(account)},
+                     {"failures_left_out", tally.failed - tally.failures.size()},
+                     {"items", lines_path(options.report_file)},
+                     {"settings", settings_json(options, tally.ranks.size())},
+                     {"measurements", measurements_json(account)},
+                     {"exit_code", exit_code(tally)}});
   try {
     tools::write_report(report, options.report_file);
     return true;

@@ -1,6 +1,7 @@
 // Report: what rank 0 says of a run, before it and in the end, to people and to programs.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "godwit-bulk/nodes.hpp"
@@ -28,8 +29,8 @@ struct Account {
   double seconds;
   size_t table_bytes;  // Of rank 0's memory, for the objects.
 };
-// Takes the place of what was there in one step. Errors: returns false when the file cannot be written, and says so on standard
-// error.
-bool write_report(const Account& account);
+// Adds what became of the run to a report that has begun, and writes it. Takes the place of what was there in one step. Errors:
+// returns false when the file cannot be written, and says so on standard error.
+bool write_report(nlohmann::json report, const Account& account);
 
 }  // namespace godwit::bulk

@@ -12,7 +12,7 @@
 
 namespace godwit::bulk {
 
-// A destination that could not be reached so often in a row takes no more.
+// A destination that could not be reached, was lost or stood still so often in a row takes no more.
 constexpr uint32_t kUnreachableMax = 3;
 
 // One thread at a time.
@@ -33,7 +33,7 @@ class Schedule {
 
   struct End {
     uint64_t bytes_arrived = 0;
-    bool was_unreachable = false;  // The destination.
+    bool was_unreachable = false;  // The destination, or lost, or silent.
     uint64_t too_large_bytes = 0;  // The smallest item that it had no room for; 0: none.
   };
   // The call has ended: its items that wait go to another destination. Returns what finds none, also of the calls that waited

@@ -59,6 +59,9 @@ Wanted wanted_of(const Options& options) {
 void check(const Options& options, const Nodes& nodes, const Wanted& wanted) {
   if (wanted.regions && options.target.empty())
     throw Refused(GODWIT_ERR_INVALID, fmt::format("--list {} names regions: give their --target", options.list_file));
+  if (wanted.paths.empty() && !options.for_files.empty())
+    throw Refused(GODWIT_ERR_INVALID,
+                  fmt::format("{} is for files, and --list {} names none", options.for_files, options.list_file));
   if (wanted.paths.empty()) return;
   if (options.to_root.empty())
     throw Refused(GODWIT_ERR_INVALID, fmt::format("--list {} names files: give their --to-root", options.list_file));
@@ -123,9 +126,11 @@ void add_databases(const Client& client, const Nodes& nodes, uint16_t source, Wa
 
 // How many bytes the paths have: a dry run tells. What it cannot tell (not there, not allowed) counts as nothing, and the run
 // says why.
-std::vector<uint64_t> sizes_of(const Client& client, const std::string& source, const std::string& destination,
-                               const std::string& directory, const std::vector<const char*>& paths) {
-  godwit_fileset_options look = GODWIT_FILESET_OPTIONS_INIT;
+std::vector<uint64_t> sizes_of(const Client& client, const Options& options, const std::string& source,
+                               const std::string& destination, const std::string& directory,
+                               const std::vector<const char*>& paths) {
+  std::vector<godwit_file_rule> rules;
+  godwit_fileset_options look = how_of_files(options, rules);
   look.dry_run = 1;
   std::vector<uint64_t> sizes(paths.size());
   godwit_migrate_result* results = nullptr;
@@ -142,13 +147,12 @@ void add_files(const Client& client, const Options& options, const Nodes& nodes,
                Items& items) {
   const std::string& address = nodes.from[source];
   const size_t other = nodes.to.size() > 1 && nodes.to.front() == address ? 1 : 0;
-  std::string directory = options.to_root;
-  if (const size_t at = directory.find("%n"); at != std::string::npos) directory.replace(at, 2, directory_name(address));
+  const std::string directory = directory_of(options.to_root, address);
   for (size_t begin = 0; begin < wanted.paths.size(); begin += kPathsAtOnce) {
     std::vector<const char*> paths;
     for (size_t i = begin; i < std::min(begin + kPathsAtOnce, wanted.paths.size()); ++i)
       paths.push_back(wanted.paths[i].c_str());
-    const std::vector<uint64_t> sizes = sizes_of(client, address, nodes.to[other], directory, paths);
+    const std::vector<uint64_t> sizes = sizes_of(client, options, address, nodes.to[other], directory, paths);
     for (size_t i = 0; i < paths.size(); ++i) {
       Item item;
       item.kind = Kind::kFiles;

@@ -33,6 +33,7 @@ struct Outcome {
   bool is_open = false;         // ... which, for all that is known, may still be at work.
   std::vector<int32_t> errors;  // Of each item, in the order's sequence.
   std::string text;             // Of the call's failure; empty if it has none.
+  bool has_stalled = false;     // It had to be taken back: nothing arrived for too long.
 };
 
 // A worker's end. One thread.

@@ -1,5 +1,7 @@
 #include "godwit-bulk/worker.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
@@ -55,7 +57,7 @@ void Worker::run() {
         something_happened = true;
         is_finished = order->finished;
         const uint64_t bandwidth = order->bandwidth;
-        if (!is_finished) calls_.push_back(Call{std::move(*order), nullptr, {}, 0, 0, bandwidth});
+        if (!is_finished) calls_.push_back(Call{std::move(*order), nullptr, {}, {}, {}, bandwidth});
       }
     }
     if (const auto bandwidth = link_.share()) share_out(*bandwidth);
@@ -68,7 +70,7 @@ void Worker::run() {
 void Worker::tell_progress() {
   last_told_ = Clock::now();
   uint64_t bytes = 0;
-  for (const Call& call : calls_) bytes += call.bytes_done;
+  for (const Call& call : calls_) bytes += call.progress.bytes_done;
   link_.tell_progress(bytes);
 }
 
@@ -92,12 +94,14 @@ int Worker::start_migration(const Order& order, godwit_migration** migration) {
     case Kind::kRegion: {
       godwit_migrate_options migrate = GODWIT_MIGRATE_OPTIONS_INIT;
       migrate.copy = options_.copy;
+      options_.give_to(migrate);
       migrate.bandwidth = order.bandwidth;
       return godwit_migrate_start(client_.get(), order.source.c_str(), order.ids.data(), order.ids.size(),
                                   order.destination.c_str(), options_.target.c_str(), &migrate, migration);
     }
     case Kind::kDatabase: {
       godwit_database_migrate_options migrate = GODWIT_DATABASE_MIGRATE_OPTIONS_INIT;
+      options_.give_to(migrate);
       migrate.bandwidth = order.bandwidth;
       godwit_database* opened = nullptr;
       const int error = godwit_database_open(client_.get(), order.source.c_str(), text_of(order.ids.front()).c_str(), &opened);
@@ -106,8 +110,8 @@ int Worker::start_migration(const Order& order, godwit_migration** migration) {
       return godwit_database_migrate_start(database.get(), order.destination.c_str(), &migrate, migration);
     }
     case Kind::kFiles: {
-      godwit_fileset_options migrate = GODWIT_FILESET_OPTIONS_INIT;
-      migrate.move = !options_.copy;
+      std::vector<godwit_file_rule> rules;
+      godwit_fileset_options migrate = how_of_files(options_, rules);
       migrate.bandwidth = order.bandwidth;
       std::vector<const char*> paths;
       for (const char* path = order.paths.c_str(); path < order.paths.c_str() + order.paths.size();
@@ -127,7 +131,7 @@ bool Worker::start(Call& call) {
   if (error == GODWIT_OK) {
     call.migration.reset(migration);
     call.failing_since = {};
-    last_progress_ = Clock::now();
+    last_progress_ = call.progressed = Clock::now();
     char job[33];
     if (godwit_migration_get_id(migration, job) == GODWIT_OK) link_.tell_started(call.order.batch, job);
     return false;
@@ -145,16 +149,33 @@ bool Worker::watch(Call& call) {
     end_with_results(call);
     return true;
   }
-  if (progress.bytes_done != call.bytes_done || progress.objects_done != call.objects_done) last_progress_ = Clock::now();
-  call.bytes_done = progress.bytes_done;
-  call.objects_done = progress.objects_done;
-  if (std::strcmp(progress.phase, "in doubt") == 0)
+  note_progress(call, progress);
+  if (call.is_taken_back || std::strcmp(progress.phase, "in doubt") == 0)
     return is_lost(call, kDoubtLimit) && end_with(call, godwit_migration_wait(call.migration.get(), 1), true);
   call.failing_since = {};
-  if (Clock::now() - last_progress_ < seconds(options_.stall_seconds)) return false;
+  // What waits in its source's queue waits for others, not for its destination.
+  const bool is_queued = std::strcmp(progress.phase, "planning") == 0;
+  const auto since = is_queued ? last_progress_ : call.progressed;
+  return Clock::now() - since >= seconds(options_.stall_seconds) && take_back(call);
+}
+
+void Worker::note_progress(Call& call, const godwit_progress& progress) {
+  const godwit_progress& before = call.progress;
+  if (progress.bytes_done != before.bytes_done || progress.objects_done != before.objects_done ||
+      std::strcmp(progress.phase, before.phase) != 0)
+    last_progress_ = call.progressed = Clock::now();
+  call.progress = progress;
+}
+
+bool Worker::take_back(Call& call) {
+  if (godwit_migration_rollback(call.migration.get()) == GODWIT_OK) {
+    call.is_taken_back = true;
+    return false;
+  }
+  int done = 0;
+  if (godwit_migration_test(call.migration.get(), &done, nullptr) == GODWIT_OK && done) return false;  // The next look sees it.
   const int ended = godwit_migration_wait(call.migration.get(), 1);
-  if (ended == GODWIT_OK) return false;  // Just now: the next look sees it.
-  return end_with(call, ended, true);
+  return ended != GODWIT_OK && end_with(call, ended, true);
 }
 
 bool Worker::is_lost(Call& call, seconds limit) {
@@ -187,6 +208,12 @@ void Worker::end_with_results(Call& call) {
   }
   for (size_t i = 0; i < count; ++i) outcome.errors.push_back(results[i].error);
   godwit_free(results);
+  if (call.is_taken_back && outcome.error == GODWIT_ERR_CANCELLED) {
+    outcome.has_stalled = true;
+    outcome.error = GODWIT_ERR_TIMEOUT;
+    outcome.text = fmt::format("nothing arrived for {} s, so that its job was rolled back", options_.stall_seconds);
+    std::replace(outcome.errors.begin(), outcome.errors.end(), int32_t{GODWIT_ERR_CANCELLED}, int32_t{GODWIT_ERR_TIMEOUT});
+  }
   link_.tell(outcome);
 }
 

@@ -1,5 +1,6 @@
 // godwit-h5stage: HDF5 files into regions of Godwit's nodes and back, by any number of MPI ranks with parallel HDF5.
 #include <fmt/format.h>
+#include <hdf5.h>
 #include <mpi.h>
 
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include <sstream>
 
 #include "common/await.hpp"
+#include "common/mpi_version.hpp"
 #include "common/node_list.hpp"
 #include "common/refused.hpp"
 #include "common/tool_report.hpp"
@@ -25,11 +27,19 @@ using nlohmann::json;
 
 constexpr double kMib = 1 << 20;
 
+std::string hdf5_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return fmt::format("{}.{}.{}", major, minor, release);
+}
+
 json report_of(const Options& options, const Result& result, size_t ranks, int argc, char** argv) {
   const bool is_in = options.verb == Verb::kIn;
   json report = godwit::tools::begin_report("godwit-h5stage", argc, argv);
   const std::string address = options.nodes.front();
   report["provider"] = address.substr(0, address.find(':'));
+  report["libraries"] = godwit::tools::libraries_at(address);
+  report["libraries"].update({{"mpi", godwit::tools::mpi_version()}, {"hdf5", hdf5_version()}});
   report["settings"] = {{"ranks", ranks}, {"nodes", options.nodes}, {"verify", options.verify}};
   if (is_in) report["settings"].update({{"buffer_bytes", options.buffer_bytes}, {"part_bytes", options.part_bytes}});
   report["stage"] = {{"name", result.stage},        {"file", result.file},

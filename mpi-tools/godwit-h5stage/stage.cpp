@@ -5,7 +5,10 @@
 #include <xxhash.h>
 
 #include <cstring>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <type_traits>
+#include <utility>
 
 #include "godwit-h5stage/failure.hpp"
 
@@ -17,6 +20,7 @@ using nlohmann::json;
 constexpr std::string_view kMagic = "GODWITH5";
 constexpr uint64_t kVersion = 1;
 constexpr size_t kNumber = 8;
+constexpr size_t kQuotedMax = 40;       // Of what is no number.
 constexpr size_t kBegin = 4 * kNumber;  // Magic, version, and the two sizes.
 
 void append(std::string& bytes, uint64_t number) {
@@ -49,19 +53,37 @@ json json_of(const StoredDataset& dataset) {
           {"digests", dataset.digests}};
 }
 
+[[noreturn]] void refuse(std::string_view why) { throw Failure(GODWIT_ERR_CORRUPT, fmt::format("the stage's head {}", why)); }
+
+// The library's own get() makes a number of everything that is near one: of -1, of 1.5, of 300 for a byte.
+template <class T>
+T number(const json& value) {
+  if (!value.is_number_unsigned() || !std::in_range<T>(value.get<uint64_t>()))
+    refuse(fmt::format("cannot be read: {} where a whole number up to {} must be",
+                       value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, kQuotedMax),
+                       std::numeric_limits<T>::max()));
+  return static_cast<T>(value.get<uint64_t>());
+}
+
+template <class List>
+void get_numbers(const json& values, List& list) {
+  if (!values.is_array()) refuse("cannot be read: something where a list of numbers must be");
+  for (const json& value : values)
+    list.push_back(static_cast<typename List::value_type>(number<std::make_unsigned_t<typename List::value_type>>(value)));
+}
+
 StoredDataset dataset_of(const json& from) {
   StoredDataset dataset;
-  const auto path = from.at("path").get<std::vector<uint8_t>>();
-  dataset.path.assign(path.begin(), path.end());
-  from.at("dims").get_to(dataset.shape.dims);
-  from.at("chunk").get_to(dataset.shape.chunk);
-  from.at("element_bytes").get_to(dataset.shape.element_bytes);
+  get_numbers(from.at("path"), dataset.path);
+  get_numbers(from.at("dims"), dataset.shape.dims);
+  get_numbers(from.at("chunk"), dataset.shape.chunk);
+  dataset.shape.element_bytes = number<uint64_t>(from.at("element_bytes"));
   from.at("is_filtered").get_to(dataset.shape.is_filtered);
-  from.at("digests").get_to(dataset.digests);
+  get_numbers(from.at("digests"), dataset.digests);
   for (const json& part : from.at("parts"))
-    dataset.parts.push_back({part.at("first").get<size_t>(), part.at("pieces").get<size_t>(), part.at("bytes").get<uint64_t>(),
-                             part.at("id").get<std::string>(), part.at("name").get<std::string>(),
-                             part.at("address").get<std::string>()});
+    dataset.parts.push_back({number<size_t>(part.at("first")), number<size_t>(part.at("pieces")),
+                             number<uint64_t>(part.at("bytes")), part.at("id").get<std::string>(),
+                             part.at("name").get<std::string>(), part.at("address").get<std::string>()});
   return dataset;
 }
 
@@ -78,8 +100,6 @@ bool fits(const StoredDataset& dataset, uint64_t piece_bytes) {
   }
   return next == pieces.size() && dataset.digests.size() == next;
 }
-
-[[noreturn]] void refuse(std::string_view why) { throw Failure(GODWIT_ERR_CORRUPT, fmt::format("the stage's head {}", why)); }
 
 }  // namespace
 
@@ -110,7 +130,7 @@ Stage from_text(std::string_view text) {
     const json whole = json::parse(text);
     whole.at("file").get_to(stage.file);
     whole.at("time").get_to(stage.time);
-    whole.at("piece_bytes").get_to(stage.piece_bytes);
+    stage.piece_bytes = number<uint64_t>(whole.at("piece_bytes"));
     for (const json& dataset : whole.at("datasets")) stage.datasets.push_back(dataset_of(dataset));
     for (const StoredDataset& dataset : stage.datasets)
       if (!fits(dataset, stage.piece_bytes)) refuse("tells of parts that do not fit their dataset");

@@ -12,6 +12,7 @@
 #include "common/await.hpp"
 #include "common/daemons.hpp"
 #include "common/machine.hpp"
+#include "common/mpi_version.hpp"
 #include "common/tool_report.hpp"
 #include "godwit-mpibench/measure.hpp"
 #include "godwit-mpibench/options.hpp"
@@ -51,14 +52,6 @@ std::string told(std::string text) {
   return text;
 }
 
-std::string mpi_version() {
-  char text[MPI_MAX_LIBRARY_VERSION_STRING];
-  int length = 0;
-  MPI_Get_library_version(text, &length);
-  const std::string whole(text, static_cast<size_t>(length));
-  return whole.substr(0, whole.find_first_of(",\n"));
-}
-
 nlohmann::json settings_of(const Options& options, int ranks) {
   return {{"ranks", ranks},
           {"daemons", options.daemons},
@@ -86,13 +79,13 @@ void say(nlohmann::json& report, const std::string& line) {
 nlohmann::json begin_report(const Options& options, const std::vector<std::string>& daemons, int ranks, int argc, char** argv) {
   nlohmann::json report = godwit::tools::begin_report("godwit-mpibench", argc, argv);
   report["provider"] = options.provider;
-  report["libraries"] = {{"libfabric", libfabric_version()}, {"mpi", mpi_version()}};
+  report["libraries"] = {{"libfabric", libfabric_version()}, {"mpi", godwit::tools::mpi_version()}};
   report["settings"] = settings_of(options, ranks);
   report["measurements"] = nlohmann::json::array();
   say(report,
       fmt::format("machine: {}; Godwit {}; {}; libfabric {}; provider {}{}", godwit::tools::machine_line(report["machine"]),
-                  godwit_version(), mpi_version(), report["libraries"]["libfabric"].get<std::string>(), options.provider,
-                  options.provider == "verbs" ? "" : " (not RDMA)"));
+                  godwit_version(), godwit::tools::mpi_version(), report["libraries"]["libfabric"].get<std::string>(),
+                  options.provider, options.provider == "verbs" ? "" : " (not RDMA)"));
   say(report, fmt::format("daemons: {}{}", fmt::join(daemons, ", "),
                           options.daemons.empty() ? " (our own, default settings, dram touched beforehand)" : ""));
   say(report,

@@ -186,6 +186,9 @@ class H5stageTest(unittest.TestCase):
         told = json.loads(report.read_text())
         self.assertEqual((told["tool"], told["stage"]["datasets"], told["stage"]["bytes"]), ("godwit-h5stage", 2, 72 * MIB))
         self.assertEqual(told["measurements"][0]["size_bytes"], 72 * MIB)
+        self.assertRegex(told["libraries"]["libfabric"], r"^\d+\.\d+$")
+        self.assertRegex(told["libraries"]["hdf5"], r"^\d+\.\d+\.\d+$")
+        self.assertIn("MPI", told["libraries"]["mpi"])
         page = self.directory / "page.html"
         subprocess.run([BINARIES / "godwit-report", report, "-o", page], check=True, timeout=SECONDS)
         self.assertIn("h5stage", page.read_text())

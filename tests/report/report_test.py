@@ -183,6 +183,11 @@ class BadReports(Case):
         self.assertIn("install python3-matplotlib", done.stderr)
         self.assertNotIn("Traceback", done.stderr)
 
+    def test_the_help_names_every_tool_that_leaves_reports(self):
+        told = " ".join(subprocess.run([REPORT, "--help"], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True).stdout.split())
+        for tool in ("bench", "mpibench", "bulk", "h5stage"):
+            self.assertIn(f"godwit-{tool} ", told.replace(",", " "))
+
     def test_the_command_line(self):
         good = self.file("good.json", bench_report())
         self.assertIn("--compare takes two reports, not 1", self.run_tool("--compare", good, "-o", self.page, status=2))

@@ -83,12 +83,15 @@ class BulkManyTest(bulk_runs.BulkCase):
                 sources or self.source.address, "--to", self.destinations, *arguments]
 
     def many(self, ranks, *arguments, sources=None, expect=0):
-        """No ranks: one, without a launcher, which begins sooner."""
+        """No ranks: one, without a launcher, which begins sooner. Expect None: a failure."""
         command = self.command(ranks, *arguments, sources=sources)
         seconds = (240 if ranks >= 64 else 120) * cli_node.PATIENCE
         done = subprocess.run(command if ranks else command[4:], capture_output=True, text=True, timeout=seconds,
                               env={**os.environ, **bulk_runs.MPI})
-        self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
+        if expect is None:
+            self.assertNotEqual(done.returncode, 0, done.stdout)
+        else:
+            self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
         return done
 
     def lines(self, path=None):
@@ -117,6 +120,31 @@ class BulkManyTest(bulk_runs.BulkCase):
         self.assertEqual(sorted(line["name"] for line in items), sorted(digests))
         self.assertEqual({(line["state"], line["attempts"], line["error"]) for line in items}, {("arrived", 1, None)})
 
+    def test_two_runs_can_be_compared(self):
+        pages = [self.directory / "first.json", self.directory / "second.json"]
+        for ranks, page in zip((1, 2), pages):
+            self.fill(6, [2 * MIB])
+            self.many(ranks, "--regions", "--target", "keep", "--batch", "1", "--verify", "--report", str(page))
+            self.tearDown()
+            report = json.loads(page.read_text())
+            self.assertEqual((report["settings"]["ranks"], report["settings"]["verify"]), (ranks, True))
+            self.assertRegex(report["libraries"]["libfabric"], r"^\d+\.\d+$")
+            self.assertIn("MPI", report["libraries"]["mpi"])
+            self.assertIn("--verify", report["command"])
+            self.assertIn("nics", report["machine"])
+            whole, calls = report["measurements"]
+            self.assertEqual((whole["what"], whole["size_bytes"], whole["samples"]), ("whole run", 12 * MIB, [report["seconds"]]))
+            self.assertEqual(whole["details"]["gib_per_s"], report["gib_per_s"])
+            self.assertEqual(calls["size_bytes"], 1 << 30)
+            self.assertEqual(calls["samples"], [(call["end_s"] - call["begin_s"]) * (1 << 30) / call["bytes"] for call in report["calls"]])
+        page = self.directory / "page.html"
+        subprocess.run([bulk_runs.BINARIES / "godwit-report", "--compare", *pages, "-o", page], check=True, timeout=PATIENCE_SECONDS)
+        compared = page.read_text()
+        for words in ("Two runs compared", "whole run", "GiB at the rate of each call"):
+            self.assertIn(words, compared)
+        self.assertNotIn("only in the ", compared)
+        self.assertRegex(compared, r"<td[^>]*>\s*(no difference shown|faster|slower)\s*</td>")  # There are enough calls for an interval.
+
     def test_a_plan_tells_every_link_and_moves_nothing(self):
         self.fill(4, [4096])
         port = self.source.address.rsplit(":", 1)[1]
@@ -138,6 +166,8 @@ class BulkManyTest(bulk_runs.BulkCase):
     def test_mistakes_are_told_before_anything_moves(self):
         listed = self.directory / "list"
         listed.write_text("files /x\n")
+        of_regions = self.directory / "regions"
+        of_regions.write_text("r0\n")
         for arguments, sources, code, text in (
                 (("--regions", "--target", "keep"), "n[2-1]:1", 2, "runs backwards"),
                 (("--regions", "--target", "keep"), "n[1-2]", 2, "n1 has no port"),
@@ -146,6 +176,11 @@ class BulkManyTest(bulk_runs.BulkCase):
                 (("--list", str(listed)), None, 2, "--to-root"),
                 (("--files", "/x", "--to-root", "/y"), f"{self.source.address},{self.a.address}", 2, "%n"),
                 (("--regions",), None, 2, "--target"),
+                (("--regions", "--target", "keep", "--update"), None, 2, "--update requires --files"),
+                (("--databases", "--exclude", "*.tmp"), None, 2, "--exclude requires --files"),
+                (("--list", str(of_regions), "--target", "keep", "--xattrs"), None, 2, "--xattrs is for files"),
+                (("--regions", "--target", "keep", "--compress", "gzip"), None, 2, "--compress"),
+                (("--regions", "--target", "keep", "--priority", "7x"), None, 2, "--priority"),
                 (("--regions", "--target", "keep", "--bwlimit", "much"), None, 2, "--bwlimit"),
                 (("--regions", "--target", "keep", "--resume", "/no/such/report"), None, 11, "/no/such/report")):
             with self.subTest(text=text):
@@ -200,6 +235,58 @@ class BulkManyTest(bulk_runs.BulkCase):
         self.many(0, *how, "--resume", str(self.report), sources=sources)  # Else: they are there already.
         report = json.loads(self.report.read_text())
         self.assertEqual([report[key] for key in ("objects", "objects_earlier", "failed")], [0, 2, 0])
+
+    def last_job(self, *keys):
+        """These keys of what the source tells of the run's last job."""
+        job = [line["job"] for line in self.lines() if "job" in line][-1]
+        told = {**json.loads(self.godwit(self.source, "job", "show", job, "--json")),
+                **json.loads(self.godwit(self.source, "job", "wait", job, "--json"))["report"]}
+        return [told[key] for key in keys]
+
+    def test_regions_and_databases_travel_as_they_are_told_to(self):
+        path = self.directory / "plain"
+        path.write_bytes(b"0123456789abcdef" * 65536)  # It gains by compression.
+        self.godwit(self.source, "region", "import", str(path), "--name", "plain", "--target", "fast")
+        self.godwit(self.source, "db", "create", "jobs", "--backend", "rocksdb")
+        self.godwit(self.source, "db", "put", "jobs", "key", "--value", "value" * 10000)
+        self.addCleanup(self.godwit, self.c, "db", "destroy", "jobs")
+        how = ("--verify", "--compress", "zstd", "--priority", "high", "--report", str(self.report))
+        for arguments in (("--regions", "--target", "keep"), ("--databases",)):
+            with self.subTest(arguments=arguments):
+                self.many(0, *arguments, *how)
+                compression, compressed, priority, phases = self.last_job("compression", "blocks_compressed", "priority", "phases")
+                self.assertEqual((compression, priority), ("zstd", "high"))
+                self.assertGreater(compressed, 0)
+                self.assertIn("validation", [one["phase"] for one in phases])
+
+    def test_files_travel_as_they_are_told_to(self):
+        run = self.shared / "told"
+        there = self.shared / "there"
+        for place in (run, there / "told"):
+            place.mkdir(parents=True)
+        names = ("new", "old", "x.tmp", "keep.tmp", "open")
+        for name in names:
+            (run / name).write_bytes(name.encode() * 65536)
+        os.mkfifo(run / "fifo")
+        os.setxattr(run / "new", "user.colour", b"blue")
+        (there / "told" / "old").write_bytes(b"as it was")
+        how = ["--files", str(run), "--to-root", str(there), "--copy", "--report", str(self.report)]
+        told = ("--skip-special", "--force", "--update", "--xattrs", "--verify", "--compress=lz4", "--priority=low", "--exclude=*.tmp",
+                "--include=keep.tmp")
+        with (run / "open").open("ab"):
+            # Without any of the first three it fails; with them all it does what the others say, too.
+            for left_out, error in (("--skip-special", "UNSUPPORTED"), ("--force", "CHANGED"), ("--update", "EXISTS")):
+                with self.subTest(left_out=left_out):
+                    done = self.many(0, *how, *(option for option in told if option != left_out), expect=None)
+                    self.assertIn(f"GODWIT_ERR_{error}", done.stderr)
+            self.many(0, *how, *told)
+        self.assertEqual({path.name: path.read_bytes() for path in (there / "told").iterdir()},
+                         {name: name.encode() * 65536 for name in names if name != "x.tmp"})
+        self.assertEqual(os.getxattr(there / "told" / "new", "user.colour"), b"blue")
+        self.assertEqual(json.loads(self.report.read_text())["bytes"], 65536 * sum(len(name) for name in names if name != "x.tmp"))
+        compression, priority, phases = self.last_job("compression", "priority", "phases")
+        self.assertEqual((compression, priority), ("lz4", "low"))
+        self.assertIn("validation", [one["phase"] for one in phases])
 
     # ---- what fails
 

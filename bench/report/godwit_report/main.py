@@ -35,8 +35,8 @@ def write_whole(file: pathlib.Path, page: str) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="godwit-report", description="Makes one page of the reports of godwit-bench, godwit-mpibench "
-                                     "and godwit-bulk (--report FILE): figures, tables, and a comparison of two runs.",
+    parser = argparse.ArgumentParser(prog="godwit-report", description="Makes one page of the reports of godwit-bench, godwit-mpibench, "
+                                     "godwit-bulk and godwit-h5stage (--report FILE): figures, tables, and a comparison of two runs.",
                                      epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", metavar="FILE", help="a report")
     parser.add_argument("-o", "--output", required=True, type=pathlib.Path, help="the page, HTML; needs no other file and no network")

@@ -109,6 +109,32 @@ TEST_F(BulkDispatcher, WhatItsSourceDidNotBeginIsNotTheDestinationsFault) {
   EXPECT_EQ(items_[0].state, State::kFailed);
 }
 
+// Of a region at a time: what was lost at a destination goes to the other two.
+TEST_F(BulkDispatcher, ADestinationThatIsLostOrStandsStillThreeTimesInARowIsGivenUp) {
+  struct Case {
+    int error;
+    bool has_stalled, is_given_up;
+  };
+  for (const Case& one : {Case{GODWIT_ERR_PEER_LOST, false, true}, Case{GODWIT_ERR_TIMEOUT, true, true},
+                          Case{GODWIT_ERR_TIMEOUT, false, false}, Case{GODWIT_ERR_IO, false, false}}) {
+    SCOPED_TRACE(std::string(godwit_error_name(one.error)) + (one.has_stalled ? ", stalled" : ""));
+    items_ = Items();
+    begin(12);
+    for (uint32_t failed = 0; failed < kUnreachableMax;) {
+      const Order order = next();
+      ASSERT_FALSE(order.finished);
+      const bool is_victim = order.destination == nodes_.to[1];
+      Outcome outcome{order.batch, is_victim ? one.error : GODWIT_OK, true, false, {}, ""};
+      outcome.has_stalled = is_victim && one.has_stalled;
+      outcome.errors.assign(order.ids.size(), outcome.error);
+      dispatcher_->ended(0, outcome);
+      failed += is_victim;
+    }
+    const auto expected = one.is_given_up ? std::vector{nodes_.to[1]} : std::vector<std::string>{};
+    EXPECT_EQ(dispatcher_->tally().given_up, expected);
+  }
+}
+
 TEST_F(BulkDispatcher, OnlyTheItemsThatFailedGoElsewhere) {
   begin(3, 16, 4096);
   const Order order = next();
@@ -121,6 +147,12 @@ TEST_F(BulkDispatcher, OnlyTheItemsThatFailedGoElsewhere) {
   EXPECT_NE(again.destination, order.destination);
   end(again, GODWIT_OK);
   EXPECT_EQ(dispatcher_->tally().objects, 3u);
+}
+
+TEST(BulkNodes, EveryMarkOfADirectoryBecomesTheSourcesName) {
+  EXPECT_EQ(directory_of("/in/%n/of-%n", "tcp://n1:7411"), "/in/n1-7411/of-n1-7411");
+  EXPECT_EQ(directory_of("%n", "tcp://[fe80::1%n]:7411"), "-fe80--1%n--7411") << "a name is not looked into";
+  EXPECT_EQ(directory_of("/in", "tcp://n1:7411"), "/in");
 }
 
 TEST_F(BulkDispatcher, ARankWaitsWhileWhatIsUnderWayMayComeBack) {

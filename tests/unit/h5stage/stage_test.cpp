@@ -47,6 +47,27 @@ TEST(Stage, WithPartsThatDoNotFitIsRefused) {
   refuse("cannot be true", [](Stage& bad) { bad.datasets[0].shape.dims[0] = UINT64_MAX; });
 }
 
+TEST(Stage, WithNumbersThatAreNoneIsRefused) {
+  const std::string good = to_text(stage());
+  const auto refuse = [&](const std::string& number, const std::string& instead) {
+    std::string bad = good;
+    const size_t at = bad.find(number);
+    ASSERT_NE(at, std::string::npos) << number;
+    bad.replace(at, number.size(), instead);
+    expect_failure(GODWIT_ERR_CORRUPT, "where a ", [&] { from_text(bad); });
+  };
+  for (const char* bad : {"-1", "1.5", "1e30", "18446744073709551616", "\"1\"", "null", "true", "[]"}) {
+    for (const char* key : {"\"bytes\":16", "\"first\":2", "\"pieces\":2", "\"element_bytes\":4", "\"piece_bytes\":8"})
+      refuse(key, std::string(key).substr(0, std::string(key).find(':') + 1) + bad);
+    refuse("\"dims\":[5]", std::string("\"dims\":[") + bad + "]");
+    refuse("\"chunk\":[]", std::string("\"chunk\":[") + bad + "]");
+    refuse("\"digests\":[1,", std::string("\"digests\":[") + bad + ",");
+    refuse("\"path\":[47,", std::string("\"path\":[") + bad + ",");
+  }
+  refuse("\"path\":[47,", "\"path\":[256,");
+  refuse("\"dims\":[5]", "\"dims\":5");
+}
+
 TEST(Stage, OfAnotherTextIsRefused) {
   for (const char* text : {"", "{}", "[]", "x", R"({"file":1,"time":"","piece_bytes":1,"datasets":[]})",
                            R"({"file":"","time":"","piece_bytes":1,"datasets":[1]})"})
