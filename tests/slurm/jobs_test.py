@@ -9,6 +9,7 @@ import os
 import pathlib
 import pwd
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -144,6 +145,59 @@ class Jobs(SlurmTest, unittest.TestCase):
         self.assertEqual(self.daemons(job), {})
         self.nothing_is_left()
         self.all_nodes_work()
+
+    def begin_to_stage_out(self, *arguments):
+        """A job on n1 and n2 that is bringing `result` to the storage node, too slowly to end. A second run of it brings its own at once."""
+        script = self.directory / "jobs/staging.sh"
+        script.write_text(f"""#!/bin/sh
+set -e
+echo "run ${{SLURM_RESTART_COUNT:-0}} begins with '$(ls -A "$GODWIT_FILES")$(godwit region ls --json | tr -d '[] \n')'"
+srun sh -c 'echo here >$GODWIT_FILES/f && godwit region import $GODWIT_FILES/f --target fast && godwit region import $GODWIT_FILES/f --target keep'
+mkdir $GODWIT_FILES/result
+echo "${{SLURM_RESTART_COUNT:-0}}" >$GODWIT_FILES/result/run
+head -c 16M /dev/zero >$GODWIT_FILES/result/zeros
+[ "${{SLURM_RESTART_COUNT:-0}}" != 0 ] || slow=--bwlimit=256KiB/s
+godwit migrate files "$GODWIT_FILES/result" --to "$GODWIT_STORAGE:{self.storage_files}" --quiet $slow
+""")
+        job = self.submit("--nodes=2", "--nodelist=n1,n2", "--ntasks=2", *arguments, script)
+        self.cluster.await_state(job, "RUNNING")
+        self.assertTrue(slurm.until(self.staging_out), self.cluster.output(job) + self.cluster.logs())
+        self.assertEqual(sorted(self.daemons(job)), ["n1", "n2"])
+        return job
+
+    def staging_out(self):
+        """What has come to the storage node of a result that is still on its way."""
+        return [path for path in self.storage_files.glob(".godwit-*/**/*") if path.is_file() and path.stat().st_size]
+
+    def nothing_of_the_result_is_there(self):
+        self.assertTrue(slurm.until(lambda: not [*self.storage_files.glob(".godwit-*")], 30 * slurm.PATIENCE), [*self.storage_files.rglob("*")])
+        self.assertFalse((self.storage_files / "result").exists())
+
+    def test_a_job_whose_node_is_set_down_leaves_nothing(self):
+        job = self.begin_to_stage_out("--no-requeue")
+        self.addCleanup(self.all_nodes_work)
+        # With ReturnToService it comes back by itself, and then there is nothing to resume.
+        self.addCleanup(self.cluster.run, "scontrol", "update", "NodeName=n1", "State=RESUME", check=False)
+        self.cluster.run("scontrol", "update", "NodeName=n1", "State=DOWN", "Reason=test")
+        self.cluster.await_end(job, "NODE_FAIL")
+        # Slurm no longer waits for that node's epilog.
+        self.assertTrue(slurm.until(lambda: not self.daemons(job) and not [*self.directory.glob(f"run/*/{job}")], 30 * slurm.PATIENCE),
+                        self.cluster.logs())
+        self.nothing_is_left()
+        self.nothing_of_the_result_is_there()
+
+    def test_a_job_that_is_requeued_begins_afresh(self):
+        job = self.begin_to_stage_out("--requeue", "--open-mode=append")
+        self.addCleanup(shutil.rmtree, self.storage_files / "result", ignore_errors=True)
+        self.cluster.run("scontrol", "requeue", job)
+        self.assertTrue(slurm.until(lambda: self.cluster.job(job)["JobState"] == "PENDING" and not self.daemons(job), 30 * slurm.PATIENCE),
+                        self.cluster.logs())
+        self.nothing_is_left()
+        self.nothing_of_the_result_is_there()
+        self.cluster.await_end(job)  # A second run, on the same nodes.
+        self.assertEqual((self.storage_files / "result/run").read_text(), "1\n")
+        self.assertEqual((self.storage_files / "result/zeros").stat().st_size, 16 << 20)
+        self.assertEqual(self.cluster.output(job).count("begins with ''\n"), 2, self.cluster.output(job))
 
     def two_users(self):
         if not self.user:
