@@ -9,9 +9,11 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "common/await.hpp"
+#include "common/lone_rank.hpp"
 #include "godwit-bulk/mpi_link.hpp"
 #include "godwit-bulk/options.hpp"
 #include "godwit-bulk/progress.hpp"
@@ -148,6 +150,10 @@ int run(int argc, char** argv) {
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   const Parsed parsed = parse_options(argc, argv, rank == 0);
   if (!parsed.options) return parsed.exit_code;
+  if (const std::string mistake = godwit::tools::lone_rank_mistake(); !mistake.empty()) {
+    fmt::print(stderr, "godwit-bulk: {}\n", mistake);
+    return godwit_error_exit_code(GODWIT_ERR_INVALID);
+  }
   return rank == 0 ? lead(*parsed.options, static_cast<uint32_t>(ranks)) : work(*parsed.options);
 }
 

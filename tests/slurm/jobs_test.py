@@ -304,6 +304,44 @@ godwit migrate files "$GODWIT_FILES/result" --to "$GODWIT_STORAGE:{self.storage_
         self.assertIn("no daemon here: the site has a mistake in", self.cluster.output(job))
         self.all_nodes_work()
 
+    def two_lasting_nodes(self):
+        """Two with six regions at the first one, whatever can be told of a run that moves them; the names."""
+        nodes = [self.lasting_node([cli_node.target("fast", "dram")], user=self.user) for _ in range(2)]
+        for node in nodes:
+            self.addCleanup(node.close)
+        names = [f"r{i}" for i in range(6)]
+        for name in names:
+            self.godwit("region", "create", name, "--target", "fast", "--size", "64KiB", node=nodes[0])
+        return *nodes, names
+
+    def srun(self, *command):
+        done = self.cluster.run("srun", "-n", "3", "-N", "2", *command, user=self.user, check=False, environment={
+            "PATH": f"{BINARIES}:{os.environ['PATH']}", "HOME": str(self.directory / "jobs")})
+        # Epilogs go on when srun has ended.
+        self.assertTrue(slurm.until(lambda: not self.cluster.run("squeue", "-h", "-o", "%A").stdout.strip()), self.cluster.logs())
+        return done
+
+    def test_ranks_of_srun_are_one_run(self):
+        a, b, names = self.two_lasting_nodes()
+        report = self.directory / "jobs/bulk.json"
+        done = self.srun("godwit-bulk", "--from", a.address, "--to", b.address, "--target", "fast", "--all", "--batch", "1",
+                         "--report", report)
+        self.assertEqual(done.returncode, 0, done.stderr + self.cluster.logs())
+        # Three runs of one rank would have taken each other's objects, and each had written a report of one.
+        said = json.loads(report.read_text())
+        self.assertEqual([rank["rank"] for rank in said["ranks"]], [0, 1, 2])
+        self.assertEqual((self.names(a), self.names(b)), ([], names))
+
+    def test_ranks_that_do_not_know_of_each_other_move_nothing(self):
+        a, b, names = self.two_lasting_nodes()
+        # As an MPI that knows nothing of Slurm is started: each rank is a run of its own.
+        for command in (["godwit-bulk", "--from", a.address, "--to", b.address, "--target", "fast", "--all"],
+                        ["godwit-h5stage", "list", "--from", a.address]):
+            done = self.srun("--mpi=none", "env", "-u", "SLURM_NODELIST", *command)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertEqual(done.stderr.count("srun has started 3 ranks, and MPI knows of this one alone"), 3, done.stderr)
+        self.assertEqual((self.names(a), self.names(b)), (names, []))
+
     def test_a_drained_node_is_evacuated(self):
         us = pwd.getpwuid(os.geteuid())  # Everybody's regions: whoever evacuates a node is its daemon's administrator.
         nodes, table = {}, self.directory / "nodes"
