@@ -190,7 +190,8 @@ godwit migrate files "$GODWIT_FILES/result" --to "$GODWIT_STORAGE:{self.storage_
         job = self.begin_to_stage_out("--requeue", "--open-mode=append")
         self.addCleanup(shutil.rmtree, self.storage_files / "result", ignore_errors=True)
         self.cluster.run("scontrol", "requeue", job)
-        self.assertTrue(slurm.until(lambda: self.cluster.job(job)["JobState"] == "PENDING" and not self.daemons(job), 30 * slurm.PATIENCE),
+        self.assertTrue(slurm.until(lambda: self.cluster.job(job)["JobState"] == "PENDING" and not [*self.directory.glob(f"run/*/{job}")],
+                                    30 * slurm.PATIENCE),
                         self.cluster.logs())
         self.nothing_is_left()
         self.nothing_of_the_result_is_there()
@@ -209,7 +210,7 @@ godwit migrate files "$GODWIT_FILES/result" --to "$GODWIT_STORAGE:{self.storage_
         go = self.directory / "jobs/go"
         # Each knows where the other's daemon is, and who runs it.
         jobs = [self.submit("--nodelist=n1", "--wrap", f"""
-            godwit region create $SLURM_JOB_USER --target fast --size 4KiB && echo $GODWIT_ADDR >address && mv address there.$SLURM_JOB_USER
+            godwit region create $SLURM_JOB_USER --target fast --size 4KiB && echo $GODWIT_ADDR >at.$SLURM_JOB_USER && mv at.$SLURM_JOB_USER there.$SLURM_JOB_USER
             until [ -e {go} ]; do sleep 0.1; done
             godwit region ls
             export GODWIT_DAEMON_USER={other.pw_uid} GODWIT_NODE=$(cat there.{other.pw_name})
