@@ -12,14 +12,17 @@
 --   function slurm_bb_data_in(...) return godwit.data_in(...) end
 --
 -- Settings: godwit_burst_buffer.conf beside this file; that one is Lua, too. Lua 5.1 to 5.4. The functions run on the controller's
--- host as SlurmUser, several at once, and block; job_process alone is called while slurmctld waits, and so asks nobody.
+-- host as SlurmUser, several at once, and block; job_process alone is called while slurmctld waits, and so asks nobody. What asks a
+-- daemon is run as the job's user, who proves it by MUNGE: files are read and written with that user's rights.
 
 local settings_name = "godwit_burst_buffer.conf"
 local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 
 -- bin: where `godwit` is ("": in the PATH). state_dir: a directory that SlurmUser alone may write to. allowed: directories that a
--- directive may name, or lie below; %u is the job's user.
-local settings = setmetatable({}, { __index = { bin = "", allowed = {} } })
+-- directive may name, or lie below; %u is the job's user. munge_socket: munged's, "": MUNGE's own. as_user: the words before a command
+-- that is to run as user %u (number %U, group %g); nil: root becomes that user, and another SlurmUser works for himself alone.
+local settings = setmetatable({}, { __index = { bin = "", allowed = {}, munge_socket = "" } })
+local become_user = { "setpriv", "--reuid=%U", "--regid=%g", "--init-groups", "--" }
 
 local function read_settings()
   local chunk, problem = loadfile(here .. "/" .. settings_name)
@@ -29,6 +32,7 @@ local function read_settings()
   for _, key in ipairs({ "storage", "buffer", "state_dir" }) do
     if type(read[key]) ~= "string" then return nil, settings_name .. ": " .. key .. " is missing" end
   end
+  if read.as_user ~= nil and type(read.as_user) ~= "table" then return nil, settings_name .. ": as_user is a list of words" end
   for key, value in pairs(read) do settings[key] = value end
   return true
 end
@@ -45,7 +49,7 @@ local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 local function run(...)
   local words = {}
   for _, word in ipairs({ ... }) do words[#words + 1] = quoted(word) end
-  local pipe, problem = io.popen("export PATH=" .. quoted(settings.bin) .. ":/usr/bin:/bin; " .. table.concat(words, " ") .. " 2>&1 </dev/null; echo \":$?\"")
+  local pipe, problem = io.popen("export PATH=" .. quoted(settings.bin) .. ":/usr/bin:/bin GODWIT_MUNGE_SOCKET=" .. quoted(settings.munge_socket) .. "; " .. table.concat(words, " ") .. " 2>&1 </dev/null; echo \":$?\"")
   if not pipe then return 127, problem end
   local output = pipe:read("*a")
   pipe:close()
@@ -106,11 +110,34 @@ end
 
 local function state_file(job_id) return settings.state_dir .. "/" .. tostring(job_id):match("^%d+$") end
 
+-- What a shell calls as_user, from the job's setup to its end: the other calls are not told whose the job is.
+local function user_file(job_id) return state_file(job_id) .. ".user" end
+
+-- Errors: nil and the reason.
+local function keep_user(job_id, uid, gid, user)
+  local status, mine = run("id", "-u")
+  mine = status == 0 and tonumber(mine) or nil
+  local words = settings.as_user or (mine == 0 and become_user) or (mine == tonumber(uid) and {})
+  if not words then return nil, "SlurmUser cannot act as " .. user .. ": say how by as_user in " .. settings_name end
+  local with = { ["%u"] = user, ["%U"] = tostring(uid), ["%g"] = tostring(gid) }
+  local text = "as_user() {"
+  for _, word in ipairs(words) do text = text .. " " .. quoted((word:gsub("%%.", with))) end
+  local file, problem = io.open(user_file(job_id), "w")
+  if not file then return nil, problem end
+  file:write(text, ' "$@"; }\n')
+  file:close()
+  return true
+end
+
 -- Slurm kills the scripts of a job that is cancelled, at any moment; with them, in 22.05, the teardown that the cancel has begun. So
 -- `script`, for a shell, runs in a session of its own, where it hears by its standard output whether this one is still there. Its $1:
--- the state file.
+-- the state file. It may call as_user.
 local function run_apart(job_id, script, ...)
-  return run("setsid", "-w", "sh", "-c", script, "godwit", state_file(job_id), ...)
+  local file, problem = io.open(user_file(job_id))
+  if not file then return 127, "whose job is it? " .. problem end
+  local as_user = file:read("*a")
+  file:close()
+  return run("setsid", "-w", "sh", "-c", as_user .. script, "godwit", state_file(job_id), ...)
 end
 
 -- $2: the node where the migration begins; the rest: the command that begins it. The state file is there while it may run.
@@ -118,13 +145,13 @@ local migrate_and_wait = [[
 trap '' PIPE
 state=$1 node=$2; shift 2
 begin() {
-  flock 9 && text=$("$@" 2>&1 9>&-) && echo "$node ${text##*[!0-9a-f]}" >&9
+  flock 9 && text=$(as_user "$@" 2>&1 9>&-) && echo "$node ${text##*[!0-9a-f]}" >&9
 }
 begin "$@" 9>>"$state" || { printf '%s\n' "$text"; rm -f "$state"; exit 1; }
 id=${text##*[!0-9a-f]}
-godwit job wait "$id" --node "$node" --quiet --timeout 3600 & waits=$!
+as_user godwit job wait "$id" --node "$node" --quiet --timeout 3600 & waits=$!
 while kill -0 "$waits" 2>/dev/null; do
-  printf . 2>/dev/null || godwit job cancel "$id" --node "$node" --connect-timeout 2 2>/dev/null
+  printf . 2>/dev/null || as_user godwit job cancel "$id" --node "$node" --connect-timeout 2 2>/dev/null
   sleep 0.2
 done
 wait "$waits"; status=$?
@@ -133,7 +160,7 @@ rm -f "$state"; exit $status]]
 local cancel_all = [[
 exec 9<"$1" && flock 9
 while read -r node id; do
-  godwit job cancel "$id" --node "$node" --connect-timeout 2 </dev/null >/dev/null 2>&1
+  as_user godwit job cancel "$id" --node "$node" --connect-timeout 2 </dev/null >/dev/null 2>&1
 done <"$1"]]
 
 -- Copies what the directives with this verb say, one after the other. Whoever tears the job down can cancel it.
@@ -165,7 +192,7 @@ end
 function hooks.pools() return slurm.SUCCESS end
 
 -- The only one that is told whose the job is.
-function hooks.setup(job_id, uid, _, _, _, script)
+function hooks.setup(job_id, uid, gid, _, _, script)
   local found, mistake = directives(script)
   if not found then return failure(mistake) end
   local status, user = run("id", "-un", tostring(uid))
@@ -176,6 +203,8 @@ function hooks.setup(job_id, uid, _, _, _, script)
       if not is_allowed(path, user) then return failure(path .. " is not below a directory that " .. user .. " may stage") end
     end
   end
+  local kept, problem = keep_user(job_id, uid, gid, user)
+  if not kept then return failure(problem) end
   return slurm.SUCCESS, ""
 end
 
@@ -209,9 +238,11 @@ function hooks.test_data_out() return slurm.SUCCESS, "" end
 -- Also when the job was cancelled, in a hurry or not: what still moves for it stops, with the source intact.
 function hooks.job_teardown(job_id)
   local file = io.open(state_file(job_id))
-  if not file then return slurm.SUCCESS, "" end
-  file:close()
-  run_apart(job_id, cancel_all)
+  if file then
+    file:close()
+    run_apart(job_id, cancel_all)
+  end
+  os.remove(user_file(job_id))
   return slurm.SUCCESS, ""
 end
 

@@ -221,6 +221,7 @@ Result<> read_identity(const json& said, const std::string& origin, Settings& se
                                         : identity::Method::kNone;
   identity.key_file = said.value("key_file", "");
   identity.munge_socket = said.value("munge_socket", "");
+  identity.is_private = said.value("private", false);
   for (const json& user : said.value("administrators", json::array()))
     identity.administrators.push_back(user.is_string() ? user.get<std::string>() : std::to_string(user.get<uint64_t>()));
   const bool is_key = identity.method == identity::Method::kKey;
@@ -228,6 +229,8 @@ Result<> read_identity(const json& said, const std::string& origin, Settings& se
   if (!is_key && !identity.key_file.empty()) return at(origin, "identity.key_file", "only method key uses it");
   if (identity.method != identity::Method::kMunge && !identity.munge_socket.empty())
     return at(origin, "identity.munge_socket", "only method munge uses it");
+  if (identity.method != identity::Method::kMunge && identity.is_private)
+    return at(origin, "identity.private", "only method munge knows users");
   return Done{};
 }
 
@@ -316,6 +319,7 @@ Result<identity::SiteSettings> site_settings(const Settings& settings, const Id&
   site.is_daemon = true;
   site.method = said.method.value_or(identity::Method::kNone);
   site.munge_socket = said.munge_socket;
+  site.is_private = said.is_private;
   site.node = node;
   if (site.method == identity::Method::kKey) {
     auto key = identity::SiteKey::load(said.key_file);

@@ -20,6 +20,7 @@ struct IdentitySettings {
   std::optional<identity::Method> method;  // Nothing said: none, which is only taken where nobody else reaches the daemon.
   std::string key_file;
   std::string munge_socket;                 // Empty: MUNGE's default.
+  bool is_private = false;                  // Serves nobody but its own user, root and administrators.
   std::vector<std::string> administrators;  // Users' names or numbers.
 };
 

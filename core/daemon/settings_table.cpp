@@ -178,6 +178,7 @@ json identity_schema() {
            {{"method", {{"type", "string"}, {"enum", {"munge", "key", "none"}}}},
             {"key_file", {{"type", "string"}, {"pattern", "^/"}}},
             {"munge_socket", {{"type", "string"}, {"pattern", "^/"}}},
+            {"private", {{"type", "boolean"}}},
             {"administrators",
              {{"type", "array"},
               {"maxItems", 1024},
@@ -256,7 +257,8 @@ std::string settings_as_markdown() {
       "[groups](../howto/group.md) |\n"
       "| `identity` | object | `{}` | | how clients and daemons prove who they are: `method` (`munge`, `key` or `none`), "
       "`key_file`, "
-      "`munge_socket`, `administrators` (users' names or numbers). Without a `method` the daemon listens at loopback addresses "
+      "`munge_socket`, `administrators` (users' names or numbers), `private` (with `munge`: no other user is served). Without "
+      "a `method` the daemon listens at loopback addresses "
       "and "
       "`shm` only: [identity](../howto/identity.md) |\n";
   for (const SettingRow& row : kTable) {

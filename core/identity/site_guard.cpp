@@ -107,6 +107,8 @@ class Admission final : public Proof {
     const auto theirs = statement(Side::kClient, challenge, answer.nonce, hello, answer.uid, answer.gid);
     auto identity = check_credential(settings, challenge.method, theirs, answer.credential, answer.uid, answer.gid);
     if (!identity) return std::move(identity).error();
+    if (!identity->is_trusted && settings.is_private)
+      return Error{Errc::kDenied, "identity.private: that is neither this daemon's user, nor root, nor an administrator"};
     if (!identity->is_trusted) identity->groups = groups_of(identity->uid, identity->gid);
     Verdict verdict{.accepted = true, .uid = geteuid(), .gid = getegid(), .credential = {}};
     const auto ours = statement(Side::kServer, challenge, answer.nonce, hello, verdict.uid, verdict.gid);

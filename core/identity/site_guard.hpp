@@ -21,6 +21,7 @@ struct SiteSettings {
   std::optional<SiteKey> key{};       // With kKey.
   std::string munge_socket{};         // Empty: MUNGE's default.
   Id node{};                          // Of a daemon: its id.
+  bool is_private = false;            // Of a daemon: those whom it does not trust are refused, also if they prove who they are.
   std::set<uint32_t> trusted_uids{};  // Besides root and this process's own user: administrators; of whom a client believes
                                       // that it runs daemons.
 };

@@ -10,10 +10,12 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <thread>
 #include <utility>
 
 #include "common/await.hpp"
+#include "common/lone_rank.hpp"
 #include "common/mpi_version.hpp"
 #include "common/tool_report.hpp"
 #include "godwit-bulk/mpi_link.hpp"
@@ -159,6 +161,10 @@ int run(int argc, char** argv) {
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   const Parsed parsed = parse_options(argc, argv, rank == 0);
   if (!parsed.options) return parsed.exit_code;
+  if (const std::string mistake = godwit::tools::lone_rank_mistake(); !mistake.empty()) {
+    fmt::print(stderr, "godwit-bulk: {}\n", mistake);
+    return godwit_error_exit_code(GODWIT_ERR_INVALID);
+  }
   return rank == 0 ? lead(*parsed.options, static_cast<uint32_t>(ranks), argc, argv) : work(*parsed.options);
 }
 

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "common/await.hpp"
+#include "common/lone_rank.hpp"
 #include "common/mpi_version.hpp"
 #include "common/node_list.hpp"
 #include "common/refused.hpp"
@@ -132,6 +133,10 @@ int run(int argc, char** argv) {
   const Team team;
   const Parsed parsed = parse_options(argc, argv, team.is_first());
   if (!parsed.options) return parsed.exit_code;
+  if (const std::string mistake = godwit::tools::lone_rank_mistake(); !mistake.empty()) {
+    fmt::print(stderr, "godwit-h5stage: {}\n", mistake);
+    return godwit_error_exit_code(GODWIT_ERR_INVALID);
+  }
   try {
     Options options = *parsed.options;
     options.nodes = addresses_in(options, team);

@@ -19,12 +19,19 @@ def can_act_as(uid, program):
 
 
 class Node:
-    def __init__(self, binaries, targets, more=None, wrapper=()):
-        """`more` adds to, or replaces, keys of the configuration; `wrapper` is a command that runs the daemon."""
+    def __init__(self, binaries, targets, more=None, wrapper=(), user=None):
+        """`more` adds to, or replaces, keys of the configuration; `wrapper` is a command that runs the daemon; `user`, of the password
+        database, whom only root can choose, is who runs it."""
         self.binaries = pathlib.Path(binaries)
         self.wrapper = wrapper
         self.directory = tempfile.TemporaryDirectory(prefix="godwit-test.")
         self.path = pathlib.Path(self.directory.name)
+        if user is not None and user.pw_uid != os.geteuid():
+            os.chown(self.path, user.pw_uid, user.pw_gid)
+            if self.path.parent.stat().st_uid == os.geteuid():
+                self.path.parent.chmod(self.path.parent.stat().st_mode | 0o011)  # That user comes in.
+            # Who becomes another user is no longer ended with its parent, unless it asks again.
+            self.wrapper = (*wrapper, "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--pdeathsig", "KILL")
         self.config = self.path / "godwitd.json"
         self.ready = self.path / "ready"
         for target in targets:

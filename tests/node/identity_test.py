@@ -85,6 +85,15 @@ class ByDefault(Nodes):
         checked = subprocess.run([BINARIES / "godwitd", "--config", config, "--check"], capture_output=True, text=True, timeout=60)
         self.assertEqual(checked.returncode, 0, checked.stderr)
 
+    def test_who_knows_no_users_is_not_private(self):
+        config = self.directory / "config.json"
+        document = {"state_dir": str(self.directory / "state"), "listen": ["tcp://127.0.0.1:0"]}
+        for method, status in (({}, 1), ({"method": "none"}, 1), ({"method": "munge"}, 0)):
+            config.write_text(json.dumps({**document, "identity": {**method, "private": True}}))
+            done = subprocess.run([BINARIES / "godwitd", "--config", config, "--check"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode == 0, status == 0, done.stderr)
+            self.assertEqual("identity.private" in done.stderr, status == 1, done.stderr)
+
     def test_at_loopback_nothing_need_be_said(self):
         node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")])
         self.addCleanup(node.close)

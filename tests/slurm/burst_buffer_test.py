@@ -35,8 +35,14 @@ class BurstBufferTest(unittest.TestCase):
             os.chown(path, cls.user.pw_uid, cls.user.pw_gid)
         nodes = []
         for kind in ("projects", "buffer"):
-            nodes.append(cli_node.Node(BINARIES, [], {"file_roots": [{"path": str(path)} for path in (directory / kind).iterdir()]}))
+            nodes.append(cli_node.Node(BINARIES, [], {"file_roots": [{"path": str(path)} for path in (directory / kind).iterdir()],
+                                                      "identity": slurm.identity(directory)}))
             cls.addClassCleanup(nodes[-1].close)
+        for node in nodes:  # Users may migrate between the members of a group.
+            node.terminate()
+            config = json.loads(node.config.read_text())
+            node.config.write_text(json.dumps({**config, "group": {"members": [one.address for one in nodes]}}))
+            node.start()
         cls.storage = nodes[0]
         (directory / "etc/godwit").mkdir()
         shutil.copy(ROOT / "slurm/burst_buffer.lua", directory / "etc/godwit")
@@ -46,6 +52,7 @@ class BurstBufferTest(unittest.TestCase):
             f'function slurm_bb_pre_run(...) io.open("{directory}/own", "w"):close() return godwit.pre_run(...) end\n')
         (directory / "etc/godwit/godwit_burst_buffer.conf").write_text(
             f'return {{ bin = "{BINARIES}", storage = "{nodes[0].address}", buffer = "{nodes[1].address}", state_dir = "{directory}/bb_state",\n'
+            f'  munge_socket = "{directory}/munge/socket",\n'
             f'  allowed = {{ "{directory}/projects/%u", "{directory}/buffer/%u" }} }}\n')
 
     def script(self, *lines):
@@ -62,10 +69,10 @@ class BurstBufferTest(unittest.TestCase):
     def godwit(self, *arguments):
         """Asks the storage node."""
         return subprocess.run([BINARIES / "godwit", *arguments, "--node", self.storage.address], check=True, capture_output=True, text=True,
-                              timeout=60 * slurm.PATIENCE).stdout
+                              timeout=60 * slurm.PATIENCE, env={**os.environ, **self.cluster.proof()}).stdout
 
     def is_forgotten(self, job):
-        self.assertTrue(slurm.until(lambda: not (self.cluster.directory / "bb_state" / job).exists(), 30 * slurm.PATIENCE),
+        self.assertTrue(slurm.until(lambda: not [*(self.cluster.directory / "bb_state").glob(f"{job}*")], 30 * slurm.PATIENCE),
                         self.cluster.logs())
 
     def test_files_go_in_and_results_come_out(self):
@@ -79,6 +86,8 @@ class BurstBufferTest(unittest.TestCase):
         self.assertIn("buffer tcp://127.0.0.1:", self.cluster.output(job))
         self.assertTrue(slurm.until((self.projects / "out").exists), self.cluster.logs())
         self.assertEqual((self.projects / "out/result").read_text(), "STAGED\n")
+        for path in (self.buffer / "in/data", self.projects / "out/result"):
+            self.assertEqual((path.stat().st_uid, path.stat().st_gid), (self.user.pw_uid, self.user.pw_gid), path)
         self.assertTrue((self.cluster.directory / "own").exists())  # The site's part.
         self.is_forgotten(job)
 
@@ -105,6 +114,27 @@ class BurstBufferTest(unittest.TestCase):
         self.assertFalse((self.buffer / "secret").exists())
         self.assertNotIn("not yours", "".join(path.read_text() for path in self.buffer.rglob("*") if path.is_file()))
 
+    def stays(self, told, *lines):
+        """A job of these lines, whose files cannot come: the reason has this in it. It is gone afterwards."""
+        job = self.submit(*lines, "true")
+        self.assertTrue(slurm.until(lambda: told in self.cluster.job(job)["Reason"], 15 * slurm.PATIENCE),
+                        self.cluster.job(job)["Reason"] + self.cluster.logs())
+        self.cluster.run("scancel", job)
+        self.cluster.await_end(job, "CANCELLED")
+        self.is_forgotten(job)
+
+    @unittest.skipIf(os.geteuid() != 0, "only root has files that the job's user may not read")
+    def test_files_that_the_user_may_not_read_or_write_do_not_come(self):
+        closed, kept = self.projects / "closed", self.buffer / "kept"
+        closed.write_text("root's")
+        closed.chmod(0o600)
+        (self.projects / "mine").write_text("mine")
+        kept.mkdir(mode=0o755)  # Both are root's.
+        self.stays("Permission_denied", f"#BB_LUA godwit stage_in source={closed} destination={self.buffer}")
+        self.stays("Permission_denied", f"#BB_LUA godwit stage_in source={self.projects}/mine destination={kept}")
+        self.assertFalse((self.buffer / "closed").exists())
+        self.assertEqual([*kept.iterdir()], [])
+
     def test_a_cancelled_job_stops_to_stage_in(self):
         (self.projects / "large").write_bytes(bytes(16 << 20))
         self.godwit("limit", "64KiB/s")
@@ -118,6 +148,25 @@ class BurstBufferTest(unittest.TestCase):
         self.assertTrue(slurm.until(lambda: not running(), 30 * slurm.PATIENCE))
         self.assertFalse((self.buffer / "large").exists())
         self.assertTrue((self.projects / "large").exists())
+
+
+@unittest.skipIf(os.geteuid() != 0, "only root can make another user SlurmUser")
+class AnotherSlurmUserTest(unittest.TestCase):
+    def test_it_works_for_nobody_else_unless_it_is_told_how(self):
+        user, slurm_user = (slurm.pwd.getpwnam(name) for name in ("nobody", "daemon"))
+
+        def prepare(directory):
+            (directory / "bb_state").mkdir()
+            shutil.copy(ROOT / "slurm/burst_buffer.lua", directory / "etc")
+            (directory / "etc/godwit_burst_buffer.conf").write_text(
+                f'return {{ storage = "tcp://127.0.0.1:1", buffer = "tcp://127.0.0.1:1", state_dir = "{directory}/bb_state", allowed = {{ "/a" }} }}\n')
+            for path in ("bb_state", "state"):
+                os.chown(directory / path, slurm_user.pw_uid, slurm_user.pw_gid)
+        with slurm.Slurm(nodes=1, more=f"BurstBufferType=burst_buffer/lua\nSlurmUser={slurm_user.pw_name}\n", prepare=prepare) as cluster:
+            job = cluster.submit("--bb=#BB_LUA godwit stage_in source=/a/b destination=/a/c", "--wrap", "true", user=user)
+            self.assertTrue(slurm.until(lambda: f"SlurmUser_cannot_act_as_{user.pw_name}" in cluster.job(job)["Reason"], 15 * slurm.PATIENCE),
+                            cluster.job(job)["Reason"] + cluster.logs())
+            cluster.cancel(job)
 
 
 if __name__ == "__main__":

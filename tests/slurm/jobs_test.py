@@ -9,6 +9,7 @@ import os
 import pathlib
 import pwd
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -51,7 +52,10 @@ class SlurmTest:
         cls.directory = cls.cluster.directory
         cls.storage_files = cls.directory / "storage"
         cls.storage_files.mkdir()
-        cls.storage = cli_node.Node(BINARIES, [cli_node.target("keep", "file")], {"file_roots": [{"path": str(cls.storage_files)}]})
+        if cls.user:
+            os.chown(cls.storage_files, cls.user.pw_uid, cls.user.pw_gid)
+        # A lasting one of the jobs' user: with the daemons of its jobs it believes that user.
+        cls.storage = cls.lasting_node([cli_node.target("keep", "file")], {"file_roots": [{"path": str(cls.storage_files)}]}, cls.user)
         cls.addClassCleanup(cls.storage.close)
         cls.uid = cls.user.pw_uid if cls.user else os.geteuid()
 
@@ -59,6 +63,11 @@ class SlurmTest:
         self.addCleanup(self.nothing_is_left)
 
     # ---- what the tests are made of
+
+    @classmethod
+    def lasting_node(cls, targets, more=None, user=None):
+        """One that does not go with a job; of this user, or of ours."""
+        return cli_node.Node(BINARIES, targets, {"identity": slurm.identity(cls.directory), **(more or {})}, user=user)
 
     def submit(self, *arguments, user=None, **environment):
         job = self.cluster.submit(*map(str, arguments), user=user or self.user, environment={
@@ -69,7 +78,8 @@ class SlurmTest:
 
     def godwit(self, *arguments, node=None):
         done = subprocess.run([BINARIES / "godwit", *map(str, arguments), "--node", (node or self.storage).address],
-                              capture_output=True, text=True, timeout=60 * slurm.PATIENCE)
+                              capture_output=True, text=True, timeout=60 * slurm.PATIENCE,
+                              env={**os.environ, **self.cluster.proof(self.user)})
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -136,6 +146,60 @@ class Jobs(SlurmTest, unittest.TestCase):
         self.nothing_is_left()
         self.all_nodes_work()
 
+    def begin_to_stage_out(self, *arguments):
+        """A job on n1 and n2 that is bringing `result` to the storage node, too slowly to end. A second run of it brings its own at once."""
+        script = self.directory / "jobs/staging.sh"
+        script.write_text(f"""#!/bin/sh
+set -e
+echo "run ${{SLURM_RESTART_COUNT:-0}} begins with '$(ls -A "$GODWIT_FILES")$(godwit region ls --json | tr -d '[] \n')'"
+srun sh -c 'echo here >$GODWIT_FILES/f && godwit region import $GODWIT_FILES/f --target fast && godwit region import $GODWIT_FILES/f --target keep'
+mkdir $GODWIT_FILES/result
+echo "${{SLURM_RESTART_COUNT:-0}}" >$GODWIT_FILES/result/run
+head -c 16M /dev/zero >$GODWIT_FILES/result/zeros
+[ "${{SLURM_RESTART_COUNT:-0}}" != 0 ] || slow=--bwlimit=256KiB/s
+godwit migrate files "$GODWIT_FILES/result" --to "$GODWIT_STORAGE:{self.storage_files}" --quiet $slow
+""")
+        job = self.submit("--nodes=2", "--nodelist=n1,n2", "--ntasks=2", *arguments, script)
+        self.cluster.await_state(job, "RUNNING")
+        self.assertTrue(slurm.until(self.staging_out), self.cluster.output(job) + self.cluster.logs())
+        self.assertEqual(sorted(self.daemons(job)), ["n1", "n2"])
+        return job
+
+    def staging_out(self):
+        """What has come to the storage node of a result that is still on its way."""
+        return [path for path in self.storage_files.glob(".godwit-*/**/*") if path.is_file() and path.stat().st_size]
+
+    def nothing_of_the_result_is_there(self):
+        self.assertTrue(slurm.until(lambda: not [*self.storage_files.glob(".godwit-*")], 30 * slurm.PATIENCE), [*self.storage_files.rglob("*")])
+        self.assertFalse((self.storage_files / "result").exists())
+
+    def test_a_job_whose_node_is_set_down_leaves_nothing(self):
+        job = self.begin_to_stage_out("--no-requeue")
+        self.addCleanup(self.all_nodes_work)
+        # With ReturnToService it comes back by itself, and then there is nothing to resume.
+        self.addCleanup(self.cluster.run, "scontrol", "update", "NodeName=n1", "State=RESUME", check=False)
+        self.cluster.run("scontrol", "update", "NodeName=n1", "State=DOWN", "Reason=test")
+        self.cluster.await_end(job, "NODE_FAIL")
+        # Slurm no longer waits for that node's epilog.
+        self.assertTrue(slurm.until(lambda: not self.daemons(job) and not [*self.directory.glob(f"run/*/{job}")], 30 * slurm.PATIENCE),
+                        self.cluster.logs())
+        self.nothing_is_left()
+        self.nothing_of_the_result_is_there()
+
+    def test_a_job_that_is_requeued_begins_afresh(self):
+        job = self.begin_to_stage_out("--requeue", "--open-mode=append")
+        self.addCleanup(shutil.rmtree, self.storage_files / "result", ignore_errors=True)
+        self.cluster.run("scontrol", "requeue", job)
+        self.assertTrue(slurm.until(lambda: self.cluster.job(job)["JobState"] == "PENDING" and not [*self.directory.glob(f"run/*/{job}")],
+                                    30 * slurm.PATIENCE),
+                        self.cluster.logs())
+        self.nothing_is_left()
+        self.nothing_of_the_result_is_there()
+        self.cluster.await_end(job)  # A second run, on the same nodes.
+        self.assertEqual((self.storage_files / "result/run").read_text(), "1\n")
+        self.assertEqual((self.storage_files / "result/zeros").stat().st_size, 16 << 20)
+        self.assertEqual(self.cluster.output(job).count("begins with ''\n"), 2, self.cluster.output(job))
+
     def two_users(self):
         if not self.user:
             self.skipTest("only root can be two users, where they may read the programs")
@@ -144,9 +208,15 @@ class Jobs(SlurmTest, unittest.TestCase):
     def test_two_users_on_a_node_have_daemons_and_files_of_their_own(self):
         users = self.two_users()
         go = self.directory / "jobs/go"
-        script = f"godwit region create $SLURM_JOB_USER --target fast --size 4KiB && touch there.$SLURM_JOB_USER; " \
-                 f"until [ -e {go} ]; do sleep 0.1; done; godwit region ls"
-        jobs = [self.submit("--nodelist=n1", "--wrap", script, user=user) for user in users]
+        # Each knows where the other's daemon is, and who runs it.
+        jobs = [self.submit("--nodelist=n1", "--wrap", f"""
+            godwit region create $SLURM_JOB_USER --target fast --size 4KiB && echo $GODWIT_ADDR >at.$SLURM_JOB_USER && mv at.$SLURM_JOB_USER there.$SLURM_JOB_USER
+            until [ -e {go} ]; do sleep 0.1; done
+            godwit region ls
+            export GODWIT_DAEMON_USER={other.pw_uid} GODWIT_NODE=$(cat there.{other.pw_name})
+            for tried in ping "region ls" "region create mine --target fast --size 4KiB"; do
+              godwit $tried; echo status $?
+            done""", user=user) for user, other in zip(users, reversed(users))]
         for user in users:
             self.assertTrue(slurm.until((self.directory / f"jobs/there.{user.pw_name}").exists), self.cluster.logs())
         for job, user, other in zip(jobs, users, reversed(users)):
@@ -159,15 +229,16 @@ class Jobs(SlurmTest, unittest.TestCase):
             self.cluster.await_end(job)
             self.assertRegex(self.cluster.output(job), rf"fast .* {user.pw_name}\n")
             self.assertNotIn(other.pw_name, self.cluster.output(job))
+            self.assertEqual(self.cluster.output(job).count("identity refused"), 3, self.cluster.output(job))
+            self.assertEqual(self.cluster.output(job).count("status 17\n"), 3)
 
     def test_two_users_of_a_lasting_daemon_do_not_see_each_others_regions(self):
         users, go = self.two_users(), self.directory / "jobs/see"
-        socket = self.directory / "munge/socket"  # The site's, which Slurm has too.
-        node = cli_node.Node(BINARIES, [cli_node.target("fast", "dram")], {"identity": {"method": "munge", "munge_socket": str(socket)}})
+        node = self.lasting_node([cli_node.target("fast", "dram")])
         self.addCleanup(node.close)
         jobs = []
         for user, other in zip(users, reversed(users)):
-            script = f"export GODWIT_NODE={node.address} GODWIT_MUNGE_SOCKET={socket}\n" \
+            script = f"export GODWIT_NODE={node.address}\n" \
                      f"godwit region create of-{user.pw_name} --target fast --size 4KiB && touch made.{user.pw_name}\n" \
                      f"until [ -e {go} ]; do sleep 0.1; done\n" \
                      f"godwit region ls; godwit region rm of-{other.pw_name}; echo status $?\n"
@@ -181,9 +252,7 @@ class Jobs(SlurmTest, unittest.TestCase):
             self.assertRegex(said, rf"fast .* of-{user.pw_name}\n")
             self.assertNotRegex(said, rf"fast .* of-{other.pw_name}\n")
             self.assertIn("GODWIT_ERR_NOT_FOUND", said)
-        done = subprocess.run([BINARIES / "godwit", "region", "ls", "--json", "--node", node.address], capture_output=True, text=True,
-                              env={**os.environ, "GODWIT_MUNGE_SOCKET": str(socket)}, timeout=60 * slurm.PATIENCE)
-        self.assertEqual(sorted(region["name"] for region in json.loads(done.stdout)), sorted(f"of-{user.pw_name}" for user in users))
+        self.assertEqual(self.names(node), sorted(f"of-{user.pw_name}" for user in users))
 
     def test_a_dead_daemon_leaves_nothing(self):
         job = self.submit("--nodes=1", "--wrap", f"kill -KILL $(pgrep -f '^godwitd .*/'$SLURM_JOB_ID'/godwitd.json'); godwit ping; echo $?")
@@ -204,6 +273,28 @@ class Jobs(SlurmTest, unittest.TestCase):
         self.assertIn("not every node has a daemon\nstatus 1\n", self.cluster.output(job))
         self.all_nodes_work()
 
+    def test_where_munged_does_not_answer_there_is_no_daemon(self):
+        silent = self.directory / "etc/silent"
+        silent.touch()
+        self.addCleanup(silent.unlink)
+        job = self.submit("--nodes=1", "--wrap", "echo \"the job runs ${GODWIT_ADDR:-without}\"")
+        self.cluster.await_end(job)
+        said = self.cluster.output(job)
+        self.assertIn("the job runs without", said)
+        self.assertRegex(said, f"no daemon here: nobody can prove to it who he is: .*run munged on this node, with its socket at {self.directory}/nobody")
+        self.all_nodes_work()
+
+    def test_without_a_word_about_identity_the_daemon_wants_munge(self):
+        self.assertNotIn("GODWIT_IDENTITY", (self.directory / "etc/godwit.conf").read_text())
+        job = self.submit("--nodes=1", "--nodelist=n1", "--wrap", f"cat {self.directory}/run/n1/$SLURM_JOB_ID/godwitd.json; unset GODWIT_MUNGE_SOCKET\n"
+                          f"GODWIT_MUNGE_SOCKET={self.directory}/nobody godwit ping; echo status $?; godwit-node addresses")
+        self.cluster.await_end(job)
+        said = self.cluster.output(job)
+        self.assertEqual(json.loads(said[:said.index("\n}\n") + 3])["identity"],
+                         {"method": "munge", "private": True, "munge_socket": f"{self.directory}/munge/socket"})
+        self.assertIn("run munged on this node", said)
+        self.assertIn("status 17\n", said)
+
     def test_a_mistake_in_the_sites_file_drains_no_node(self):
         mistaken = self.directory / "etc/mistaken"
         mistaken.touch()
@@ -214,11 +305,49 @@ class Jobs(SlurmTest, unittest.TestCase):
         self.assertIn("no daemon here: the site has a mistake in", self.cluster.output(job))
         self.all_nodes_work()
 
+    def two_lasting_nodes(self):
+        """Two with six regions at the first one, whatever can be told of a run that moves them; the names."""
+        nodes = [self.lasting_node([cli_node.target("fast", "dram")], user=self.user) for _ in range(2)]
+        for node in nodes:
+            self.addCleanup(node.close)
+        names = [f"r{i}" for i in range(6)]
+        for name in names:
+            self.godwit("region", "create", name, "--target", "fast", "--size", "64KiB", node=nodes[0])
+        return *nodes, names
+
+    def srun(self, *command):
+        done = self.cluster.run("srun", "-n", "3", "-N", "2", *command, user=self.user, check=False, environment={
+            "PATH": f"{BINARIES}:{os.environ['PATH']}", "HOME": str(self.directory / "jobs")})
+        # Epilogs go on when srun has ended.
+        self.assertTrue(slurm.until(lambda: not self.cluster.run("squeue", "-h", "-o", "%A").stdout.strip()), self.cluster.logs())
+        return done
+
+    def test_ranks_of_srun_are_one_run(self):
+        a, b, names = self.two_lasting_nodes()
+        report = self.directory / "jobs/bulk.json"
+        done = self.srun("godwit-bulk", "--from", a.address, "--to", b.address, "--target", "fast", "--all", "--batch", "1",
+                         "--report", report)
+        self.assertEqual(done.returncode, 0, done.stderr + self.cluster.logs())
+        # Three runs of one rank would have taken each other's objects, and each had written a report of one.
+        said = json.loads(report.read_text())
+        self.assertEqual([rank["rank"] for rank in said["ranks"]], [0, 1, 2])
+        self.assertEqual((self.names(a), self.names(b)), ([], names))
+
+    def test_ranks_that_do_not_know_of_each_other_move_nothing(self):
+        a, b, names = self.two_lasting_nodes()
+        # As an MPI that knows nothing of Slurm is started: each rank is a run of its own.
+        for command in (["godwit-bulk", "--from", a.address, "--to", b.address, "--target", "fast", "--all"],
+                        ["godwit-h5stage", "list", "--from", a.address]):
+            done = self.srun("--mpi=none", "env", "-u", "SLURM_NODELIST", *command)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertEqual(done.stderr.count("srun has started 3 ranks, and MPI knows of this one alone"), 3, done.stderr)
+        self.assertEqual((self.names(a), self.names(b)), (names, []))
+
     def test_a_drained_node_is_evacuated(self):
+        us = pwd.getpwuid(os.geteuid())  # Everybody's regions: whoever evacuates a node is its daemon's administrator.
         nodes, table = {}, self.directory / "nodes"
         for name in self.cluster.nodes:  # Lasting daemons: not those of jobs.
-            nodes[name] = cli_node.Node(BINARIES, [cli_node.target("fast", "dram"),
-                                                   cli_node.target("keep", "pmem", "4MiB" if name == "n3" else "64MiB")])
+            nodes[name] = self.lasting_node([cli_node.target("fast", "dram"), cli_node.target("keep", "pmem", "4MiB" if name == "n3" else "64MiB")])
             self.addCleanup(nodes[name].close)
         table.write_text("".join(f"{name} {node.address}\n" for name, node in nodes.items()))
         digests = {}
@@ -230,7 +359,7 @@ class Jobs(SlurmTest, unittest.TestCase):
         self.godwit("db", "create", "accounts", node=nodes["n1"])
         self.godwit("db", "put", "accounts", "key", "--value", "value", node=nodes["n1"])
 
-        refused = self.submit(TEMPLATES / "evacuate-node.sbatch", "n1", GODWIT_NODES=str(table))
+        refused = self.submit(TEMPLATES / "evacuate-node.sbatch", "n1", user=us, GODWIT_NODES=str(table))
         self.cluster.await_end(refused, "FAILED")
         self.assertIn("n1 is not being drained", self.cluster.output(refused))
         self.assertEqual(len(self.names(nodes["n1"])), 6)
@@ -238,7 +367,7 @@ class Jobs(SlurmTest, unittest.TestCase):
         self.cluster.run("scontrol", "update", "NodeName=n1", "State=DRAIN", "Reason=test")
         self.addCleanup(self.all_nodes_work)
         self.addCleanup(self.cluster.run, "scontrol", "update", "NodeName=n1", "State=RESUME")
-        partly = self.submit(TEMPLATES / "evacuate-node.sbatch", "n1", "n3", GODWIT_NODES=str(table))
+        partly = self.submit(TEMPLATES / "evacuate-node.sbatch", "n1", "n3", user=us, GODWIT_NODES=str(table))
         self.cluster.await_end(partly, "FAILED")
         self.assertEqual(self.cluster.job(partly)["ExitCode"], "15:0")
         self.assertIn("left at n1", self.cluster.output(partly))
@@ -246,7 +375,7 @@ class Jobs(SlurmTest, unittest.TestCase):
         self.assertTrue(there and left, self.cluster.output(partly))
         self.assertEqual(sorted(there + left), sorted(digests))
 
-        job = self.submit(TEMPLATES / "evacuate-node.sbatch", "n1", "n2", GODWIT_NODES=str(table))
+        job = self.submit(TEMPLATES / "evacuate-node.sbatch", "n1", "n2", user=us, GODWIT_NODES=str(table))
         self.cluster.await_end(job)
         self.assertIn("n1 is empty", self.cluster.output(job))
         self.assertEqual(self.names(nodes["n1"]), [])

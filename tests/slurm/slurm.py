@@ -45,7 +45,8 @@ TaskProlog=@D@/etc/task-prolog.sh
 
 
 def install_scripts(directory, binaries):
-    """What a site does: Godwit's scripts, and its own godwit.conf beside them. With a file etc/broken no daemon can start."""
+    """What a site does: Godwit's scripts, and its own godwit.conf beside them. With a file etc/broken no daemon can start;
+    with etc/silent there is nobody at the socket of munged, with etc/mistaken the settings cannot be read."""
     for name in ("godwit-node", "prolog.sh", "epilog.sh", "task-prolog.sh"):
         shutil.copy(ROOT / "slurm" / name, directory / "etc" / name)
     for node in ("n1", "n2", "n3"):
@@ -58,11 +59,18 @@ GODWIT_DRAM=64MiB
 GODWIT_PMEM_DIR={directory}/pmem/$SLURMD_NODENAME
 GODWIT_PMEM=64MiB
 GODWIT_LISTEN=tcp://127.0.0.1:0
+GODWIT_MUNGE_SOCKET={directory}/munge/socket
 GODWIT_FILE_ROOTS={directory}/jobs:{directory}/not-there
 GODWIT_DRAIN_SECONDS=3
+if [ -e {directory}/etc/silent ]; then GODWIT_MUNGE_SOCKET={directory}/nobody; fi
 if [ -e {directory}/etc/broken ]; then GODWIT_DRAM=much; fi
 if [ -e {directory}/etc/mistaken ]; then echo "$NOT_SET"; fi
 """)
+
+
+def identity(directory):
+    """Of a daemon of the site: the setting; it proves who it is, and wants to know who asks, by the cluster's munged."""
+    return {"method": "munge", "munge_socket": f"{directory}/munge/socket"}
 
 
 def skip(why):
@@ -221,7 +229,7 @@ FirstJobId={1000 + secrets.randbelow(60000)}
         (d / "etc/cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
         (d / "etc/plugstack.conf").write_text(plugstack.replace("@D@", str(d)))
         self.environment = {**os.environ, **MPI, "SLURM_CONF": str(d / "etc/slurm.conf"), "GODWIT_TEST_CLUSTER": str(d), "TMPDIR": str(d / "tmp")}
-        for name in [name for name in self.environment if name.startswith(("GODWIT_NODE", "GODWIT_ADDR"))]:
+        for name in [name for name in self.environment if name.startswith(("GODWIT_NODE", "GODWIT_ADDR", "GODWIT_MUNGE", "GODWIT_DAEMON", "GODWIT_KEY"))]:
             del self.environment[name]
 
     def _start(self):
@@ -253,6 +261,10 @@ FirstJobId={1000 + secrets.randbelow(60000)}
         if check and done.returncode != 0:
             raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.logs()}")
         return done
+
+    def proof(self, user=None):
+        """What lets us prove who we are to the site's daemons, and believe those of this user: a part of an environment."""
+        return {"GODWIT_MUNGE_SOCKET": f"{self.directory}/munge/socket", **({"GODWIT_DAEMON_USER": str(user.pw_uid)} if user else {})}
 
     def idle(self):
         done = self.run("sinfo", "-h", "-N", "-t", "idle", "-o", "%N", check=False)

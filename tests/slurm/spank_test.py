@@ -27,7 +27,9 @@ class SpankTest(unittest.TestCase):
         slurm.install_scripts(directory, BINARIES)
         cls.projects = directory / "projects"
         cls.projects.mkdir()
-        cls.storage = cli_node.Node(BINARIES, [], {"file_roots": [{"path": str(cls.projects)}]})
+        if cls.user:
+            os.chown(cls.projects, cls.user.pw_uid, cls.user.pw_gid)
+        cls.storage = cli_node.Node(BINARIES, [], {"identity": slurm.identity(directory), "file_roots": [{"path": str(cls.projects)}]}, user=cls.user)
         cls.addClassCleanup(cls.storage.close)
         plugstack = directory / "etc/plugstack.conf"
         plugstack.write_text(plugstack.read_text().replace("@STORAGE@", cls.storage.address))

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "dialogue.hpp"
@@ -171,6 +172,31 @@ TEST_F(ByMunge, AnAdministratorIsTrusted) {
   const auto step = settled(*admission, admission->take(encode(answer)));
   ASSERT_TRUE(step.outcome && *step.outcome);
   EXPECT_TRUE((**step.outcome).is_trusted);
+}
+
+TEST_F(ByMunge, APrivateDaemonServesItsOwnUserAndAdministratorsAndNobodyElse) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can act as another user";
+  const auto asked_by_somebody = [&](const std::set<uint32_t>& trusted) {
+    const SiteGuard server({.method = Method::kMunge,
+                            .is_daemon = true,
+                            .key = {},
+                            .munge_socket = socket_,
+                            .node = {7, 8},
+                            .is_private = true,
+                            .trusted_uids = trusted});
+    EXPECT_TRUE(converse(server, client(), hello_, hello_).agree());
+    const auto admission = server.admit(hello_, "tcp://somebody");
+    const auto challenge = decode_challenge(admission->begin().say);
+    Answer answer{kSomebody, kSomebody, random_nonce(), ""};
+    answer.credential =
+        credential_of_somebody(sha256(statement(Side::kClient, *challenge, answer.nonce, hello_, kSomebody, kSomebody)));
+    const auto step = settled(*admission, admission->take(encode(answer)));
+    EXPECT_TRUE(step.outcome);
+    EXPECT_EQ(step.say == encode(Verdict{}), !*step.outcome);  // Who is refused hears nothing else.
+    return static_cast<bool>(*step.outcome);
+  };
+  EXPECT_FALSE(asked_by_somebody({}));
+  EXPECT_TRUE(asked_by_somebody({kSomebody}));
 }
 
 TEST_F(ByMunge, ADaemonOfAnotherUserIsNotBelieved) {
