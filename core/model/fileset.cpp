@@ -19,12 +19,7 @@ bool ascends(const std::vector<Extent>& data, uint64_t size_bytes) {
   return true;
 }
 
-bool may_travel(const Xattr& xattr) {
-  const bool known =
-      xattr.name.starts_with("user.") || xattr.name == "system.posix_acl_access" || xattr.name == "system.posix_acl_default";
-  return known && xattr.name.size() <= kNameBytesMax && xattr.value.size() <= kXattrBytesMax &&
-         xattr.name.find('\0') == std::string::npos;
-}
+bool may_travel(const Xattr& xattr) { return is_xattr_name(xattr.name) && xattr.value.size() <= kXattrBytesMax; }
 
 // What is wrong with entry `index` by itself; NULL: nothing.
 const char* flaw(const Fileset& fileset, uint32_t index) {
@@ -47,7 +42,8 @@ const char* flaw(const Fileset& fileset, uint32_t index) {
   } else if (entry.same_as != kNoFile) {
     return "it links to a file and is no hard link";
   }
-  if (!std::ranges::all_of(entry.xattrs, may_travel)) return "it has an extended attribute that may not travel";
+  if (entry.xattrs && !std::ranges::all_of(*entry.xattrs, may_travel))
+    return "it has an extended attribute that may not travel";
   return nullptr;
 }
 
@@ -62,6 +58,11 @@ uint64_t FileEntry::data_bytes() const {
 bool is_file_name(const std::string& name) {
   return !name.empty() && name.size() <= kNameBytesMax && name != "." && name != ".." && name.find('/') == std::string::npos &&
          name.find('\0') == std::string::npos;
+}
+
+bool is_xattr_name(const std::string& name) {
+  const bool is_known = name.starts_with("user.") || name == "system.posix_acl_access" || name == "system.posix_acl_default";
+  return is_known && name.size() <= kNameBytesMax && name.find('\0') == std::string::npos;
 }
 
 Result<> check(const Fileset& fileset) {

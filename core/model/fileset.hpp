@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,11 +37,12 @@ struct FileEntry {
   uint32_t user = 0;
   uint32_t group = 0;
   FileTime modified = {};
-  uint64_t size_bytes = 0;         // kRegular.
-  std::vector<Extent> data = {};   // kRegular: where there are bytes, ascending; the rest is holes.
-  std::string link = {};           // kSymlink: what it says.
-  uint32_t same_as = kNoFile;      // kHardLink: the regular file, by index.
-  std::vector<Xattr> xattrs = {};  // Empty unless they were asked for.
+  uint64_t size_bytes = 0;        // kRegular.
+  std::vector<Extent> data = {};  // kRegular: where there are bytes, ascending; the rest is holes.
+  std::string link = {};          // kSymlink: what it says.
+  uint32_t same_as = kNoFile;     // kHardLink: the regular file, by index.
+  // kDirectory, kRegular: these, and no others; absent: nobody has asked for them, and those that it gets of itself stay.
+  std::optional<std::vector<Xattr>> xattrs = {};
   bool operator==(const FileEntry&) const = default;
 
   // Bytes to transfer.
@@ -58,6 +60,8 @@ struct Fileset {
 Result<> check(const Fileset& fileset);
 // Whether a name may be in a fileset.
 bool is_file_name(const std::string& name);
+// Whether an extended attribute of that name may be in a fileset.
+bool is_xattr_name(const std::string& name);
 // "top/directory/name".
 std::string path_of(const Fileset& fileset, uint32_t entry);
 

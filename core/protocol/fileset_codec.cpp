@@ -1,5 +1,7 @@
 #include "protocol/fileset_codec.hpp"
 
+#include <optional>
+
 #include "fileset_generated.h"
 #include "protocol/aligned.hpp"
 
@@ -9,16 +11,22 @@ namespace {
 using model::FileEntry;
 using model::FileKind;
 
-constexpr uint32_t kWhole = UINT32_MAX;
+constexpr uint32_t kWhole = UINT32_MAX;     // Of extents.
+constexpr uint32_t kNoXattrs = UINT32_MAX;  // Where they were asked for.
 
 bool is_whole(const FileEntry& entry) { return entry.data.size() == 1 && entry.data[0] == Extent{0, entry.size_bytes}; }
 
+uint32_t count_of_xattrs(const FileEntry& entry) {
+  if (!entry.xattrs) return 0;
+  return entry.xattrs->empty() ? kNoXattrs : static_cast<uint32_t>(entry.xattrs->size());
+}
+
 wire::FileRow row_of(const FileEntry& entry) {
   const uint32_t link = entry.kind == FileKind::kHardLink ? entry.same_as : static_cast<uint32_t>(entry.link.size());
-  return wire::FileRow(
-      static_cast<uint8_t>(entry.kind), static_cast<uint8_t>(entry.name.size()), static_cast<uint16_t>(entry.mode),
-      entry.parent, entry.user, entry.group, entry.modified.seconds, entry.size_bytes, entry.modified.nanoseconds, link,
-      is_whole(entry) ? kWhole : static_cast<uint32_t>(entry.data.size()), static_cast<uint32_t>(entry.xattrs.size()));
+  return wire::FileRow(static_cast<uint8_t>(entry.kind), static_cast<uint8_t>(entry.name.size()),
+                       static_cast<uint16_t>(entry.mode), entry.parent, entry.user, entry.group, entry.modified.seconds,
+                       entry.size_bytes, entry.modified.nanoseconds, link,
+                       is_whole(entry) ? kWhole : static_cast<uint32_t>(entry.data.size()), count_of_xattrs(entry));
 }
 
 // What the rows take from, in their order. Whoever takes more than there is gets an error, never a byte of something else.
@@ -42,7 +50,10 @@ class Supply {
     }
     return true;
   }
-  bool take_xattrs(uint32_t count, std::vector<model::Xattr>& xattrs) {
+  bool take_xattrs(uint32_t count, std::optional<std::vector<model::Xattr>>& xattrs) {
+    if (count == 0) return true;
+    xattrs.emplace();
+    if (count == kNoXattrs) return true;
     const auto* all = fileset_.xattrs();
     if (count > (all == nullptr ? 0 : all->size()) - xattrs_) return false;
     const auto text = [](const flatbuffers::Vector<uint8_t>* bytes) {
@@ -50,7 +61,7 @@ class Supply {
     };
     for (uint32_t i = 0; i < count; ++i) {
       const wire::XattrRow* row = all->Get(xattrs_++);
-      xattrs.push_back({text(row->name()), text(row->value())});
+      xattrs->push_back({text(row->name()), text(row->value())});
     }
     return true;
   }
@@ -87,7 +98,8 @@ bool read_row(const wire::FileRow& row, Supply& supply, FileEntry& entry) {
 
 uint64_t listing_bytes(const FileEntry& entry) {
   uint64_t bytes = sizeof(wire::FileRow) + entry.name.size() + entry.link.size() + entry.data.size() * sizeof(wire::ExtentRow);
-  for (const model::Xattr& xattr : entry.xattrs) bytes += xattr.name.size() + xattr.value.size() + 32;
+  if (!entry.xattrs) return bytes;
+  for (const model::Xattr& xattr : *entry.xattrs) bytes += xattr.name.size() + xattr.value.size() + 32;
   return bytes;
 }
 
@@ -108,7 +120,8 @@ Result<std::vector<std::byte>> encode(const model::Fileset& fileset) {
     text.insert(text.end(), entry.link.begin(), entry.link.end());
     if (!is_whole(entry))
       for (const Extent& extent : entry.data) extents.emplace_back(extent.offset_bytes, extent.length_bytes);
-    for (const model::Xattr& xattr : entry.xattrs) {
+    if (!entry.xattrs) continue;
+    for (const model::Xattr& xattr : *entry.xattrs) {
       const auto name = builder.CreateVector(reinterpret_cast<const uint8_t*>(xattr.name.data()), xattr.name.size());
       const auto value = builder.CreateVector(reinterpret_cast<const uint8_t*>(xattr.value.data()), xattr.value.size());
       xattrs.push_back(wire::CreateXattrRow(builder, name, value));

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Filesets through two real daemons: everything arrives, nothing else happens, nothing outside the roots is touched."""
+import errno
 import json
 import os
 import pathlib
@@ -155,6 +156,28 @@ class FilesTest(unittest.TestCase):
         self.assertTrue((self.there / "tree/x").is_dir())
         self.assert_clean()
 
+    def test_update_refuses_special_files_at_the_destination(self):
+        (self.here / "tree").mkdir()
+        (self.here / "tree/x").write_text("file")
+        (self.here / "fifo").write_text("file")
+        for name in ("x", "only there"):
+            with self.subTest(name):
+                (self.there / "tree").mkdir(exist_ok=True)
+                os.mkfifo(self.there / "tree" / name)
+                out = self.migrate(self.here / "tree", options=["--update", "--skip-special"], status=UNSUPPORTED)
+                self.assertIn(str(self.there / "tree" / name), out)
+                self.assertIn("at the destination", out)
+                self.assertNotIn("--skip-special", out)
+                self.assertTrue((self.there / "tree" / name).is_fifo())
+                (self.there / "tree" / name).unlink()
+        os.mkfifo(self.there / "fifo")
+        self.assertIn("at the destination", self.migrate(self.here / "fifo", options=["--update"], status=UNSUPPORTED))
+        self.assertTrue((self.there / "fifo").is_fifo())
+        self.assertNotIn("--update", self.migrate(self.here / "fifo", status=EXISTS))
+        self.migrate(self.here / "tree", options=["--update"])
+        self.assertEqual((self.there / "tree/x").read_text(), "file")
+        self.assert_clean()
+
     def test_patterns_choose(self):
         trees.make(self.here / "tree")
         self.migrate(self.here / "tree", options=["--exclude", "level0", "--exclude", "many/1*", "--include", "many/17?"])
@@ -200,6 +223,116 @@ class FilesTest(unittest.TestCase):
         (self.there / "x").unlink()
         self.migrate(path, options=["--xattrs"])
         self.assertEqual(os.getxattr(self.there / "x", "user.colour"), b"b\0lue")
+
+    # Whom every user namespace knows.
+    BOB = os.geteuid()
+    # For directories: what is made in them inherits it.
+    BOB_WRITES = trees.acl(("u", 7), ("u", 7, BOB), ("g", 5), ("m", 7), ("o", 0))
+    BOB_READS = trees.acl(("u", 7), ("u", 5, BOB), ("g", 5), ("m", 5), ("o", 0))
+
+    def set_attribute(self, path, name, value):
+        try:
+            os.setxattr(path, name, value)
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:
+                raise
+            self.skipTest(f"SKIPPED: no {name} here: {error}")
+
+    def assert_attributes_arrived(self):
+        for path in sorted([self.here / "tree", *(self.here / "tree").rglob("*")]):
+            there = self.there / path.relative_to(self.here)
+            self.assertEqual(trees.attributes(there), trees.attributes(path), path)
+
+    def make_attributed(self):
+        (self.here / "tree/sub").mkdir(parents=True)
+        for name in ("tree/file", "tree/plain", "tree/sub/file"):
+            (self.here / name).write_text(name)
+        (self.here / "tree/empty").touch()
+        self.set_attribute(self.here / "tree/sub", "system.posix_acl_default", self.BOB_WRITES)
+        self.set_attribute(self.here / "tree/sub", "user.colour", b"red")
+        # A file that its owner may not write has an attribute whose setting takes that right.
+        self.set_attribute(self.here / "tree/file", "user.colour", b"b\0lue")
+        self.set_attribute(self.here / "tree/file", "system.posix_acl_access",
+                           trees.acl(("u", 4), ("u", 6, self.BOB), ("g", 0), ("m", 6), ("o", 4)))
+        self.set_attribute(self.here / "tree/empty", "system.posix_acl_access", self.BOB_READS)
+
+    def test_acls_travel_on_request(self):
+        self.make_attributed()
+        self.migrate(self.here / "tree")
+        for path in (self.there / "tree").rglob("*"):
+            self.assertEqual(trees.attributes(path), {}, path)
+        (self.there / "again").mkdir()
+        self.there = self.there / "again"
+        # What files inherit at the destination is not theirs.
+        self.set_attribute(self.there, "system.posix_acl_default", self.BOB_WRITES)
+        self.migrate(self.here / "tree", options=["--xattrs"])
+        self.assert_attributes_arrived()
+        self.assertIsNone(trees.difference(self.here / "tree", self.there / "tree"))
+
+    def test_update_with_attributes_makes_them_equal(self):
+        self.make_attributed()
+        self.set_attribute(self.there, "system.posix_acl_default", self.BOB_WRITES)
+        self.migrate(self.here / "tree")  # Without, so that they differ.
+        self.assertIn("system.posix_acl_access", trees.attributes(self.there / "tree/plain"))
+        self.set_attribute(self.there / "tree/sub", "user.stray", b"stray")
+        update = ["--update", "--xattrs", "--json"]
+        self.assertGreater(json.loads(self.migrate(self.here / "tree", options=update))["bytes"], 0)
+        self.assert_attributes_arrived()
+        self.assertEqual(json.loads(self.migrate(self.here / "tree", options=update))["bytes"], 0)
+        self.set_attribute(self.here / "tree/plain", "user.colour", b"green")
+        self.assertEqual(json.loads(self.migrate(self.here / "tree", options=update))["bytes"], len("tree/plain"))
+        self.assert_attributes_arrived()
+        self.assertIsNone(trees.difference(self.here / "tree", self.there / "tree"))
+        self.assert_clean()
+
+    def test_update_without_attributes_leaves_them_alone(self):
+        (self.here / "tree/sub").mkdir(parents=True)
+        for name in ("tree/one", "tree/sub/two"):
+            (self.here / name).write_text(name)
+        self.set_attribute(self.there, "system.posix_acl_default", self.BOB_READS)
+        self.migrate(self.here / "tree")
+        self.assertIn("system.posix_acl_access", trees.attributes(self.there / "tree/one"))
+        self.set_attribute(self.there / "tree/one", "user.mine", b"mine")
+        self.set_attribute(self.there / "tree/sub", "user.mine", b"mine")
+        # What it inherited has been changed there: below "sub" others may do more, and nobody else may see "sub" itself.
+        self.set_attribute(self.there / "tree/sub", "system.posix_acl_default", self.BOB_WRITES)
+        os.removexattr(self.there / "tree/sub", "system.posix_acl_access")
+        before = {path: trees.attributes(path) for path in (self.there / "tree").rglob("*")}
+        inode = os.stat(self.there / "tree/one").st_ino
+        report = json.loads(self.migrate(self.here / "tree", options=["--update", "--json"]))
+        self.assertEqual(report["bytes"], 0)
+        self.assertEqual(os.stat(self.there / "tree/one").st_ino, inode)
+        self.assertEqual({path: trees.attributes(path) for path in (self.there / "tree").rglob("*")}, before)
+        (self.here / "tree/sub/new").write_text("new")
+        report = json.loads(self.migrate(self.here / "tree", options=["--update", "--json"]))
+        self.assertEqual(report["bytes"], len("new"))
+        # It is made in "sub", and has what "sub" gives: of which its mode, 0644, leaves others the right to read.
+        os.chmod(self.here / "tree/sub/new", 0o644)
+        inherited = trees.acl(("u", 6), ("u", 7, self.BOB), ("g", 5), ("m", 4), ("o", 4))
+        self.assertEqual(trees.attributes(self.there / "tree/sub/new"), {"system.posix_acl_access": inherited})
+        for path, attributes in before.items():
+            self.assertEqual(trees.attributes(path), attributes, path)
+        self.assert_clean()
+
+    @unittest.skipUnless(os.geteuid() == 0, "SKIPPED: only root gives files away")
+    def test_root_keeps_the_owners(self):
+        trees.make(self.here / "tree", large=1000)
+        owners = {"plain": (54321, 65432), "many": (1, 65432), "link dangling": (54321, 2), "empty": (54321, 0), "sparse": (0, 3)}
+        for name, owner in owners.items():
+            try:
+                os.lchown(self.here / "tree" / name, *owner)
+            except OSError as error:
+                self.skipTest(f"SKIPPED: not even root gives files to {owner} here: {error}")
+        self.migrate(self.here / "tree")
+        for name, owner in owners.items():
+            status = os.lstat(self.there / "tree" / name)
+            self.assertEqual((status.st_uid, status.st_gid), owner, name)
+        self.assertIsNone(trees.difference(self.here / "tree", self.there / "tree"))
+        self.assertEqual(json.loads(self.migrate(self.here / "tree", options=["--update", "--json"]))["bytes"], 0)
+        os.chown(self.here / "tree/many/001", 54321, 65432)
+        report = json.loads(self.migrate(self.here / "tree", options=["--update", "--json"]))
+        self.assertEqual(report["bytes"], (self.here / "tree/many/001").stat().st_size)
+        self.assertIsNone(trees.difference(self.here / "tree", self.there / "tree"))
 
     # ---- the guard
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 import random
 import stat
+import struct
 
 MIB = 1 << 20
 # A name that is no UTF-8, one with a newline, a leading dash, a hidden one, and the longest there is.
@@ -48,6 +49,17 @@ def make(root, seed=1, large=3 * MIB + 123):
         for name in [*directories, *files, b"."]:
             moment = rng.randrange(10**18, 17 * 10**17)
             os.utime(os.path.join(path, name), ns=(moment, moment), follow_symlinks=False)
+
+
+def acl(*entries):
+    """A POSIX ACL as an attribute has it. Of each entry: tag ("u", "g", "m", "o"), rights, and the id of a named one."""
+    tags = {("u", False): 1, ("u", True): 2, ("g", False): 4, ("g", True): 8, ("m", False): 0x10, ("o", False): 0x20}
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tags[tag, bool(named)], rights, named[0] if named else 0xFFFFFFFF)
+                                           for tag, rights, *named in entries)
+
+
+def attributes(path):
+    return {name: os.getxattr(path, name) for name in os.listxattr(path) if name.startswith(("user.", "system.posix_acl"))}
 
 
 def write(path, content):

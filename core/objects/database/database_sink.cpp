@@ -120,8 +120,7 @@ Result<> DatabaseSink::finish() {
 
 // Backends write when they open a database: their files are not those that arrived any more.
 Result<> DatabaseSink::try_out() {
-  auto opened = database_->open_from(Opening::kExisting, directory_);
-  if (!opened) return with_context(describe(), std::move(opened).error());
+  if (auto opened = database_->open_from(Opening::kExisting, directory_); !opened) return opened;
   is_open_ = true;
   return Done{};
 }

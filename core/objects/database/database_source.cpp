@@ -19,7 +19,7 @@ Result<std::unique_ptr<DatabaseSource>> DatabaseSource::open(DatabaseStore& stor
   if (auto pinned = database->pin(job); !pinned) return std::move(pinned).error();
   if (auto contents = database->contents(); !contents) {
     database->resume();
-    return with_context(database->describe(), std::move(contents).error());
+    return std::move(contents).error();
   }
   return std::make_unique<DatabaseSource>(store, std::move(database), job, scratch);
 }
@@ -73,7 +73,7 @@ bool DatabaseSource::has_live_passes() const {
 
 Result<> DatabaseSource::begin_pass(bool) {
   auto contents = database_->contents();
-  if (!contents) return with_context(describe(), std::move(contents).error());
+  if (!contents) return std::move(contents).error();
   const uint32_t pass = ++passes_;
   const std::filesystem::path path(checkpoint_path(pass));
   if (auto made = contents->backend.checkpoint(path); !made) return with_context(describe(), std::move(made).error());

@@ -23,6 +23,10 @@ namespace {
 // Fits into the journal's numbers with a bit to spare.
 constexpr uint64_t kInodeMask = (uint64_t{1} << 60) - 1;
 
+bool may_be_updated(const struct stat& there) {
+  return S_ISREG(there.st_mode) || S_ISDIR(there.st_mode) || S_ISLNK(there.st_mode);
+}
+
 Result<> check_room(int fd, uint64_t bytes, const std::string& shown) {
   struct statvfs status {};
   if (fstatvfs(fd, &status) != 0) return Done{};
@@ -155,8 +159,8 @@ Result<FilesetSink::Plan> FilesetSink::plan(const RootedDirectory& place, model:
   Plan plan;
   plan.replaces = fstatat(place.fd.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
   if (plan.replaces && !update)
-    return Error{Errc::kExists, fmt::format("'{}/{}' is there already; --update brings it up to date",
-                                            log::printable(place.path), log::printable(name))};
+    return Error{Errc::kExists, fmt::format("'{}/{}' is there already{}", log::printable(place.path), log::printable(name),
+                                            may_be_updated(status) ? "; --update brings it up to date" : "")};
   const size_t received = files.entries.size();
   if (auto may = check_may_place(place, name, plan.replaces ? &status : nullptr); !may) return std::move(may).error();
   if (plan.replaces) {

@@ -12,6 +12,7 @@
 #include "base/fail_point.hpp"
 #include "base/log.hpp"
 #include "objects/files/file_user.hpp"
+#include "objects/files/xattrs.hpp"
 
 namespace godwit::objects {
 
@@ -75,8 +76,13 @@ Result<> TreeWriter::make(uint32_t index) const {
   }
   const int at = parent ? parent.get() : root_;
   if (entry.kind == FileKind::kDirectory) {
-    if (mkdirat(at, entry.name.c_str(), S_IRWXU) == 0) return Done{};
-    return file_error(describe(index), errno);
+    if (mkdirat(at, entry.name.c_str(), S_IRWXU) != 0) return file_error(describe(index), errno);
+    if (auto opened_up = open_up(index); !opened_up || !entry.xattrs) return opened_up;  // Its parent's default ACL had a say.
+    // So that what is made in it inherits from it.
+    auto fd = open(index, O_RDONLY | O_DIRECTORY);
+    if (!fd) return std::move(fd).error();
+    if (auto given = give_xattrs(index, fd->get()); !given) return given;
+    return open_up(index);
   }
   if (symlinkat(entry.link.c_str(), at, entry.name.c_str()) != 0) return file_error(describe(index), errno);
   (void)fchownat(at, entry.name.c_str(), acts_as_root() ? entry.user : kSameOwner, entry.group, AT_SYMLINK_NOFOLLOW);
@@ -117,13 +123,19 @@ Result<UniqueFd> TreeWriter::create_again(uint32_t index) const {
 Result<> TreeWriter::check_frame() const {
   for (uint32_t i = 0; i < files_.entries.size(); ++i) {
     const FileKind kind = files_.entries[i].kind;
-    if (kind != FileKind::kDirectory && kind != FileKind::kSymlink) continue;
-    auto there = open(i, kind == FileKind::kDirectory ? O_PATH | O_DIRECTORY : O_PATH);
-    if (!there) return std::move(there).error();
     if (kind == FileKind::kDirectory)
-      if (auto opened_up = change_mode(i, there->get(), S_IRWXU); !opened_up) return opened_up;
+      if (auto opened_up = open_up(i); !opened_up) return opened_up;
+    if (kind != FileKind::kSymlink) continue;
+    if (auto there = open(i, O_PATH); !there) return std::move(there).error();
   }
   return Done{};
+}
+
+// A directory, for us alone.
+Result<> TreeWriter::open_up(uint32_t index) const {
+  auto fd = open(index, O_PATH | O_DIRECTORY);
+  if (!fd) return std::move(fd).error();
+  return change_mode(index, fd->get(), S_IRWXU);
 }
 
 // Of what `fd` is, which may be opened as a path only.
@@ -147,13 +159,33 @@ Result<> TreeWriter::dress(uint32_t index, int fd) const {
   // Others than root give nothing away; they may give it to a group of theirs.
   const bool is_given = fchown(fd, acts_as_root() ? entry.user : kSameOwner, entry.group) == 0;
   if (!is_given && acts_as_root()) return file_error(describe(index), errno);
-  for (const model::Xattr& xattr : entry.xattrs)
-    if (fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0) != 0)
-      return file_error(fmt::format("attribute {} of {}", log::printable(xattr.name), describe(index)), errno);
+  if (auto given = give_xattrs(index, fd); !given) return given;
   // An ACL has its say in the mode: the mode comes after.
   if (fchmod(fd, rights_of(entry, is_given)) != 0) return file_error(describe(index), errno);
   const timespec times[2] = {{0, UTIME_OMIT}, {entry.modified.seconds, static_cast<long>(entry.modified.nanoseconds)}};
   if (futimens(fd, times) != 0) return file_error(describe(index), errno);
+  return Done{};
+}
+
+// All that it is to have, and no others: an ACL may have come from its directory.
+Result<> TreeWriter::give_xattrs(uint32_t index, int fd) const {
+  if (!files_.entries[index].xattrs) return Done{};
+  const std::vector<model::Xattr>& xattrs = *files_.entries[index].xattrs;
+  const auto failed = [&](const std::string& name) {
+    return file_error(fmt::format("attribute {} of {}", log::printable(name), describe(index)), errno);
+  };
+  auto there = xattr_names(fd, describe(index));
+  if (!there) return std::move(there).error();
+  for (const std::string& name : *there) {
+    const bool is_to_stay = std::ranges::find(xattrs, name, &model::Xattr::name) != xattrs.end();
+    if (!is_to_stay && fremovexattr(fd, name.c_str()) != 0) return failed(name);
+  }
+  // An ACL may take the right to write, which the others need.
+  for (const bool is_acl : {false, true})
+    for (const model::Xattr& xattr : xattrs)
+      if (xattr.name.starts_with("system.") == is_acl &&
+          fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0) != 0)
+        return failed(xattr.name);
   return Done{};
 }
 
@@ -196,7 +228,7 @@ void TreeWriter::show_mode(int directory, uint64_t inode, uint64_t mask) const {
     log::warn("{}", fd ? file_error(what, errno).text : fd.error().text);
   else if ((status.st_ino & mask) != inode)
     log::warn("{}: it is another directory by now", what);
-  else if (fchmod(fd->get(), top.mode & 01777) != 0)
+  else if (fchmod(fd->get(), rights_of(top, status.st_gid == top.group)) != 0)
     log::warn("{}", file_error(what, errno).text);
 }
 

@@ -34,7 +34,7 @@ class TreeWriter {
   Result<> check_frame() const;
   // As dress(), of all regular files: which of them were is not known.
   Result<> dress_all() const;
-  // Owner where permitted, mode as rights_of(), extended attributes and times of what `fd` is.
+  // Owner where permitted, mode as rights_of(), extended attributes (if known: no others) and times of what `fd` is.
   Result<> dress(uint32_t entry, int fd) const;
   // The hard links; then the directories' own, from the deepest up. A top that its owner may not write gets its mode later, by
   // show_mode(), when it is in its place, in `directory`. `again`: some may be there already. Errors: as make_frame.
@@ -48,6 +48,8 @@ class TreeWriter {
   Result<UniqueFd> open(uint32_t entry, int flags) const;
   Result<> make(uint32_t entry) const;
   Result<> set_size(uint32_t entry, int fd) const;
+  Result<> open_up(uint32_t directory) const;
+  Result<> give_xattrs(uint32_t entry, int fd) const;
   Result<> change_mode(uint32_t entry, int fd, mode_t mode) const;
 
   const int root_;

@@ -31,7 +31,7 @@ bool is_dressed_alike(const FileEntry& comes, const FileEntry& is) {
 
 bool is_same(const FileEntry& comes, const FileEntry& is) {
   return comes.kind == FileKind::kRegular && (is.kind == FileKind::kRegular || is.kind == FileKind::kHardLink) &&
-         comes.size_bytes == is.size_bytes && comes.modified == is.modified && comes.xattrs == is.xattrs &&
+         comes.size_bytes == is.size_bytes && comes.modified == is.modified && (!comes.xattrs || comes.xattrs == is.xattrs) &&
          is_dressed_alike(comes, is);
 }
 
@@ -44,7 +44,10 @@ Result<UniqueFd> open_parent(int root, const std::string& path, const std::strin
 
 Result<std::vector<bool>> compare(int place, const std::string& name, const std::string& shown, Fileset& files) {
   const std::atomic<bool> never{false};
-  auto there = walk(place, name, {{}, true, false}, shown, never);
+  WalkOptions options;
+  options.xattrs = true;  // Directories are made anew, and keep theirs.
+  options.special_advice = "and in the way at the destination: --update neither keeps nor replaces it";
+  auto there = walk(place, name, options, shown, never);
   if (!there) return std::move(there).error();
   std::unordered_map<std::string, uint32_t> coming;  // Ways of the entries that come.
   for (uint32_t i = 0; i < files.entries.size(); ++i) coming.emplace(path_of(files, i), i);
@@ -58,12 +61,13 @@ Result<std::vector<bool>> compare(int place, const std::string& name, const std:
       is.xattrs = there->files.entries[is.same_as].xattrs;
     }
     if (const auto found = coming.find(path); found != coming.end()) {
-      const FileEntry& comes = files.entries[found->second];
+      FileEntry& comes = files.entries[found->second];
       if (is_directory(comes) != is_directory(is))
         return Error{Errc::kExists, fmt::format("'{}/{}' is {} at the destination, and {} at the source", log::printable(shown),
                                                 log::printable(path), is_directory(is) ? "a directory" : "none",
                                                 is_directory(comes) ? "a directory" : "none")};
       if (is_same(comes, is)) wanted[found->second] = false;
+      if (is_directory(is) && !comes.xattrs) comes.xattrs = std::move(is.xattrs);
       continue;
     }
     FileEntry stays = is;

@@ -19,6 +19,7 @@
 #include "base/log.hpp"
 #include "base/units.hpp"
 #include "objects/files/file_user.hpp"
+#include "objects/files/xattrs.hpp"
 
 namespace godwit::objects {
 namespace {
@@ -138,7 +139,7 @@ class Walker {
       default:
         if (!options_.skip_special)
           return Error{Errc::kUnsupported,
-                       what() + " is a device, a socket or a FIFO, which cannot be moved; --skip-special leaves it out"};
+                       fmt::format("{} is a device, a socket or a FIFO, {}", what(), options_.special_advice)};
         ++walked_.left_out;
         return Done{};
     }
@@ -204,17 +205,13 @@ class Walker {
   Result<> read_xattrs(int at, FileEntry& entry, const std::string& what) {
     auto fd = open_beneath(at, entry.name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, Links::kNone, what);
     if (!fd) return std::move(fd).error();
-    std::string names(XATTR_LIST_MAX, '\0');
-    const ssize_t length = flistxattr(fd->get(), names.data(), names.size());
-    if (length < 0) return errno == ENOTSUP ? Result<>(Done{}) : Result<>(file_error(what, errno));
-    names.resize(static_cast<size_t>(length));
-    for (size_t begin = 0; begin < names.size();) {
-      const std::string name = names.c_str() + begin;
-      begin += name.size() + 1;
-      if (!name.starts_with("user.") && name != "system.posix_acl_access" && name != "system.posix_acl_default") continue;
+    auto names = xattr_names(fd->get(), what);
+    if (!names) return std::move(names).error();
+    entry.xattrs.emplace();
+    for (const std::string& name : *names) {
       const ssize_t bytes = fgetxattr(fd->get(), name.c_str(), buffer_.data(), buffer_.size());
       if (bytes < 0) return file_error(fmt::format("attribute {} of {}", log::printable(name), what), errno);
-      entry.xattrs.push_back({name, std::string(buffer_.data(), static_cast<size_t>(bytes))});
+      entry.xattrs->push_back({name, std::string(buffer_.data(), static_cast<size_t>(bytes))});
       if (auto fits = check_size(protocol::listing_bytes(entry)); !fits) return fits;
     }
     return Done{};

@@ -25,6 +25,7 @@ struct WalkOptions {
   std::vector<FileRule> rules = {};
   bool xattrs = false;        // Extended attributes and ACLs too.
   bool skip_special = false;  // Leave out devices, sockets and FIFOs, which otherwise are an error.
+  const char* special_advice = "which cannot be moved; --skip-special leaves it out";  // The end of that error.
   uint64_t listing_bytes_max = protocol::kListingBytesMax;  // Of what the walk may find, as it will travel.
 };
 

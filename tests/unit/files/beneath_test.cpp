@@ -253,6 +253,23 @@ TEST_F(BeneathTest, TheModeOfATopIsNotGivenToAnother) {
   EXPECT_EQ(mode_now() & 0777, 0555U);
 }
 
+TEST_F(BeneathTest, TheModeOfATopGivesAnotherGroupOnlyWhatEverybodyGets) {
+  std::filesystem::create_directory(root() / "top");
+  struct stat status {};
+  ASSERT_EQ(stat((root() / "top").c_str(), &status), 0);
+  model::Fileset files;
+  files.entries.resize(1);
+  files.entries[0] = {model::FileKind::kDirectory, model::kNoFile, "top", 0574};
+  const auto shown_mode = [&](gid_t group) -> mode_t {
+    files.entries[0].group = group;
+    TreeWriter(fd_.get(), files, root()).show_mode(fd_.get(), status.st_ino, ~uint64_t{0});
+    struct stat now {};
+    return stat((root() / "top").c_str(), &now) == 0 ? now.st_mode & 07777 : 0;
+  };
+  EXPECT_EQ(shown_mode(status.st_gid), 0574U);
+  EXPECT_EQ(shown_mode(status.st_gid + 1), 0544U);
+}
+
 TEST_F(BeneathTest, PathsAreMadeNormalOrRefused) {
   EXPECT_EQ(*normal_path("/a//./b/"), "/a/b");
   EXPECT_EQ(*normal_path("/"), "/");

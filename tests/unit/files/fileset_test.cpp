@@ -27,13 +27,13 @@ Fileset sample() {
   FileEntry& whole = add(FileKind::kRegular, 0, "b\n\xff");
   whole.size_bytes = 10;
   whole.data = {{0, 10}};
-  whole.xattrs = {{"user.colour", std::string("b\0lue", 5)}};
+  whole.xattrs = {{{"user.colour", std::string("b\0lue", 5)}}};
   FileEntry& sparse = add(FileKind::kRegular, 0, "c");
   sparse.size_bytes = 1000;
   sparse.data = {{10, 20}, {500, 1}};
   add(FileKind::kSymlink, 0, "d").link = "../nowhere";
   add(FileKind::kHardLink, 0, "e").same_as = 2;
-  add(FileKind::kRegular, 1, "empty");
+  add(FileKind::kRegular, 1, "empty").xattrs.emplace();  // It has none, and nobody knows of "c".
   return files;
 }
 
@@ -66,11 +66,15 @@ TEST(Fileset, EveryRuleIsChecked) {
       {"the top has a parent", [](Fileset& f) { f.entries[0].parent = 0; }},
       {"a parent that comes later", [](Fileset& f) { f.entries[1].parent = 6; }},
       {"a parent that is a file", [](Fileset& f) { f.entries[6].parent = 2; }},
+      {"a parent that is a symbolic link", [](Fileset& f) { f.entries[6].parent = 4; }},
+      {"a parent that is a hard link", [](Fileset& f) { f.entries[6].parent = 5; }},
       {"a parent of its own", [](Fileset& f) { f.entries[1].parent = 1; }},
       {"no name", [](Fileset& f) { f.entries[6].name.clear(); }},
       {"dot", [](Fileset& f) { f.entries[6].name = "."; }},
       {"dots", [](Fileset& f) { f.entries[6].name = ".."; }},
       {"a path", [](Fileset& f) { f.entries[6].name = "../x"; }},
+      {"names that do not ascend", [](Fileset& f) { std::swap(f.entries[2].name, f.entries[3].name); }},
+      {"a top of dots", [](Fileset& f) { f.entries[0].name = ".."; }},
       {"absolute", [](Fileset& f) { f.entries[6].name = "/etc"; }},
       {"NUL", [](Fileset& f) { f.entries[6].name = std::string("a\0b", 3); }},
       {"long", [](Fileset& f) { f.entries[6].name = std::string(256, 'x'); }},
@@ -97,7 +101,7 @@ TEST(Fileset, EveryRuleIsChecked) {
       {"a hard link to itself", [](Fileset& f) { f.entries[5].same_as = 5; }},
       {"a hard link to a directory", [](Fileset& f) { f.entries[5].same_as = 1; }},
       {"a hard link to nothing", [](Fileset& f) { f.entries[5].same_as = kNoFile; }},
-      {"somebody else's attribute", [](Fileset& f) { f.entries[2].xattrs[0].name = "security.capability"; }},
+      {"somebody else's attribute", [](Fileset& f) { f.entries[2].xattrs->at(0).name = "security.capability"; }},
       {"more than 2^60 bytes in all",
        [](Fileset& f) {
          f.entries[2].size_bytes = f.entries[3].size_bytes = uint64_t{1} << 60;

@@ -100,9 +100,9 @@ TEST_F(WalkTest, ATreeWhoseListIsTooLongIsLeftAtOnce) {
   if (setxattr((root() / "tree/a").c_str(), "user.a", value.data(), value.size(), 0) != 0) GTEST_SKIP() << "no attributes here";
   const auto with = walk_tree(options);
   ASSERT_TRUE(with) << with.error().text;
-  ASSERT_EQ(with->files.entries[1].xattrs.size(), 1U);
-  EXPECT_EQ(with->files.entries[1].xattrs[0].value, value);
-  EXPECT_LT(with->files.entries[1].xattrs[0].value.capacity(), 1000U);
+  ASSERT_EQ(with->files.entries[1].xattrs->size(), 1U);
+  EXPECT_EQ(with->files.entries[1].xattrs->at(0).value, value);
+  EXPECT_LT(with->files.entries[1].xattrs->at(0).value.capacity(), 1000U);
   options.listing_bytes_max = bytes + 300;
   EXPECT_TRUE(refused());
 }
