@@ -209,7 +209,7 @@ class Client {
     const auto streams = static_cast<uint32_t>(input_.any_number());
     const wire::Transfer transfer(block_bytes, input_.any_number(), streams, input_.byte(), input_.byte(),
                                   input_.byte() % 2 == 0, input_.byte() % 2 == 0, static_cast<uint16_t>(input_.any_number()),
-                                  static_cast<uint16_t>(input_.any_number()));
+                                  static_cast<uint16_t>(input_.any_number()), input_.any_number());
     const auto& reply = ask(wire::CreateMigrateRequest(builder, ids_at, destination, target, copy, name, &transfer));
     if (const auto* job = reply.body<wire::JobReply>()) jobs_.push_back(protocol::from_wire(*job->entry()->job()));
   }

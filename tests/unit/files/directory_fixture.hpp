@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "objects/files/beneath.hpp"
 
@@ -14,8 +15,9 @@ namespace godwit::objects {
 
 class DirectoryTest : public testing::Test {
  protected:
+  explicit DirectoryTest(std::filesystem::path where = std::filesystem::temp_directory_path()) : where_(std::move(where)) {}
   void SetUp() override {
-    std::string pattern = std::filesystem::temp_directory_path() / "godwit-files-XXXXXX";
+    std::string pattern = where_ / "godwit-files-XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     path_ = pattern;
     std::filesystem::create_directory(path_ / "root");
@@ -30,6 +32,7 @@ class DirectoryTest : public testing::Test {
     std::ofstream(path, std::ios::binary) << text;
   }
 
+  const std::filesystem::path where_;
   std::filesystem::path path_;
   UniqueFd fd_;  // Of root().
 };
