@@ -35,7 +35,7 @@ void each_request(protocol::Encoder& encoder, const Add& add) {
   auto& b = encoder.builder();
   const std::vector<uint8_t> data{1, 2, 3, 4};
   const std::vector<wire::Id> ids{kId};
-  const wire::Transfer transfer(65536, 1'000'000, 2, 1, 2, true, false, 1320, 360);
+  const wire::Transfer transfer(65536, 1'000'000, 2, 1, 2, true, false, 1320, 360, 1500);
   add(encoder.finish(1, wire::CreatePingRequest(b)));
   add(encoder.finish(2, wire::CreateTargetListRequest(b)));
   add(encoder.finish(3, wire::CreateRegionCreateRequestDirect(b, "fast", "field", 4, &data)));
@@ -125,7 +125,18 @@ void write_filesets(const std::string& root) {
   model::Fileset files;
   files.entries.resize(5);
   files.entries[0] = {FileKind::kDirectory, model::kNoFile, "top", 0755};
-  files.entries[1] = {FileKind::kRegular, 0, "a", 0644, 1, 2, {3, 4}, 10, {{0, 10}}, {}, model::kNoFile, {{"user.x", "y"}}};
+  files.entries[1] = {FileKind::kRegular,
+                      0,
+                      "a",
+                      0644,
+                      1,
+                      2,
+                      {3, 4},
+                      10,
+                      {{0, 10}},
+                      {},
+                      model::kNoFile,
+                      std::vector<model::Xattr>{{"user.x", "y"}}};
   files.entries[2] = {FileKind::kRegular, 0, "b", 0600, 0, 0, {}, 100, {{10, 20}, {50, 50}}};
   files.entries[3] = {FileKind::kSymlink, 0, "c", 0777, 0, 0, {}, 0, {}, "../x"};
   files.entries[4] = {FileKind::kHardLink, 0, "d", 0644, 0, 0, {}, 0, {}, {}, 1};
