@@ -49,7 +49,8 @@ local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 local function run(...)
   local words = {}
   for _, word in ipairs({ ... }) do words[#words + 1] = quoted(word) end
-  local pipe, problem = io.popen("export PATH=" .. quoted(settings.bin) .. ":/usr/bin:/bin GODWIT_MUNGE_SOCKET=" .. quoted(settings.munge_socket) .. "; " .. table.concat(words, " ") .. " 2>&1 </dev/null; echo \":$?\"")
+  local path = (settings.bin == "" and "" or settings.bin .. ":") .. "/usr/bin:/bin"  -- Nothing empty: that would be where we are.
+  local pipe, problem = io.popen("export PATH=" .. quoted(path) .. " GODWIT_MUNGE_SOCKET=" .. quoted(settings.munge_socket) .. "; " .. table.concat(words, " ") .. " 2>&1 </dev/null; echo \":$?\"")
   if not pipe then return 127, problem end
   local output = pipe:read("*a")
   pipe:close()
@@ -124,8 +125,9 @@ local function keep_user(job_id, uid, gid, user)
   for _, word in ipairs(words) do text = text .. " " .. quoted((word:gsub("%%.", with))) end
   local file, problem = io.open(user_file(job_id), "w")
   if not file then return nil, problem end
-  file:write(text, ' "$@"; }\n')
-  file:close()
+  local written, why = file:write(text, ' "$@"; }\n')
+  local closed, why_not_closed = file:close()
+  if not (written and closed) then return nil, why or why_not_closed end
   return true
 end
 
@@ -195,6 +197,7 @@ function hooks.pools() return slurm.SUCCESS end
 function hooks.setup(job_id, uid, gid, _, _, script)
   local found, mistake = directives(script)
   if not found then return failure(mistake) end
+  if #found == 0 then return slurm.SUCCESS, "" end
   local status, user = run("id", "-un", tostring(uid))
   user = user:match("^(%S+)\n$")
   if status ~= 0 or not user then return failure("who is uid " .. tostring(uid) .. "?") end

@@ -154,8 +154,10 @@ void Dispatcher::ended(uint32_t rank, const Outcome& outcome) {
     fail(item, fate, true);
   }
   end.bytes_arrived = record.bytes;
-  end.was_unreachable = outcome.has_job && (outcome.has_stalled || outcome.error == GODWIT_ERR_UNREACHABLE ||
-                                            outcome.error == GODWIT_ERR_PEER_LOST);
+  // Of a call that is open its source has told nothing: it may be the source that is away.
+  end.was_unreachable =
+      outcome.has_job && !outcome.is_open &&
+      (outcome.has_stalled || outcome.error == GODWIT_ERR_UNREACHABLE || outcome.error == GODWIT_ERR_PEER_LOST);
   by_rank.busy_seconds += record.end_seconds - record.begin_seconds;
   by_rank.bytes_under_way -= std::min(by_rank.bytes_under_way, batch.bytes);
   LinkTally& link = link_of(batch);

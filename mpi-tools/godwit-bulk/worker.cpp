@@ -13,11 +13,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds kBusyLimit{60};     // A daemon at its limit of jobs.
-constexpr seconds kSilentLimit{15};   // A source that does not answer questions about a job.
-constexpr seconds kDoubtLimit{30};    // A cutover whose outcome waits for a peer.
-constexpr milliseconds kShortest{1};  // Between two looks at the calls ...
-constexpr milliseconds kLongest{20};  // ... while nothing ends.
+constexpr seconds kBusyLimit{60};       // A daemon at its limit of jobs.
+constexpr seconds kSilentLimit{15};     // A source that does not answer questions about a job.
+constexpr seconds kDoubtLimit{30};      // A cutover whose outcome waits for a peer.
+constexpr seconds kRollbackLimit{300};  // Of a job whose destination lives, and takes its time to answer.
+constexpr milliseconds kShortest{1};    // Between two looks at the calls ...
+constexpr milliseconds kLongest{20};    // ... while nothing ends.
 constexpr milliseconds kTelling{200};
 
 // Whether the source may have begun a job although it did not say so.
@@ -130,13 +131,13 @@ bool Worker::start(Call& call) {
   const int error = start_migration(call.order, &migration);
   if (error == GODWIT_OK) {
     call.migration.reset(migration);
-    call.failing_since = {};
+    call.failing_since = call.silent_since = {};
     last_progress_ = call.progressed = Clock::now();
     char job[33];
     if (godwit_migration_get_id(migration, job) == GODWIT_OK) link_.tell_started(call.order.batch, job);
     return false;
   }
-  if (error == GODWIT_ERR_BUSY && !is_lost(call, kBusyLimit)) return false;  // Later.
+  if (error == GODWIT_ERR_BUSY && !lasts(call.failing_since, kBusyLimit)) return false;  // Later.
   return end_with(call, error, may_have_begun(error));
 }
 
@@ -144,19 +145,23 @@ bool Worker::watch(Call& call) {
   int done = 0;
   godwit_progress progress{};
   const int error = godwit_migration_test(call.migration.get(), &done, &progress);
-  if (error != GODWIT_OK) return is_lost(call, kSilentLimit) && end_with(call, error, true);
+  if (error != GODWIT_OK) return lasts(call.silent_since, kSilentLimit) && end_with(call, error, true);
   if (done) {
     end_with_results(call);
     return true;
   }
   note_progress(call, progress);
-  if (call.is_taken_back || std::strcmp(progress.phase, "in doubt") == 0)
-    return is_lost(call, kDoubtLimit) && end_with(call, godwit_migration_wait(call.migration.get(), 1), true);
+  if (call.is_taken_back || std::strcmp(progress.phase, "in doubt") == 0) {
+    call.silent_since = {};
+    return lasts(call.failing_since, call.is_taken_back ? kRollbackLimit : kDoubtLimit) &&
+           end_with(call, godwit_migration_wait(call.migration.get(), 1), true);
+  }
   call.failing_since = {};
   // What waits in its source's queue waits for others, not for its destination.
-  const bool is_queued = std::strcmp(progress.phase, "planning") == 0;
-  const auto since = is_queued ? last_progress_ : call.progressed;
-  return Clock::now() - since >= seconds(options_.stall_seconds) && take_back(call);
+  const auto since = is_queued(call) ? last_progress_ : call.progressed;
+  if (Clock::now() - since >= seconds(options_.stall_seconds)) return take_back(call);
+  call.silent_since = {};
+  return false;
 }
 
 void Worker::note_progress(Call& call, const godwit_progress& progress) {
@@ -167,21 +172,27 @@ void Worker::note_progress(Call& call, const godwit_progress& progress) {
   call.progress = progress;
 }
 
+bool Worker::is_queued(const Call& call) { return std::strcmp(call.progress.phase, "planning") == 0; }
+
 bool Worker::take_back(Call& call) {
-  if (godwit_migration_rollback(call.migration.get()) == GODWIT_OK) {
+  const int error = godwit_migration_rollback(call.migration.get());
+  if (error == GODWIT_OK) {
     call.is_taken_back = true;
+    call.was_queued = is_queued(call);
     return false;
   }
+  // Anything else than that it is decided, or has ended: the source did not hear of it.
+  if (error != GODWIT_ERR_BUSY) return lasts(call.silent_since, kSilentLimit) && end_with(call, error, true);
   int done = 0;
   if (godwit_migration_test(call.migration.get(), &done, nullptr) == GODWIT_OK && done) return false;  // The next look sees it.
   const int ended = godwit_migration_wait(call.migration.get(), 1);
   return ended != GODWIT_OK && end_with(call, ended, true);
 }
 
-bool Worker::is_lost(Call& call, seconds limit) {
+bool Worker::lasts(Clock::time_point& since, seconds limit) {
   const auto now = Clock::now();
-  if (call.failing_since == Clock::time_point{}) call.failing_since = now;
-  return now - call.failing_since > limit;
+  if (since == Clock::time_point{}) since = now;
+  return now - since > limit;
 }
 
 // The reason is godwit_last_error()'s: nothing of the library has been called since.
@@ -209,7 +220,7 @@ void Worker::end_with_results(Call& call) {
   for (size_t i = 0; i < count; ++i) outcome.errors.push_back(results[i].error);
   godwit_free(results);
   if (call.is_taken_back && outcome.error == GODWIT_ERR_CANCELLED) {
-    outcome.has_stalled = true;
+    outcome.has_stalled = !call.was_queued;  // Else its destination is not to blame.
     outcome.error = GODWIT_ERR_TIMEOUT;
     outcome.text = fmt::format("nothing arrived for {} s, so that its job was rolled back", options_.stall_seconds);
     std::replace(outcome.errors.begin(), outcome.errors.end(), int32_t{GODWIT_ERR_CANCELLED}, int32_t{GODWIT_ERR_TIMEOUT});

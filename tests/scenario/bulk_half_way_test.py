@@ -12,7 +12,7 @@ import bulk_runs
 import cli_node
 
 SIZE = 8 << 20
-STALL_SECONDS = 3 * cli_node.PATIENCE
+STALL_SECONDS = 6 * cli_node.PATIENCE
 SLOWLY = f"{256 // cli_node.PATIENCE}KiB/s"  # The regions need longer than a stall: whoever waits for all of a rank's calls is seen to.
 PATIENCE_SECONDS = 60 * cli_node.PATIENCE
 

@@ -113,10 +113,12 @@ TEST_F(BulkDispatcher, WhatItsSourceDidNotBeginIsNotTheDestinationsFault) {
 TEST_F(BulkDispatcher, ADestinationThatIsLostOrStandsStillThreeTimesInARowIsGivenUp) {
   struct Case {
     int error;
-    bool has_stalled, is_given_up;
+    bool has_stalled, is_open, is_given_up;
   };
-  for (const Case& one : {Case{GODWIT_ERR_PEER_LOST, false, true}, Case{GODWIT_ERR_TIMEOUT, true, true},
-                          Case{GODWIT_ERR_TIMEOUT, false, false}, Case{GODWIT_ERR_IO, false, false}}) {
+  for (const Case& one : {Case{GODWIT_ERR_PEER_LOST, false, false, true}, Case{GODWIT_ERR_TIMEOUT, true, false, true},
+                          Case{GODWIT_ERR_TIMEOUT, false, false, false}, Case{GODWIT_ERR_IO, false, false, false},
+                          // It is the source that did not answer.
+                          Case{GODWIT_ERR_PEER_LOST, false, true, false}, Case{GODWIT_ERR_UNREACHABLE, false, true, false}}) {
     SCOPED_TRACE(std::string(godwit_error_name(one.error)) + (one.has_stalled ? ", stalled" : ""));
     items_ = Items();
     begin(12);
@@ -124,7 +126,7 @@ TEST_F(BulkDispatcher, ADestinationThatIsLostOrStandsStillThreeTimesInARowIsGive
       const Order order = next();
       ASSERT_FALSE(order.finished);
       const bool is_victim = order.destination == nodes_.to[1];
-      Outcome outcome{order.batch, is_victim ? one.error : GODWIT_OK, true, false, {}, ""};
+      Outcome outcome{order.batch, is_victim ? one.error : GODWIT_OK, true, is_victim && one.is_open, {}, ""};
       outcome.has_stalled = is_victim && one.has_stalled;
       outcome.errors.assign(order.ids.size(), outcome.error);
       dispatcher_->ended(0, outcome);
