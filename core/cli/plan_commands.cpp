@@ -56,7 +56,7 @@ std::string document_from(const PlanOptions& options) {
   if (transfer.approval) constraints["approval_required"] = true;
   if (options.skip_validation) constraints["skip_validation"] = true;
   if (options.force) constraints["force_migration"] = true;
-  if (transfer.max_downtime_ms > 0) constraints["max_downtime"] = fmt::format("{}ms", transfer.max_downtime_ms);
+  if (transfer.max_downtime_ms > 0) constraints["max_downtime"] = static_cast<double>(transfer.max_downtime_ms) / 1000;
   Json how = Json::object();
   if (transfer.block_bytes > 0) how["block_size"] = transfer.block_bytes;
   if (transfer.streams > 0) how["streams"] = transfer.streams;

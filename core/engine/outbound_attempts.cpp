@@ -223,11 +223,9 @@ Result<> OutboundJob::take_again(OutboundObjects& objects, Sources& unwanted) {
 }
 
 void OutboundJob::suspend() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!cancelled_ && kept_ && settings_.resume_timeout.count() > 0) suspended_ = true;
-  }
-  cancel("the daemon stops");
+  const std::lock_guard lock(mutex_);
+  if (!cancelled_ && kept_ && settings_.resume_timeout.count() > 0) suspended_ = true;
+  cancel_locked("the daemon stops");
 }
 
 // Errors: kBusy.

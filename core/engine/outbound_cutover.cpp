@@ -54,6 +54,16 @@ std::string_view name_of(SourceAction action) {
 
 }  // namespace
 
+// What comes next. Errors: those of Channel::wait; stopped(), as soon as `stop` says so: the writers need not wait for an
+// answer.
+Result<fabric::ChannelEvent> OutboundJob::hear(fabric::Channel& channel, Deadline deadline, const std::atomic<bool>* stop) {
+  for (;;) {
+    auto event = channel.wait(Deadline::at(std::min(deadline.time(), Clock::now() + kLatency)));
+    if (event || event.error().code != Errc::kTimeout || deadline.passed()) return event;
+    if (stop != nullptr && *stop) return stopped();
+  }
+}
+
 // Sends a request and waits for its outcome; what it means depends on what was asked. Errors: also stopped(), where nothing is
 // decided yet.
 Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const std::byte> message) {
@@ -64,17 +74,14 @@ Result<SourceEvent> OutboundJob::ask(fabric::Channel& channel, std::span<const s
   if (fail_point("source.message.again") != 0)
     if (auto sent = channel.send(message); !sent) return std::move(sent).error();
   said_before_.assign(message.begin(), message.end());
-  const bool is_undecided = [this] {
+  const SourceState state = [this] {
     const std::lock_guard lock(mutex_);
-    return machine_.state == SourceState::kPreparing;
+    return machine_.state;
   }();
-  const auto deadline = patience();
+  // Without an answer to its abort it asks by itself, later.
+  const auto deadline = state == SourceState::kAborting ? Deadline::after(settings_.stall_timeout) : patience();
   for (;;) {
-    auto event = channel.wait(Deadline::at(std::min(deadline.time(), Clock::now() + kLatency)));
-    if (!event && event.error().code == Errc::kTimeout && !deadline.passed()) {
-      if (is_undecided && cancelled_) return stopped();  // The writers need not wait for the answer.
-      continue;
-    }
+    auto event = hear(channel, deadline, state == SourceState::kPreparing ? &cancelled_ : nullptr);
     if (!event) return with_context(request_.destination_address, std::move(event).error());
     const auto* bytes = std::get_if<fabric::Message>(&*event);
     if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion in the cutover"};

@@ -314,6 +314,7 @@ void OutboundJob::end_dry_run() {
 }
 
 Result<> OutboundJob::quiesce() {
+  overrun_.clear();  // Of an attempt that did not reach its peer.
   const auto now = Clock::now();
   {
     const std::lock_guard lock(mutex_);
@@ -323,11 +324,15 @@ Result<> OutboundJob::quiesce() {
   // Nobody is kept from files.
   const bool stops_writers =
       std::ranges::any_of(sources_, [](const auto& source) { return source->kind() != objects::ObjectKind::kFileset; });
-  if (request_.transfer.max_downtime_ms > 0 && stops_writers)
+  milliseconds patience = settings_.quiesce_timeout;
+  if (request_.transfer.max_downtime_ms > 0 && stops_writers) {
+    patience = std::min(patience, max_downtime());
     if (auto set = overrun_.set(now + max_downtime(), [this] { overrun(); }); !set) return fails_here(set.error());
-  const auto deadline = Deadline::after(settings_.quiesce_timeout);
+  }
+  const auto deadline = Deadline::at(now + patience);
   for (const auto& source : sources_)
-    if (auto quiet = source->quiesce(deadline); !quiet) return fails_here(quiet.error());
+    if (auto quiet = source->quiesce(deadline); !quiet) return fails_here(cancelled_ ? stopped() : quiet.error());
+  if (cancelled_) return stopped();
   note("stopped-writers");
   return Done{};
 }

@@ -219,6 +219,7 @@ class OutboundJob {
   void settle_failed_objects(const SourceTransfer& transfer);
 
   Result<> feed(model::SourceEvent event, fabric::Channel* channel);
+  Result<fabric::ChannelEvent> hear(fabric::Channel& channel, Deadline deadline, const std::atomic<bool>* stop);
   Result<model::SourceEvent> ask(fabric::Channel& channel, std::span<const std::byte> message);
   Result<std::optional<model::SourceEvent>> perform(model::SourceAction action, fabric::Channel* channel);
   Result<> before_decision(fabric::Channel& channel);
@@ -241,6 +242,7 @@ class OutboundJob {
   void end(model::Phase phase);
   enum class Why : uint8_t { kUser = 1, kWindow = 2, kPeer = 4, kDirectory = 8 };
   static std::string_view cause_of(Why why);
+  void cancel_locked(std::string_view cause);
   bool can_pause_locked() const;
   void hold_locked(Why why);
   void let_go_locked(Why why);

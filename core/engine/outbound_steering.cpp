@@ -132,6 +132,10 @@ void OutboundJob::approve() {
 
 void OutboundJob::cancel(std::string_view cause) {
   const std::lock_guard lock(mutex_);
+  cancel_locked(cause);
+}
+
+void OutboundJob::cancel_locked(std::string_view cause) {
   if (!cancelled_ && !model::is_final(phase_)) note("cancelled", {{"cause", cause}});
   cancelled_ = true;
   stops_ = true;

@@ -116,13 +116,14 @@ Result<std::vector<Id>> OutboundJob::offer(fabric::Channel& channel) {
   if (auto sent = channel.send(encoder_.finish(number, body)); !sent) return std::move(sent).error();
   auto tokens = hear_answers(channel, number);
   crash_point("source.after.offer");
-  if (!tokens && objects.are_exposed())
-    channel.close();  // The destination may still be reading from what we are about to free.
+  // The destination may still be reading from what we are about to free; or is to say whether it takes the offer, and nothing
+  // else.
+  if (!tokens && (objects.are_exposed() || stops_)) channel.close();
   return tokens;
 }
 
 Result<std::vector<Id>> OutboundJob::hear_answers(fabric::Channel& channel, uint64_t number) {
-  auto event = channel.wait(patience());
+  auto event = hear(channel, patience(), &stops_);
   if (!event) return std::move(event).error();
   const auto* bytes = std::get_if<fabric::Message>(&*event);
   if (bytes == nullptr) return Error{Errc::kInternal, "an RMA completion before the transfer"};

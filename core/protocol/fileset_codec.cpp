@@ -32,7 +32,9 @@ wire::FileRow row_of(const FileEntry& entry) {
 // What the rows take from, in their order. Whoever takes more than there is gets an error, never a byte of something else.
 class Supply {
  public:
-  explicit Supply(const wire::Fileset& fileset) : fileset_(fileset) {}
+  // `listing_bytes`: of the whole list, and so the most that all attributes have together: a table may stand in more than one
+  // row.
+  Supply(const wire::Fileset& fileset, size_t listing_bytes) : fileset_(fileset), xattr_bytes_(listing_bytes) {}
 
   bool take_text(size_t bytes, std::string& text) {
     const auto* all = fileset_.text();
@@ -61,13 +63,19 @@ class Supply {
     };
     for (uint32_t i = 0; i < count; ++i) {
       const wire::XattrRow* row = all->Get(xattrs_++);
+      const size_t bytes = size_of(row->name()) + size_of(row->value());
+      if (bytes > xattr_bytes_) return false;
+      xattr_bytes_ -= bytes;
       xattrs->push_back({text(row->name()), text(row->value())});
     }
     return true;
   }
 
  private:
+  static size_t size_of(const flatbuffers::Vector<uint8_t>* bytes) { return bytes == nullptr ? 0 : bytes->size(); }
+
   const wire::Fileset& fileset_;
+  size_t xattr_bytes_;
   size_t text_ = 0;
   uint32_t extents_ = 0;
   uint32_t xattrs_ = 0;
@@ -150,7 +158,7 @@ Result<model::Fileset> decode_fileset(std::span<const std::byte> bytes) {
   if (stored.rows() == nullptr) return damaged;
   model::Fileset fileset;
   fileset.entries.resize(stored.rows()->size());
-  Supply supply(stored);
+  Supply supply(stored, bytes.size());
   for (uint32_t i = 0; i < stored.rows()->size(); ++i)
     if (!read_row(*stored.rows()->Get(i), supply, fileset.entries[i])) return damaged;
   if (auto sound = model::check(fileset); !sound) return std::move(sound).error();

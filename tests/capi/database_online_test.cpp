@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr int kKeys = 300;
+constexpr int kKeys = 299;  // Without a divisor of the others: each key is put, and is erased, sooner or later.
 
 // Puts and erases, one after the other, in a thread of its own; remembers what was acknowledged.
 class Writer {
@@ -38,6 +38,7 @@ class Writer {
     thread_.request_stop();
     thread_.join();
     EXPECT_FALSE(has_failed_);
+    EXPECT_GT(erased_, 0u) << "nothing was there to be erased";
     return pairs_;
   }
 
@@ -52,7 +53,7 @@ class Writer {
     EXPECT_EQ(error, GODWIT_OK) << i << ": " << godwit_last_error();
     has_failed_ = error != GODWIT_OK;
     if (erases)
-      pairs_.erase(key);
+      erased_ += static_cast<unsigned>(pairs_.erase(key));
     else
       pairs_[key] = value;
     ++acknowledged_;
@@ -61,6 +62,7 @@ class Writer {
   const Client client_;
   const Database database_;
   std::map<std::string, std::string> pairs_;
+  unsigned erased_ = 0;  // That were there.
   std::atomic<unsigned> acknowledged_{0};
   std::atomic<bool> has_failed_{false};
   std::jthread thread_;  // Last: it uses the others.

@@ -174,7 +174,7 @@ TEST_F(Steering, ACancelTakesEffectWhileTheDestinationReadsBack) {
     const godwit::Region staying = region(here, kMiB);
     godwit::MigrateOptions how;
     how.verify = true;
-    how.max_downtime_ms = by_downtime ? 5000 : 0;
+    how.max_downtime_ms = by_downtime ? 5000 * static_cast<uint64_t>(godwit::test::patience_times()) : 0;
     const godwit::Migration job = start(here, there, staying, how);
     const std::string reads_back = pauses.path() + "/verify.read";
     const auto is_reading_back = [&] { return std::filesystem::exists(reads_back); };

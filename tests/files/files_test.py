@@ -314,6 +314,15 @@ class FilesTest(unittest.TestCase):
             self.assertEqual(trees.attributes(path), attributes, path)
         self.assert_clean()
 
+    def test_update_lets_nobody_do_more_by_an_acl_that_stays(self):
+        (self.here / "tree/sub").mkdir(parents=True)
+        os.chmod(self.here / "tree/sub", 0o775)  # Of one with an ACL the group's bits are its mask.
+        self.migrate(self.here / "tree")
+        narrow = trees.acl(("u", 7), ("u", 7, self.BOB), ("g", 7), ("m", 5), ("o", 5))
+        self.set_attribute(self.there / "tree/sub", "system.posix_acl_access", narrow)
+        self.migrate(self.here / "tree", options=["--update"])
+        self.assertEqual(trees.attributes(self.there / "tree/sub"), {"system.posix_acl_access": narrow})
+
     @unittest.skipUnless(os.geteuid() == 0, "SKIPPED: only root gives files away")
     def test_root_keeps_the_owners(self):
         trees.make(self.here / "tree", large=1000)

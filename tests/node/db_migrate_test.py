@@ -154,7 +154,9 @@ class DbMigrateTest(unittest.TestCase):
     @unittest.skipUnless(os.geteuid() == 0, "SKIPPED: mounting a small file system takes root")
     def test_a_small_file_system_fills_up(self):
         self.b.terminate()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={VALUES * VALUE_BYTES // 2},mode=700", "tmpfs", self.there], check=True)
+        small = f"size={VALUES * VALUE_BYTES // 2},mode=700"
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", small, "tmpfs", self.there], check=False).returncode != 0:
+            self.skipTest("SKIPPED: mounting is not allowed here")
         self.addCleanup(subprocess.run, ["umount", "--lazy", self.there], check=True)
         self.b.start()
         free = os.statvfs(self.there).f_bavail

@@ -95,6 +95,8 @@ Result<UniqueFd> TreeWriter::create(uint32_t index) const {
   auto fd = open_beneath(root_, path_of(files_, index), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, Links::kNone, describe(index),
                          S_IRUSR | S_IWUSR);
   if (!fd) return fd;
+  // The default ACL of its directory may have taken it from us.
+  if (fchmod(fd->get(), S_IRUSR | S_IWUSR) != 0) return file_error(describe(index), errno);
   if (auto sized = set_size(index, fd->get()); !sized) return std::move(sized).error();
   return fd;
 }
