@@ -156,7 +156,7 @@ TEST(MsgHandshake, WorksOverIpv6) {
 
 TEST(HelloBytes, AreAsDocumented) {
   const auto bytes = encode(Hello{Purpose::kStream, Id{0x0102030405060708, 0x1112131415161718}});
-  const std::vector<unsigned> expected{'G', 'D', 'W', 'T', 3,    0,    3,    0,    8,    7,    6,    5,
+  const std::vector<unsigned> expected{'G', 'D', 'W', 'T', 4,    0,    3,    0,    8,    7,    6,    5,
                                        4,   3,   2,   1,   0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11};
   ASSERT_EQ(bytes.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(std::to_integer<unsigned>(bytes[i]), expected[i]) << i;
