@@ -166,35 +166,38 @@ TEST(Replies, ListThatDoesNotAdvanceEnds) {
 
 // What a call exposes of its caller's memory it exposes until it returns: to who answers it, and to nobody any later.
 TEST(Windows, CloseWithTheirCall) {
+  const std::vector<std::byte> secret(100'000, std::byte{42});
+  // The daemon's thread's, until it is gone.
   godwit::fabric::RemoteMemory window;
   std::optional<godwit::Result<>> during, after;
   std::vector<std::byte> seen;
-  FakeDaemon daemon(with_handles([&](FakeDaemon& self, Connection connection, const Request& request) -> Bytes {
-    const uint64_t number = request.request();
-    if (const auto* write = request.body<wire::RegionWriteRequest>()) {
-      window = {write->window()->address(), write->window()->key(), write->window()->length_bytes()};
+  {
+    FakeDaemon daemon(with_handles([&](FakeDaemon& self, Connection connection, const Request& request) -> Bytes {
+      const uint64_t number = request.request();
+      if (const auto* write = request.body<wire::RegionWriteRequest>()) {
+        window = {write->window()->address(), write->window()->key(), write->window()->length_bytes()};
+        self.read(connection, window, 4096, [&, connection, number](godwit::Result<> outcome) {
+          during = std::move(outcome);
+          seen.assign(self.bytes_read().begin(), self.bytes_read().end());
+          self.send(connection, done(self, number));
+        });
+        return {};
+      }
+      if (after) return pong(self, number);  // The connection may have ended with the read.
       self.read(connection, window, 4096, [&, connection, number](godwit::Result<> outcome) {
-        during = std::move(outcome);
-        seen.assign(self.bytes_read().begin(), self.bytes_read().end());
-        self.send(connection, done(self, number));
+        after = std::move(outcome);
+        if (!*after) self.send(connection, pong(self, number));
       });
       return {};
-    }
-    if (after) return pong(self, number);  // The connection may have ended with the read.
-    self.read(connection, window, 4096, [&, connection, number](godwit::Result<> outcome) {
-      after = std::move(outcome);
-      if (!*after) self.send(connection, pong(self, number));
-    });
-    return {};
-  }));
-  const ClientPtr client = open_client();
-  const RegionPtr region = open_region(client, daemon);
-  const std::vector<std::byte> secret(100'000, std::byte{42});
-  ASSERT_EQ(godwit_region_write(region.get(), 0, secret.data(), secret.size()), GODWIT_OK) << godwit_last_error();
+    }));
+    const ClientPtr client = open_client();
+    const RegionPtr region = open_region(client, daemon);
+    ASSERT_EQ(godwit_region_write(region.get(), 0, secret.data(), secret.size()), GODWIT_OK) << godwit_last_error();
+    EXPECT_EQ(godwit_ping(client.get(), daemon.address().c_str(), nullptr), GODWIT_OK) << godwit_last_error();
+  }
   ASSERT_TRUE(during && *during) << (during ? during->error().text : "never ended");
   EXPECT_EQ(window.length_bytes, secret.size());
   EXPECT_EQ(seen, std::vector<std::byte>(4096, std::byte{42}));
-  EXPECT_EQ(godwit_ping(client.get(), daemon.address().c_str(), nullptr), GODWIT_OK) << godwit_last_error();
   ASSERT_TRUE(after) << "never ended";
   EXPECT_FALSE(*after) << "memory was read that nobody exposes any more";
 }
