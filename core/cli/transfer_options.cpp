@@ -1,6 +1,7 @@
 #include "transfer_options.hpp"
 
 #include <array>
+#include <cmath>
 #include <map>
 
 namespace godwit::cli {
@@ -55,10 +56,17 @@ void add_transfer_options(CLI::App* app, TransferOptions& options, const std::st
       ->type_name("HOURS");
   app->add_flag("--verify", options.verify, "Read back from the destination's target what was stored, before the cutover");
   app->add_flag("--approval", options.approval, "When all has arrived, wait for `godwit job approve` before the cutover");
-  static const std::map<std::string, uint64_t> kTimes{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
-  app->add_option("--max-downtime", options.max_downtime_ms,
-                  "Writers that are stopped for longer end the job, and go on at the source: 500ms, 30s, 5m; default: no limit")
-      ->transform(CLI::AsNumberWithUnit(kTimes, CLI::AsNumberWithUnit::UNIT_REQUIRED) & CLI::PositiveNumber)
+  static const std::map<std::string, double> kTimes{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+  app->add_option_function<double>(
+         "--max-downtime",
+         [&options](double milliseconds) {
+           constexpr double kMost = 1e15;
+           if (!(milliseconds > 0 && milliseconds <= kMost))
+             throw CLI::ValidationError("--max-downtime", "must be more than nothing, as 500ms, 1.5s or 5m");
+           options.max_downtime_ms = static_cast<uint64_t>(std::ceil(milliseconds));
+         },
+         "Writers that are stopped for longer end the job, and go on at the source: 500ms, 30s, 5m; default: no limit")
+      ->transform(CLI::AsNumberWithUnit(kTimes, CLI::AsNumberWithUnit::UNIT_REQUIRED))
       ->type_name("TIME");
 }
 

@@ -60,8 +60,8 @@ struct Transfer {
   TimeWindow window = {};  // Outside of it the job is paused.
   bool verify = false;     // The destination reads back from its target what it stored, before the cutover.
   bool approval = false;   // When all has arrived the job waits, for as long as it takes, until its cutover is approved.
-  uint64_t max_downtime_ms =
-      0;  // Writers that are stopped for longer, before the cutover is decided, end the job; 0: no limit.
+  // Writers that are stopped for longer, before the cutover is decided, end the job; 0: no limit.
+  uint64_t max_downtime_ms = 0;
 };
 
 constexpr uint64_t kBlockBytesMin = 4_KiB;

@@ -18,8 +18,7 @@ inline std::string lone_rank_mistake() {
   if (ranks != 1 || is_below_mpirun || tasks == nullptr || std::strtol(tasks, nullptr, 10) <= 1) return {};
   return std::string("srun has started ") + tasks +
          " ranks, and MPI knows of this one alone: choose what this MPI understands (srun --mpi=pmix; srun --mpi=list), or "
-         "mpirun in the "
-         "allocation";
+         "mpirun in the allocation";
 }
 
 }  // namespace godwit::tools

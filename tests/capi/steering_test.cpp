@@ -188,6 +188,26 @@ TEST_F(Steering, ACancelTakesEffectWhileTheDestinationReadsBack) {
   }
 }
 
+// As its operator's program is asked.
+TEST_F(Steering, WritersDoNotWaitForADestinationThatThinksAboutAnOffer) {
+  const godwit::test::TemporaryDirectory scratch;
+  const std::string asked = scratch.path() + "/asked", go = scratch.path() + "/go", program = scratch.path() + "/program";
+  std::ofstream(program) << "#!/bin/sh\ntouch " << asked << "\nuntil [ -e " << go << " ]; do sleep 0.05; done\nrm " << asked
+                         << "\n";
+  ASSERT_EQ(chmod(program.c_str(), 0755), 0);
+  const Daemon here(options()), there(options(R"("hooks": {"before": ")" + program + "\"}"));
+  const godwit::Region staying = region(here, kMiB);
+  godwit::MigrateOptions how;
+  how.max_downtime_ms = 1000 * static_cast<uint64_t>(godwit::test::patience_times());
+  const godwit::Migration job = start(here, there, staying, how);
+  ASSERT_TRUE(comes_true([&] { return std::filesystem::exists(asked); }));
+  EXPECT_TRUE(comes_true([&] { return code_of([&] { staying.write(0, "new", 3); }) == GODWIT_OK; }));
+  EXPECT_EQ(code_of([&] { job.wait(); }), GODWIT_ERR_LIMIT);
+  std::ofstream(go) << "go";  // Only now.
+  EXPECT_TRUE(comes_true([&] { return !std::filesystem::exists(asked); }));
+  EXPECT_TRUE(comes_true([&] { return client_.target(there.address(), "fast").info().used_bytes == 0; }));
+}
+
 TEST_F(Steering, AJobThatNeedsApprovalWaitsForItBeforeItsCutover) {
   const Daemon here(options()), there(options());
   for (const bool at_once : {false, true}) {

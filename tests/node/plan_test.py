@@ -270,6 +270,16 @@ class PlanTest(unittest.TestCase):
 
     # ---- how it runs
 
+    def test_the_flag_of_a_downtime(self):
+        field = self.region("field")
+        arguments = ("plan", "--to", self.b.address, "--target", "keep", "--region", field["id"])
+        for text, seconds in (("1.5s", 1.5), ("500ms", 0.5), ("400h", 1_440_000)):
+            self.assertEqual(self.json(*arguments, "--max-downtime", text)["stages"][0]["max_downtime_seconds"], seconds)
+        for text in ("0s", "-1s", "5", "1e30h", "soon", "nans"):
+            done = self.run_godwit(*arguments, f"--max-downtime={text}")
+            self.assertEqual(done.returncode, 2, text)
+            self.assertIn(b"--max-downtime", done.stderr)
+
     def test_flags_make_a_plan_of_one_stage(self):
         field = self.region("field")
         arguments = ("plan", "--from", self.a.address, "--to", self.b.address, "--target", "keep", "--region", field["id"],

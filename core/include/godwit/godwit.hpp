@@ -66,8 +66,8 @@ struct MigrateOptions {
   int priority = GODWIT_PRIORITY_NORMAL;
   std::string time_window;  // "22:00-06:00", local time of the source; empty: any time.
   bool approval = false;    // When all has arrived it waits for approve() before its cutover.
-  uint64_t max_downtime_ms =
-      0;  // Writers that are stopped for longer, before the cutover is decided, end the job; 0: no limit.
+  // Writers that are stopped for longer, before the cutover is decided, end the job; 0: no limit.
+  uint64_t max_downtime_ms = 0;
   // Called by the thread that waits; false cancels the migration. What it throws cancels too, and is thrown on.
   std::function<bool(const Progress&)> progress;
 };
